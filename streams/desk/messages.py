@@ -1,0 +1,97 @@
+"""Rows to messages: what a checkpoint sends to the output topics, each a CloudEvent.
+
+Rows of one kind travel together, some thousands a message (`data.rows`, arrays in the order of `streams.models.rows`);
+a warning and a pane travel alone, under a key of their own. Behind all rows of a checkpoint comes, on each topic, its
+progress: who has read that has read all that comes of the inputs up to its offsets.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from streams.models.instants import format_instant
+from streams.models.rows import PaneRow, ProgressRow, Row, WarningRow
+from streams.partition_state import Output
+
+LEDGER, FACTS, ROLLUPS, WARNINGS, DEAD_LETTERS = "sla-ledger", "facts", "rollups", "risk-warnings", "dead-letters"
+OUTPUTS = (LEDGER, FACTS, ROLLUPS, WARNINGS, DEAD_LETTERS)
+TOGETHER = 2000  # rows a message
+SOURCE = "/deskwatch/track"
+
+_json = msgspec.json.encode
+_ROLLUP_HEAD = b'{"specversion":"1.0","source":"/deskwatch/track","type":"deskwatch.pane_rows","id":"'
+_ROLLUP_DATA = b'","datacontenttype":"application/json","data":{"rows":['
+
+
+def messages(partition: int, version: int, rows: Iterable[Row], as_of: int, offsets: dict[str, int]) -> list[Output]:
+    """The messages of one checkpoint: `rows` get its `version`; `offsets` are the next ones of the input topics."""
+    kinds: dict[type[Row], list[Row]] = {}
+    for row in rows:
+        row.version = version  # type: ignore[attr-defined]
+        together = kinds.get(type(row))
+        if together is None:
+            kinds[type(row)] = [row]
+        else:
+            together.append(row)
+    made: list[Output] = []
+    for kind, together in kinds.items():
+        if kind is PaneRow:
+            made += [_pane(row) for row in together if isinstance(row, PaneRow)]
+        elif kind is WarningRow:
+            made += [_warning(row) for row in together if isinstance(row, WarningRow)]
+        else:
+            made += _batches(kind, together, partition, version)
+    for topic in (LEDGER, FACTS, ROLLUPS, WARNINGS):
+        row = ProgressRow(topic, partition, as_of, offsets, version)
+        event = _event(f"{topic}/{partition}/{version}/progress", "deskwatch.progress_rows", as_of, {"rows": [row]})
+        made.append(Output(topic, b"progress", event))
+    return made
+
+
+def _batches(kind: type[Row], rows: list[Row], partition: int, version: int) -> list[Output]:
+    made = []
+    for start in range(0, len(rows), TOGETHER):
+        event_id = f"{kind.table}/{partition}/{version}/{start}"
+        event = _event(event_id, f"deskwatch.{kind.table}", None, {"rows": rows[start : start + TOGETHER]})
+        made.append(Output(kind.topic, None, event))
+    return made
+
+
+def _pane(row: PaneRow) -> Output:
+    key = f"{row.minute}/{row.opened}"
+    head = f"{row.partition}/{key}/{row.version}".encode()
+    return Output(ROLLUPS, key.encode(), b"".join((_ROLLUP_HEAD, head, _ROLLUP_DATA, _json(row), b"]}}")))
+
+
+def _warning(row: WarningRow) -> Output:
+    state = "withdrawn" if row.is_deleted else row.state
+    at = row.raised_at if row.cleared_at is None else row.cleared_at
+    data = {name: getattr(row, name) for name in row.__struct_fields__}
+    event = _event(f"{row.warning_id}/{row.version}", f"warning.{state}", at, data, row.ticket_id)
+    return Output(WARNINGS, row.ticket_id.encode(), event)
+
+
+def _event(event_id: str, kind: str, at: int | None, data: object, subject: str | None = None) -> bytes:
+    event = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": kind, "datacontenttype": "application/json"}
+    if at is not None and at >= 0:
+        event["time"] = format_instant(at)
+    if subject is not None:
+        event["subject"] = subject
+    return _json({**event, "data": data})
+
+
+def dead_letter(topic: str, partition: int, offset: int, received_at: int, value: bytes | None, reason: str) -> Output:
+    """A dead letter: the bytes as they came; where from and why in the headers, as a CloudEvent in binary mode."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": f"{topic}/{partition}/{offset}",
+        "ce_source": SOURCE,
+        "ce_type": "deskwatch.dead_letter",
+        "ce_time": format_instant(received_at),
+        "topic": topic,
+        "partition": str(partition),
+        "offset": str(offset),
+        "reason": reason[:1000],
+    }
+    key = f"{topic}/{partition}/{offset}".encode()
+    return Output(DEAD_LETTERS, key, value or b"", tuple((name, text.encode()) for name, text in headers.items()))

@@ -1,0 +1,240 @@
+"""The sections of a policy file, as the file writes them and as the desk reads them.
+
+Every table is strict: a key that is not listed here is refused. Attributes that end in `_ms` or `_ppm` (millionths)
+carry the unit that the file leaves out: `answer_within = "20s"` is `calls.answer_within_ms == 20_000`.
+"""
+
+from typing import Annotated, Any, Literal, get_args
+
+from msgspec import Meta, Struct
+
+from streams.desk.policy_values import Days, Duration, Instant, Interval, Millionths, Milliseconds, Targets, TimeZone
+
+Metric = Literal["first_response", "next_response", "resolution"]
+Priority = Literal["low", "normal", "high", "urgent"]
+Kind = Literal["question", "incident", "problem", "task", "complaint", "order"]
+Channel = Literal["phone", "chat", "email", "web", "social", "app", "api", "in_person"]
+Segment = Literal["new", "regular", "vip"]
+OpenStatus = Literal["new", "open", "pending", "on_hold"]
+Reopen = Literal["exclude_closed_time", "continue", "restart_cycle"]
+Severity = Literal["info", "warning", "critical"]
+RuleName = Literal[
+    "sla.at_risk", "sla.breached", "breach_rate.high", "csat.low", "service_level.low", "abandon_rate.high",
+    "complaint.risk", "severe_complaints.high", "category.surge", "policy.short_notice", "callback.overdue",
+    "action.overdue", "review.coverage", "ticket.silent", "transfer.loop", "agent.overbreak",
+]  # fmt: skip
+Subject = Literal["all", "team", "channel", "category", "segment", "queue", "agent", "customer"]
+ServiceLevel = Literal[
+    "answered_of_offered", "answered_of_answered", "answered_of_answered_and_abandoned",
+    "answered_without_short_abandons", "hits_with_abandons",
+]  # fmt: skip
+
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+Values = Annotated[tuple[str, ...], Meta(min_length=1)]
+Name = Annotated[str, Meta(min_length=1)]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, rename=lambda name: _file_name(name)):
+    """A table of the file."""
+
+
+def _file_name(attribute: str) -> str:
+    return attribute.removesuffix("_ms").removesuffix("_ppm")
+
+
+class Week(Section, frozen=True):
+    """Opening hours by weekday; an absent day is closed."""
+
+    mon: tuple[Interval, ...] = ()
+    tue: tuple[Interval, ...] = ()
+    wed: tuple[Interval, ...] = ()
+    thu: tuple[Interval, ...] = ()
+    fri: tuple[Interval, ...] = ()
+    sat: tuple[Interval, ...] = ()
+    sun: tuple[Interval, ...] = ()
+
+
+class CalendarSection(Section, frozen=True):
+    """[calendars.NAME]: 24x7 or weekly hours, less holidays."""
+
+    hours: Literal["24x7"] | Week
+    timezone: TimeZone | None = None
+    holidays: Days | None = None
+    extra_working_days: Days | None = None
+
+
+class ResponseClock(Section, frozen=True):
+    """The statuses in which a response clock stands still."""
+
+    pause_on: frozenset[OpenStatus]
+
+
+class ResolutionClock(Section, frozen=True):
+    """The statuses in which the resolution clock stands still, and what reopening does to it."""
+
+    pause_on: frozenset[OpenStatus]
+    reopen: Reopen = "exclude_closed_time"
+
+
+class Clocks(Section, frozen=True):
+    """[clocks]."""
+
+    first_response: ResponseClock = ResponseClock(frozenset())
+    next_response: ResponseClock = ResponseClock(frozenset({"pending"}))
+    resolution: ResolutionClock = ResolutionClock(frozenset({"pending", "on_hold"}))
+
+
+class Match(Section, frozen=True):
+    """What an SLA asks of a ticket: each key given must hold one of its values; `tags` any of them."""
+
+    priority: Annotated[tuple[Priority, ...], Meta(min_length=1)] | None = None
+    kind: Annotated[tuple[Kind, ...], Meta(min_length=1)] | None = None
+    channel: Annotated[tuple[Channel, ...], Meta(min_length=1)] | None = None
+    team: Values | None = None
+    category: Values | None = None
+    segment: Annotated[tuple[Segment, ...], Meta(min_length=1)] | None = None
+    product: Values | None = None
+    tags: Values | None = None
+
+
+class SlaSection(Section, frozen=True):
+    """[[sla]]: the first that matches a ticket wins."""
+
+    name: Name
+    calendar: str
+    match: Match = Match()
+    warn_at_ppm: Millionths = Millionths(750_000)
+    first_response: Targets | None = None
+    next_response: Targets | None = None
+    resolution: Targets | None = None
+    silence: Duration | None = None
+
+
+class Calls(Section, frozen=True):
+    """[calls]."""
+
+    answer_within_ms: Milliseconds = Milliseconds(20_000)
+    short_abandon_ms: Milliseconds = Milliseconds(5_000)
+    max_wait_ms: Milliseconds = Milliseconds(7_200_000)
+    max_talk_ms: Milliseconds = Milliseconds(7_200_000)
+    service_level: ServiceLevel = "answered_of_answered_and_abandoned"
+
+
+class Csat(Section, frozen=True):
+    """[csat]: classes of a normalised score; between negative_to and positive_from lies neutral."""
+
+    positive_from_ppm: Millionths = Millionths(750_000)
+    very_positive_from_ppm: Millionths = Millionths(1_000_000)
+    negative_to_ppm: Millionths = Millionths(500_000)
+
+
+class Windows(Section, frozen=True):
+    """[windows]: `hold` days are of 24 h."""
+
+    rolling_ms: Annotated[tuple[Milliseconds, ...], Meta(min_length=1)] = tuple(
+        Milliseconds(minutes * 60_000) for minutes in (5, 15, 60, 240, 1440)
+    )
+    lateness_ms: Milliseconds = Milliseconds(86_400_000)
+    hold_ms: Milliseconds = Milliseconds(90 * 86_400_000)
+
+
+class Goal(Section, frozen=True):
+    """[goals]: what stands beside a figure."""
+
+    goal: float
+    industry: float | None = None
+    benchmark: float | None = None
+
+
+class Rule(Section, frozen=True):
+    """[[rules]]: when a window rule raises and clears a warning, or how severe an event rule's warning is."""
+
+    rule: RuleName
+    by: Subject = "all"
+    window_ms: Milliseconds | None = None
+    raise_at: float | None = None
+    clear_at: float | None = None
+    min_n: Annotated[int, Meta(ge=0)] = 20
+    severity: Severity = "warning"
+    cooldown_ms: Milliseconds = Milliseconds(1_800_000)
+
+
+class Signal(Section, frozen=True):
+    """One signal of the risk index: its points decay by half each half-life, their sum stays under the cap."""
+
+    points: Annotated[float, Meta(gt=0, le=100)]
+    half_life_ms: Milliseconds
+    cap: Annotated[float, Meta(gt=0, le=100)] = 100
+
+
+class RiskIndex(Section, frozen=True):
+    """[risk_index]: a signal that is absent adds nothing."""
+
+    sla_share: Signal | None = None
+    breach: Signal | None = None
+    silence: Signal | None = None
+    transfer: Signal | None = None
+    reopening: Signal | None = None
+    repeat_contact: Signal | None = None
+    abandoned_call: Signal | None = None
+    low_survey: Signal | None = None
+    negative_sentiment: Signal | None = None
+    complaint: Signal | None = None
+    vip_factor: Annotated[float, Meta(ge=1)] = 1.0
+    raise_at: Annotated[float, Meta(gt=0, le=100)] = 60
+    clear_at: Annotated[float, Meta(ge=0, le=100)] = 40
+
+
+class Step(Section, frozen=True):
+    """A step of an escalation chain: so long after the warning, to that receiver, so many times."""
+
+    after_ms: Milliseconds
+    to: Name
+    repeat: Annotated[int, Meta(ge=1)] = 1
+
+
+class Escalation(Section, frozen=True):
+    """[[escalation]]: the chain for warnings of these severities (and, if given, of these rules)."""
+
+    severity: Annotated[tuple[Severity, ...], Meta(min_length=1)]
+    steps: Annotated[tuple[Step, ...], Meta(min_length=1)]
+    rules: Annotated[tuple[RuleName, ...], Meta(min_length=1)] | None = None
+
+
+class Receiver(Section, frozen=True):
+    """[receivers]: `url_env` names the environment variable that holds its Apprise URL; `hours` a calendar."""
+
+    url_env: Name
+    language: Literal["zh", "en"] = "en"
+    hours: str | None = None
+    idempotent: bool = False
+
+
+class Scorecard(Section, frozen=True):
+    """[scorecard]: the weights of the four parts; their sum is 1."""
+
+    csat: Annotated[float, Meta(ge=0, le=1)] = 0.4
+    resolution: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    response: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    proactive: Annotated[float, Meta(ge=0, le=1)] = 0.1
+
+
+class PolicyFile(Section, frozen=True):
+    """The whole file. `calendars`, `goals` and `receivers` have free names: `policy_file` reads their tables."""
+
+    version: Name
+    timezone: TimeZone
+    effective_from: Instant | None = None
+    calendars: dict[str, Any] = {}
+    clocks: Clocks = Clocks()
+    sla: tuple[SlaSection, ...] = ()
+    calls: Calls = Calls()
+    csat: Csat = Csat()
+    windows: Windows = Windows()
+    goals: dict[str, Any] = {}
+    rules: tuple[Rule, ...] = ()
+    risk_index: RiskIndex = RiskIndex()
+    escalation: tuple[Escalation, ...] = ()
+    receivers: dict[str, Any] = {}
+    scorecard: Scorecard = Scorecard()

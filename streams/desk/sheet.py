@@ -1,0 +1,69 @@
+"""The sheet on which a fold writes its rows, and the difference of two sheets.
+
+Folding a subject's events writes rows. In order, each event adds to the partition's sheet. Out of order, the subject is
+folded twice on sheets of their own, without and with the new event, and `amend` writes only what differs: new rows,
+corrected rows, and rows that are withdrawn.
+"""
+
+from streams.desk.panes import Panes
+from streams.models.rows import FactRow, Identity, Row
+
+
+class Sheet:
+    """Rows written since the last checkpoint, the last one of each identity. `panes` are kept in step with the facts."""
+
+    def __init__(self, panes: Panes | None = None) -> None:
+        self.rows: dict[Identity, Row] = {}
+        self.panes = panes
+        self.urgent = False  # a warning waits
+
+    def clear(self) -> None:
+        """Start afresh: what was written is in a checkpoint."""
+        self.rows, self.urgent = {}, False
+
+    def put(self, row: Row) -> None:
+        """Write a row, in place of an earlier one of the same identity."""
+        self.rows[row.identity()] = row
+
+    def withdraw(self, row: Row) -> None:
+        """Take back a row that was written, now or before an earlier checkpoint."""
+        row.is_deleted = 1  # type: ignore[attr-defined]
+        self.rows[row.identity()] = row
+
+    def count(self, fact: FactRow) -> None:
+        """Write a fact and add it to its panes."""
+        self.rows[fact.identity()] = fact
+        if self.panes is not None:
+            self.panes.add(fact, 1)
+
+    def uncount(self, fact: FactRow) -> None:
+        """Take back a fact, from its panes too."""
+        if self.panes is not None:
+            self.panes.add(fact, -1)
+        self.withdraw(fact)
+
+    def standing(self) -> dict[Identity, Row]:
+        """The rows that stand: all but the withdrawn."""
+        return {identity: row for identity, row in self.rows.items() if not row.is_deleted}  # type: ignore[attr-defined]
+
+
+def amend(sheet: Sheet, before: dict[Identity, Row], after: dict[Identity, Row]) -> bool:
+    """Write on `sheet` what turns the rows `before` into the rows `after`; True if there was anything."""
+    changed = False
+    for identity, row in before.items():
+        if after.get(identity) == row:
+            continue
+        changed = True
+        if isinstance(row, FactRow):
+            sheet.uncount(row)
+        elif identity not in after:
+            sheet.withdraw(row)
+    for identity, row in after.items():
+        if before.get(identity) == row:
+            continue
+        changed = True
+        if isinstance(row, FactRow):
+            sheet.count(row)
+        else:
+            sheet.put(row)
+    return changed

@@ -1,0 +1,130 @@
+"""Surveys about one subject: each survey's offer, and of each metric the response that is latest in business time.
+
+Their missing team, agent, channel and segment are those of the ticket or call they name, as it stood at the survey's
+time; so their rows are made anew, from all of the subject's few survey events, whenever one of the two changes.
+
+    ticket     created(team A)      assigned(team B)
+    survey                   offered(A)          responded(B)
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from streams.desk.policy import Policies
+from streams.models.envelope import Event
+from streams.models.rows import FactRow, Identity, Row, SurveyRow
+from streams.models.surveys import Responded, SurveyOffered, SurveyResponded
+
+MILLION = 1_000_000
+DIMENSIONS = ("attitude", "efficiency", "resolution", "transparency")
+
+
+class About(NamedTuple):
+    """What the ticket or call that a survey names says of itself at some instant."""
+
+    team: str = ""
+    channel: str = ""
+    segment: str = ""
+    agent_id: str = ""
+    category: str = ""
+
+
+def survey_rows(
+    subject: str, events: Sequence[Event], about: Callable[[int], About], policies: Policies
+) -> dict[Identity, Row]:
+    """All rows of the surveys about one subject.
+
+    `events`: its survey events in order; `about(at)`: the ticket or call it names, as it stood at `at`.
+    """
+    offers: dict[str, SurveyOffered] = {}
+    responses: dict[tuple[str, str], SurveyResponded] = {}
+    for event in events:
+        if isinstance(event, SurveyOffered):
+            offers.setdefault(event.data.survey_id, event)
+        elif isinstance(event, SurveyResponded):
+            responses[event.data.survey_id, event.data.metric] = event
+    rows: list[Row] = []
+    for offer in offers.values():
+        stood = about(offer.at)
+        rows.append(_fact(subject, offer, offer.data.metric or "", stood, {"offered": 1}))
+        if not any(survey_id == offer.data.survey_id for survey_id, _ in responses):
+            rows.append(_standing(subject, offer, None, stood))
+    for response in responses.values():
+        data, stood = response.data, about(response.at)
+        stood = About(
+            data.team or stood.team,
+            data.channel or stood.channel,
+            data.segment or stood.segment,
+            data.agent_id or stood.agent_id,
+            stood.category,
+        )
+        rows.append(_fact(subject, response, data.metric, stood, counts(data, policies, response.at)))
+        rows.append(_standing(subject, offers.get(data.survey_id), response, stood))
+    return {row.identity(): row for row in rows}
+
+
+def normalised(score: float, data: Responded) -> int:
+    """A score's place on its scale, in millionths (half to even)."""
+    return round((score - data.scale_min) / (data.scale_max - data.scale_min) * MILLION)
+
+
+def counts(data: Responded, policies: Policies, at: int) -> dict[str, int]:
+    """What a response counts as: by the policy's thresholds, or, for NPS, promoter (9-10), passive, detractor (0-6)."""
+    place = normalised(data.score, data)
+    found = {"responses": 1, "score_sum": place}
+    if data.metric == "nps":
+        found["promoters" if data.score >= 9 else "detractors" if data.score <= 6 else "passives"] = 1
+    else:
+        csat = policies.at(at).csat
+        if place >= csat.positive_from_ppm:
+            found["positive"] = 1
+            if place >= csat.very_positive_from_ppm:
+                found["very_positive"] = 1
+        else:
+            found["negative" if place <= csat.negative_to_ppm else "neutral"] = 1
+    for name, score in _parts(data).items():
+        found |= {f"{name}_n": 1, f"{name}_sum": score}
+    if data.handled_by:
+        found[f"by_{data.handled_by}"] = 1
+    return found
+
+
+def _parts(data: Responded) -> dict[str, int]:
+    if data.dimensions is None:
+        return {}
+    given = {name: getattr(data.dimensions, name) for name in DIMENSIONS}
+    return {name: normalised(score, data) for name, score in given.items() if score is not None}
+
+
+def _fact(subject: str, event: Event, metric: str, stood: About, found: dict[str, int]) -> FactRow:
+    dims = (stood.team, stood.channel, "", "", stood.segment, stood.category, "")
+    counter = next(iter(found))
+    return FactRow(
+        "survey", subject, event.source, event.id, counter, 0, event.at, *dims, stood.agent_id, "", metric, found
+    )
+
+
+def _standing(subject: str, offer: SurveyOffered | None, response: SurveyResponded | None, stood: About) -> SurveyRow:
+    either = response or offer
+    assert either is not None
+    answer = None if response is None else response.data
+    return SurveyRow(
+        subject,
+        either.data.survey_id,
+        either.data.metric or "",
+        None if offer is None else offer.at,
+        None if response is None else response.at,
+        None if answer is None else answer.score,
+        None if answer is None else answer.scale_min,
+        None if answer is None else answer.scale_max,
+        None if answer is None else normalised(answer.score, answer),
+        either.data.ticket_id or "",
+        either.data.call_id or "",
+        either.data.customer_id or "",
+        stood.agent_id,
+        stood.team,
+        stood.channel,
+        stood.segment,
+        "" if answer is None else answer.handled_by or "",
+        {} if answer is None else _parts(answer),
+    )

@@ -1,0 +1,38 @@
+"""Log time: how far the log of each input topic has come, and with it the partition's clock.
+
+    tickets   ────────────●            watermarks: the latest business time seen
+    calls     ───────●                 the clock is the least of them
+    advanced  ──────────|              `clock.advanced` moves a topic's watermark, and no other event moves it
+                        |──1 h──|      more than an hour past the last one: a single odd time cannot run away with it
+"""
+
+from collections.abc import Sequence
+
+from streams.models.instants import HOUR
+
+UNKNOWN = -1
+
+
+class Watermarks:
+    """The watermarks of one partition's input topics, ms."""
+
+    def __init__(self, topics: Sequence[str]) -> None:
+        self.seen: dict[str, int] = dict.fromkeys(topics, UNKNOWN)
+        self.advanced: dict[str, int] = {}
+
+    def see(self, topic: str, at: int) -> None:
+        """An event of `topic` was timed `at`."""
+        limit = self.advanced.get(topic)
+        if limit is not None and at > limit + HOUR:
+            at = limit + HOUR
+        if at > self.seen[topic]:
+            self.seen[topic] = at
+
+    def advance(self, topic: str, to: int) -> None:
+        """The log itself says that its time has come to `to`."""
+        self.advanced[topic] = max(to, self.advanced.get(topic, UNKNOWN))
+        self.seen[topic] = max(to, self.seen[topic])
+
+    def clock(self) -> int:
+        """The partition's time: the least watermark; UNKNOWN while a topic has none."""
+        return min(self.seen.values())

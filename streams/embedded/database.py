@@ -1,0 +1,192 @@
+"""chDB (ClickHouse's engine in this process) as a database that answers one statement at a time.
+
+Every statement gets a connection of its own (0.4 ms), so that settings, the current database and parameters never leak
+from one request to another; a named session keeps its connection. Statements run one after the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import chdb
+
+from streams.embedded.statement import insert_with_rows, output_format
+
+_HEAD = 1 << 18  # an INSERT statement with its column list is shorter than this
+_SESSIONS = 64
+_SESSION_S = 60.0
+_CODE = re.compile(r"Code: (\d+)\.")
+
+
+class DatabaseInUse(Exception):
+    """Another process has this data directory open."""
+
+
+class QueryError(Exception):
+    """ClickHouse refused a statement: its error code and its own words."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Query(NamedTuple):
+    """One statement as it came: its text and rows in pieces, and what stands beside it in the request."""
+
+    pieces: Iterator[bytes]
+    database: str = ""
+    default_format: str = "TabSeparated"
+    settings: Mapping[str, str] = {}
+    parameters: Mapping[str, str] = {}
+    session: str = ""
+    session_s: float = _SESSION_S
+    read_only: bool = False
+
+
+class Answer(NamedTuple):
+    """What a statement gave; `format` is None if it is of a kind that returns no rows."""
+
+    data: bytes
+    format: str | None
+    read_rows: int
+    written_rows: int
+    elapsed_ns: int
+
+
+class _Session:
+    def __init__(self, connection: Any) -> None:
+        self.connection, self.settings, self.until = connection, set[str](), 0.0
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _refusal(error: Exception) -> QueryError:
+    text = str(error)
+    match = _CODE.search(text)
+    return QueryError(int(match[1]), text[match.start() :]) if match else QueryError(1002, text)
+
+
+class Database:
+    """The database in the directory `path`, which is made if need be. Raises DatabaseInUse."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._root = chdb.connect(str(path))  # open to the end: with its last connection the engine stops
+        except RuntimeError as error:
+            # chDB says why only on stderr ("Cannot lock file"); its lock file names the process (chdb-core 26.9).
+            holder = _holder(path)
+            if holder is None:
+                raise
+            raise DatabaseInUse(f"The database in {path} is in use by process {holder}.") from error
+        self._lock = threading.Lock()
+        self._sessions: dict[str, _Session] = {}
+        self._closed = False
+
+    def run(self, query: Query) -> Answer:
+        """Runs one statement. Raises QueryError; BodyError if the request's body turns out to be unreadable."""
+        with self._lock:
+            if self._closed:
+                raise QueryError(210, "Code: 210. DB::Exception: The embedded ClickHouse is closing. (NETWORK_ERROR)")
+            started = time.perf_counter_ns()
+            try:
+                with self._connection(query) as connection:
+                    answer = _execute(connection, query)
+            except (chdb.ChdbError, RuntimeError) as error:
+                raise _refusal(error) from None
+            return answer._replace(elapsed_ns=time.perf_counter_ns() - started)
+
+    def close(self) -> None:
+        """Waits for the running statement and closes the database; later statements are refused."""
+        with self._lock:
+            self._closed = True
+            for session in self._sessions.values():
+                session.connection.close()
+            self._sessions.clear()
+            self._root.close()
+
+    @contextmanager
+    def _connection(self, query: Query) -> Iterator[Any]:
+        # A read-only query does not share its session's connection: readonly cannot be taken back.
+        session = None if query.read_only or not query.session else self._session(query)
+        connection = session.connection if session else chdb.connect(str(self._path))
+        try:
+            if query.database:
+                connection.query(f"USE `{query.database.replace('`', '``')}`")
+            if session:
+                for name in session.settings - query.settings.keys():
+                    connection.query(f"SET {name} = DEFAULT")
+                session.settings = set(query.settings)
+            for name, value in query.settings.items():
+                if not name.isidentifier():
+                    raise QueryError(115, f"Code: 115. DB::Exception: Unknown setting {name!r}. (UNKNOWN_SETTING)")
+                connection.query(f"SET {name} = {_quoted(value)}")
+            if query.read_only:
+                connection.query("SET readonly = 2")
+            yield connection
+        finally:
+            if not session:
+                connection.close()
+
+    def _session(self, query: Query) -> _Session:
+        now = time.monotonic()
+        for name in [name for name, session in self._sessions.items() if session.until < now]:
+            self._sessions.pop(name).connection.close()
+        session = self._sessions.get(query.session)
+        if session is None:
+            if len(self._sessions) >= _SESSIONS:
+                oldest = min(self._sessions, key=lambda name: self._sessions[name].until)
+                self._sessions.pop(oldest).connection.close()
+            session = self._sessions[query.session] = _Session(chdb.connect(str(self._path)))
+        session.until = now + query.session_s
+        return session
+
+
+def _execute(connection: Any, query: Query) -> Answer:
+    """The statement and its answer; `elapsed_ns` is left 0."""
+    head = b""
+    for piece in query.pieces:
+        head += piece
+        if len(head) >= _HEAD:
+            break
+    insert = insert_with_rows(head)
+    if insert is not None:
+        rows = itertools.chain((head[insert.data_at :],), query.pieces)
+        # Not INSERT … FROM INFILE: the stream takes pieces as they come and counts the rows it wrote.
+        with connection.send_insert(insert.sql, insert.format) as inserter:
+            for piece in rows:
+                inserter.append(piece)
+            written = inserter.finish()
+        return Answer(b"", None, written.rows_written, written.rows_written, 0)
+    sql = b"".join((head, *query.pieces)).decode(errors="replace")
+    if not sql.strip():
+        raise QueryError(62, "Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)")
+    named = output_format(sql)
+    # With names, an empty result still has its header line and differs from a statement that returns none, as
+    # ClickHouse's X-ClickHouse-Format header tells them apart; the line is taken off again.
+    plain = named is None and query.default_format == "TabSeparated"
+    result = connection.query(sql, "TabSeparatedWithNames" if plain else query.default_format, params=query.parameters)
+    data: bytes = result.bytes() or b""
+    if plain and not data:
+        return Answer(b"", None, result.rows_read(), result.rows_written(), 0)
+    if plain:
+        data = data.partition(b"\n")[2]
+    return Answer(data, named or query.default_format, result.rows_read(), result.rows_written(), 0)
+
+
+def _holder(path: Path) -> str | None:
+    try:
+        match = re.search(r"PID: (\d+)", (path / "status").read_text())
+    except OSError:
+        return None
+    return match[1] if match else None

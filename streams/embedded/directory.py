@@ -1,0 +1,90 @@
+"""The data directory of an embedded stack: who holds it, and where its parts are to be found.
+
+DIR/clickhouse/       the database           DIR/run/lock          held by the running stack; its process id
+DIR/log/<role>.log    output of each part    DIR/run/<role>.pid    process id of each part
+                                             DIR/run/ports.json    {"broker": "127.0.0.1:39092", "clickhouse": …}
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+from typing import IO
+
+
+class DirectoryInUse(Exception):
+    """Another process (a stack, a question of `deskwatch sql`) holds this directory."""
+
+
+class Directory:
+    """The paths under one data directory, and the lock on it."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.clickhouse, self.run, self.log = data / "clickhouse", data / "run", data / "log"
+        self.ports, self._lock_file = self.run / "ports.json", self.run / "lock"
+        self._lock: IO[str] | None = None
+
+    def take(self, patience_s: float = 1.0) -> None:
+        """Takes the directory for this process and clears what a killed stack left. Raises DirectoryInUse.
+
+        It waits a little: who only asks whether a stack runs (`addresses`) holds the lock for a moment.
+        """
+        for folder in (self.run, self.log):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = self._lock_file.open("a+")
+        until = time.monotonic() + patience_s
+        while not _locked(lock, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                lock.seek(0)
+                holder = lock.read().strip() or "another process"
+                lock.close()
+                raise DirectoryInUse(
+                    f"{self.data} is in use by process {holder}: stop that one first, or name another --data."
+                )
+            time.sleep(0.05)
+        self._lock = lock
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self.clear()
+
+    def publish(self, addresses: dict[str, str]) -> None:
+        """Writes ports.json, whole or not at all."""
+        draft = self.ports.with_suffix(".draft")
+        draft.write_text(json.dumps(addresses, indent=1) + "\n")
+        draft.replace(self.ports)
+
+    def addresses(self) -> dict[str, str] | None:
+        """Where the parts of the stack that runs in this directory answer; None if none runs, or not yet."""
+        try:
+            with self._lock_file.open("r") as lock:
+                if self._lock is None and _locked(lock, fcntl.LOCK_SH):
+                    return None  # nobody holds it: ports.json, if there is one, is of a stack that was killed
+            addresses: dict[str, str] = json.loads(self.ports.read_text())
+        except FileNotFoundError:
+            return None
+        return addresses
+
+    def clear(self) -> None:
+        """Takes away ports.json and the pid files."""
+        for left in (*self.run.glob("*.pid"), self.ports, self.ports.with_suffix(".draft")):
+            left.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Clears the directory and gives it back."""
+        if self._lock is not None:
+            self.clear()
+            self._lock.close()
+            self._lock = None
+
+
+def _locked(lock: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,31 @@
+"""Runs a program that dies with the process that started it: `python leash.py PARENT PROGRAM ARGUMENT…`.
+
+It asks the kernel to be killed when the parent ends, however that ends, and then becomes the program (same process id).
+A program of its own, because between fork and exec of a process with threads nothing but exec is safe. Linux only: on
+other systems the program outlives a parent that is killed with -9. Standard library only: it runs without
+site-packages.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> None:
+    """Becomes the program; exit status 127 with a sentence if that is not possible."""
+    parent, program = int(sys.argv[1]), sys.argv[2:]
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel knew
+        sys.exit(1)
+    try:
+        os.execvp(program[0], program)
+    except OSError as error:
+        sys.exit(f"{program[0]} cannot be started: {error.strerror}.")
+
+
+if __name__ == "__main__":
+    main()

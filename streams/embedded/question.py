@@ -1,0 +1,74 @@
+"""A ClickHouse client for a data directory, whether its stack runs or not."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sinks.clickhouse.client import Client, connect
+from streams.embedded import NotInstalled
+from streams.embedded.directory import Directory, DirectoryInUse
+
+_PATIENCE_S = 10.0  # another question over the same directory is soon answered
+
+
+class NoDatabase(Exception):
+    """There is no embedded database in a data directory."""
+
+
+@contextmanager
+def client_of(data: Path, database: str) -> Iterator[Client]:
+    """A client of the embedded ClickHouse of `data`: the running one, or one that this process starts for the while.
+
+    Raises NoDatabase, NotInstalled, DirectoryInUse (another process works on the database, without a stack).
+    """
+    directory = Directory(data)
+    if not directory.clickhouse.is_dir():
+        raise NoDatabase(f"There is no embedded database in {data}: `deskwatch demo` and `replay --embedded` make one.")
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        if addresses := directory.addresses():
+            client = connect(addresses["clickhouse"], database=database)
+            break
+        try:
+            directory.take(patience_s=0.2)
+        except DirectoryInUse:
+            if time.monotonic() > until:
+                raise
+            continue
+        try:
+            with _started(directory, database) as client:
+                yield client
+        finally:
+            directory.release()
+        return
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def _started(directory: Directory, database: str) -> Iterator[Client]:
+    os.environ["TZ"] = "UTC"  # as the stack's ClickHouse
+    time.tzset()
+    try:
+        from streams.embedded.clickhouse import Server
+        from streams.embedded.database import DatabaseInUse
+    except ModuleNotFoundError as error:
+        raise NotInstalled(error) from error
+    try:
+        server = Server(directory.clickhouse).start()
+    except DatabaseInUse as error:
+        raise DirectoryInUse(f"{error} Stop that one first.") from error
+    try:
+        client = connect(server.url, database=database)
+        try:
+            yield client
+        finally:
+            client.close()
+    finally:
+        server.stop()

@@ -1,0 +1,283 @@
+"""The embedded stack: broker, ClickHouse and worker roles as processes, started, watched and ended together.
+
+    with Stack(Path("data")) as stack:      # broker and ClickHouse answer
+        ...                                 # topics, migrations
+        stack.start("track", ["faust", …])  # roles; they find DESKWATCH_BROKER and the rest in their environment
+        stack.wait()                        # until Ctrl-C, SIGTERM or the death of the broker
+
+A role or ClickHouse that dies is started again after a growing pause. The broker keeps its data in memory: if it dies
+the stack has nothing left to run on and ends with an error. Children die with this process even if it is killed by -9.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+from streams.embedded import broker
+from streams.embedded.directory import Directory, DirectoryInUse
+from streams.embedded.process import Process, free_port
+
+__all__ = ["DirectoryInUse", "Stack", "StackError", "clickhouse_answers"]
+
+_logger = logging.getLogger(__name__)
+_BROKER, _CLICKHOUSE = "broker", "clickhouse"
+_LOOK_S = 0.1
+_START_S = 30.0
+_PAUSE_S, _LONGEST_PAUSE_S, _SETTLED_S = 0.5, 30.0, 60.0
+_GRACE_S = 10.0
+
+
+class StackError(Exception):
+    """The stack cannot start or go on; the message says which part, and why."""
+
+
+def clickhouse_answers(url: str, timeout_s: float = 2.0) -> bool:
+    """Whether a ClickHouse answers at the http `url` (its /ping), asked directly and not through a proxy."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_s)
+    try:
+        connection.request("GET", "/ping")
+        return connection.getresponse().read() == b"Ok.\n"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+class _Part:
+    """What the stack keeps running: how it is started, its process, and when to start it again."""
+
+    def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        self.name, self.argv, self.env = name, argv, env
+        self.process: Process | None = None
+        self.started_at = self.again_at = 0.0
+        self.pause_s = _PAUSE_S
+
+
+class Stack:
+    """Broker and ClickHouse over the data directory `data`, and the roles given to `start`.
+
+    Entering raises DirectoryInUse if another stack holds the directory, StackError if a part does not come up. While it
+    is entered from the main thread, SIGTERM interrupts as Ctrl-C does (KeyboardInterrupt), so that leaving is orderly.
+    """
+
+    def __init__(self, data: Path, *, with_broker: bool = True) -> None:
+        self.directory = Directory(data)
+        self.addresses: dict[str, str] = {}
+        self.failure: StackError | None = None
+        self._with_broker = with_broker
+        self._parts: dict[str, _Part] = {}
+        self._orders: queue.SimpleQueue[Callable[[], bool]] = queue.SimpleQueue()
+        self._handlers: dict[signal.Signals, Any] = {}  # those before ours
+
+    @property
+    def broker(self) -> str:
+        """The broker's `host:port`."""
+        return self.addresses[_BROKER]
+
+    @property
+    def clickhouse(self) -> str:
+        """ClickHouse's URL."""
+        return self.addresses[_CLICKHOUSE]
+
+    def __enter__(self) -> Stack:
+        self.directory.take()
+        if threading.current_thread() is threading.main_thread():
+            # SIGINT too: a shell starts background jobs with SIGINT ignored.
+            self._handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        # One thread starts every child and lives to the end: the kernel ties a child's leash to the thread that made
+        # it.
+        self._keeper = threading.Thread(target=self._keep, name="stack", daemon=True)
+        self._keeper.start()
+        try:
+            self._start_servers()
+            self.directory.publish(self.addresses)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def start(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        """Starts a role and keeps it running; several workers of a role are named `track`, `track-2` ….
+
+        Its environment is this process's with the stack's addresses, and `env` over both.
+        """
+        found = {
+            "DESKWATCH_CLICKHOUSE": self.clickhouse,
+            "DESKWATCH_DATA": str(self.directory.data),
+            **({"DESKWATCH_BROKER": self.broker} if self._with_broker else {}),
+        }
+        self._order(lambda: self._launch(_Part(name, argv, {**found, **(env or {})})))
+
+    def stop(self, name: str, grace_s: float = _GRACE_S) -> None:
+        """Ends one role for good: SIGTERM, and SIGKILL after `grace_s` seconds."""
+        self._order(lambda: self._stop([name], grace_s))
+
+    def announce(self, name: str, address: str) -> None:
+        """Adds an address to ports.json (the board's, say)."""
+        self.addresses[name] = address
+        self.directory.publish(self.addresses)
+
+    def pid(self, name: str) -> int | None:
+        """The process id of a part, None while it does not run."""
+        process = self._parts[name].process
+        return process.pid if process and process.exit_status() is None else None
+
+    def memory_bytes(self, name: str) -> int:
+        """Resident memory of a part: the broker's only grows."""
+        process = self._parts[name].process
+        return process.memory_bytes() if process else 0
+
+    def check(self) -> None:
+        """Raises StackError if the stack can no longer work."""
+        if self.failure is not None:
+            raise self.failure
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits for Ctrl-C or SIGTERM (True) or the time to pass (False). Raises StackError if the broker dies."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        try:
+            while until is None or time.monotonic() < until:
+                self.check()
+                time.sleep(_LOOK_S)
+        except KeyboardInterrupt:
+            return True
+        return False
+
+    # ---- starting -------------------------------------------------------------------------------------------------
+
+    def _start_servers(self) -> None:
+        servers: dict[str, tuple[int, Callable[[], bool]]] = {}
+        if self._with_broker:
+            port = free_port()
+            address = self.addresses[_BROKER] = f"127.0.0.1:{port}"
+            self._order(lambda: self._launch(_Part(_BROKER, broker.command(port), {"RUST_LOG": "warn"})))
+            servers[_BROKER] = port, lambda: broker.answers(address)
+        ch_port = free_port()
+        url = self.addresses[_CLICKHOUSE] = f"http://127.0.0.1:{ch_port}"
+        argv = [sys.executable, "-m", "streams.embedded.clickhouse", "--port", str(ch_port)]
+        argv += ["--path", str(self.directory.clickhouse.absolute())]
+        self._order(lambda: self._launch(_Part(_CLICKHOUSE, argv, {})))
+        servers[_CLICKHOUSE] = ch_port, lambda: clickhouse_answers(url)
+        for name, (port, answers) in servers.items():
+            self._await(name, port, answers)
+
+    def _await(self, name: str, port: int, answers: Callable[[], bool]) -> None:
+        process = self._parts[name].process
+        assert process is not None  # just launched
+        until = time.monotonic() + _START_S
+        while not (process.listens(port) and answers()):
+            if process.exit_status() is not None:
+                raise StackError(f"The {name} did not start: {process.last_words()} (see {self._log(name)})")
+            if time.monotonic() > until:
+                raise StackError(f"The {name} did not answer within {_START_S:.0f} s (see {self._log(name)}).")
+            time.sleep(0.02)
+
+    def _log(self, name: str) -> Path:
+        return self.directory.log / f"{name}.log"
+
+    def _order(self, order: Callable[[], bool]) -> None:
+        """Has the keeper do something and waits for it."""
+        done: Future[bool] = Future()
+
+        def carry_out() -> bool:
+            try:
+                go_on = order()
+            except Exception as error:
+                done.set_exception(error)
+                return True
+            done.set_result(go_on)
+            return go_on
+
+        self._orders.put(carry_out)
+        done.result()
+
+    # ---- in the keeper's thread -----------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """Carries out orders and looks after the parts until an order returns False."""
+        go_on = True
+        while go_on:
+            try:
+                go_on = self._orders.get(timeout=_LOOK_S)()
+            except queue.Empty:
+                for part in list(self._parts.values()):
+                    self._look_after(part)
+
+    def _launch(self, part: _Part) -> bool:
+        pid_file = self.directory.run / f"{part.name}.pid"
+        part.process = Process(part.name, part.argv, part.env, pid_file, self._log(part.name))
+        part.started_at = time.monotonic()
+        self._parts[part.name] = part
+        return True
+
+    def _look_after(self, part: _Part) -> None:
+        now = time.monotonic()
+        if part.process is None:
+            if now >= part.again_at:
+                self._launch(part)
+            return
+        status = part.process.exit_status()
+        if status is None or self.failure:
+            return
+        words = f"{part.process.last_words()} (see {self._log(part.name)})"
+        if part.name == _BROKER:
+            self.failure = StackError(
+                f"The embedded broker died (exit status {status}) and its data, kept in memory, with it: start again. "
+                f"Its last words: {words}"
+            )
+            return
+        if now - part.started_at > _SETTLED_S:
+            part.pause_s = _PAUSE_S
+        _logger.warning(
+            "%s ended with exit status %d and is started again in %g s. %s", part.name, status, part.pause_s, words
+        )
+        part.process, part.again_at = None, now + part.pause_s
+        part.pause_s = min(part.pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _stop(self, names: Sequence[str], grace_s: float) -> bool:
+        """Ends these parts side by side and forgets them."""
+        processes = [part.process for name in names if (part := self._parts.pop(name, None)) and part.process]
+        for process in processes:
+            process.ask_to_end()
+        until = time.monotonic() + grace_s
+        for process in processes:
+            process.end(max(0.0, until - time.monotonic()))
+        return True
+
+    def _stop_all(self) -> bool:
+        """Roles first, while broker and ClickHouse still serve them; then ClickHouse, then the broker."""
+        self._stop([name for name in self._parts if name not in (_BROKER, _CLICKHOUSE)], _GRACE_S)
+        self._stop([_CLICKHOUSE], 2 * _GRACE_S)
+        self._stop([_BROKER], _GRACE_S)
+        return False
+
+    def _end(self) -> None:
+        """Ends everything; Ctrl-C and SIGTERM have to wait meanwhile."""
+        for number in self._handlers:
+            signal.signal(number, signal.SIG_IGN)
+        self._order(self._stop_all)
+        self._keeper.join()
+        self.directory.release()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,138 @@
+"""Bytes to events: each message is an event, a dead letter with its reason, or of a type that we do not know; never an exception."""
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import msgspec
+
+from streams.models import calls, signals, surveys, tickets
+from streams.models.envelope import Event
+from streams.models.instants import MINUTE, parse_instant
+
+Headers = Iterable[tuple[str, bytes]]
+
+TYPES: dict[str, type[Event]] = {
+    str(cls.__struct_config__.tag): cls
+    for cls in (*tickets.EVENTS, *calls.EVENTS, *surveys.EVENTS, *signals.EVENTS, *signals.CONTROL)
+}
+TOPICS: dict[type[Event], str] = {
+    **dict.fromkeys(tickets.EVENTS, "tickets"),
+    **dict.fromkeys(calls.EVENTS, "calls"),
+    **dict.fromkeys(surveys.EVENTS, "surveys"),
+    **dict.fromkeys((*signals.EVENTS, *signals.CONTROL), "signals"),
+}
+INPUTS = ("tickets", "calls", "surveys", "signals")
+LARGEST = 1 << 20  # bytes; Kafka's own default for a message
+AHEAD = 5 * MINUTE  # how far a live event may be timed ahead of the wall clock
+
+_decode = msgspec.json.Decoder(reduce(or_, TYPES.values())).decode
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A message that is no event, and why, as one sentence."""
+
+    reason: str
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """A CloudEvent of a type that is not in the contract: counted and passed over."""
+
+    type: str
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_type = msgspec.json.Decoder(_Typed).decode
+
+
+def topic_of(event: Event) -> str:
+    """The input topic that an event belongs to."""
+    return TOPICS[type(event)]
+
+
+def structured(value: bytes | None, headers: Headers = ()) -> bytes | None:
+    """The event as one JSON document: `value` itself, or put together from the `ce_*` headers of the binary mode."""
+    attributes: dict[str, Any] = {}
+    for name, content in headers or ():
+        if name.startswith("ce_"):
+            attributes[name[3:]] = content.decode()
+    if value is None or not attributes:
+        return value
+    return msgspec.json.encode({**attributes, "data": msgspec.Raw(value)})
+
+
+def decode(value: bytes | None, headers: Headers = (), now: int | None = None) -> Event | DeadLetter | Unknown:
+    """The event in a Kafka message.
+
+    `value` is the message's value, `headers` its Kafka headers (for the binary mode), `now` the wall clock in ms,
+    or None in a replay: live, an event timed more than five minutes ahead is a dead letter.
+    """
+    if value is None:
+        return DeadLetter("the message has no value")
+    if len(value) > LARGEST:
+        return DeadLetter(f"the message has {len(value):,} bytes, more than the {LARGEST:,} allowed")
+    try:
+        if not value.isascii():
+            value.decode()  # fields that we ignore are stored too: they must be text
+        if headers:
+            value = structured(value, headers)
+        event: Event = _decode(value)  # type: ignore[arg-type]
+        event.at = parse_instant(event.time)
+        check = _CHECKS.get(type(event))
+        if check is not None:
+            check(event)
+    except (ValueError, RecursionError) as error:  # msgspec's errors and UnicodeDecodeError are ValueErrors
+        return _refuse(value or b"", error)
+    if now is not None and event.at > now + AHEAD:
+        return DeadLetter(f"time {event.time} is more than five minutes ahead of the clock")
+    return event
+
+
+def _refuse(value: bytes, error: Exception) -> DeadLetter | Unknown:
+    try:
+        name = _type(value).type
+    except (ValueError, RecursionError):
+        name = None
+    if name is not None and name not in TYPES:
+        return Unknown(str(name))
+    if isinstance(error, RecursionError):
+        return DeadLetter("the JSON is nested too deeply")
+    return DeadLetter(f"{name or 'no CloudEvent'}: {error}")
+
+
+def _check_survey(event: surveys.SurveyResponded) -> None:
+    if (fault := event.fault()) is not None:
+        raise ValueError(fault)
+
+
+def _check_advance(event: signals.ClockAdvanced) -> None:
+    parse_instant(event.data.to)
+
+
+def _check_closure(event: signals.DeskClosed) -> None:
+    if parse_instant(event.data.begins) >= parse_instant(event.data.ends):
+        raise ValueError(f"the closure from {event.data.begins} does not end after it begins")
+
+
+def _check_announcement(event: signals.PolicyAnnounced) -> None:
+    parse_instant(event.data.announced_at)
+    parse_instant(event.data.effective_at)
+
+
+def _check_due(event: signals.CallbackEvent | signals.ActionEvent) -> None:
+    if event.data.due_at is not None:
+        parse_instant(event.data.due_at)
+
+
+_CHECKS: dict[type[Event], Any] = {
+    surveys.SurveyResponded: _check_survey,
+    signals.ClockAdvanced: _check_advance,
+    signals.DeskClosed: _check_closure,
+    signals.PolicyAnnounced: _check_announcement,
+    **dict.fromkeys((signals.CallbackDue, signals.CallbackRescheduled, signals.CallbackDone), _check_due),
+    **dict.fromkeys((signals.ActionOpened, signals.ActionDone), _check_due),
+}

@@ -1,0 +1,302 @@
+"""The rows that leave the core: what the output topics carry and what the base tables hold.
+
+Each row has an identity and a version. A row with the same identity and a higher version replaces it; one that is
+withdrawn comes again with `is_deleted`. On the wire a row is an array in the order of its fields, which is also the
+order of the table's columns. Instants are ms since the epoch, durations ms; the views turn them into times and seconds.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+Identity = tuple[object, ...]
+
+
+class Row(msgspec.Struct, array_like=True, gc=False, kw_only=False):
+    """Base of all rows. `table` is the ClickHouse table, `topic` the Kafka topic."""
+
+    table: ClassVar[str]
+    topic: ClassVar[str]
+
+    def identity(self) -> Identity:
+        """What makes this the same row as another one."""
+        raise NotImplementedError
+
+
+class LedgerRow(Row):
+    """One transition of an SLA clock (SPEC section 3)."""
+
+    table: ClassVar[str] = "ledger_rows"
+    topic: ClassVar[str] = "sla-ledger"
+
+    ticket_id: str
+    metric: str
+    cycle: int
+    seq: int
+    transition: str
+    at: int
+    started_at: int
+    elapsed_ms: int
+    target_ms: int
+    due_at: int | None
+    policy: str
+    policy_version: str
+    calendar: str
+    team: str
+    channel: str
+    priority: str
+    kind: str
+    segment: str
+    category: str
+    product: str
+    agent_id: str
+    cause_source: str
+    cause_id: str
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The clock and the place in its life."""
+        return ("ledger", self.ticket_id, self.metric, self.cycle, self.seq)
+
+
+class FactRow(Row):
+    """What one cause counted at one instant (SPEC section 4): `counts` has `counter` and what goes with it."""
+
+    table: ClassVar[str] = "fact_rows"
+    topic: ClassVar[str] = "facts"
+
+    family: str  # ticket, call or survey
+    subject: str
+    cause_source: str
+    cause_id: str
+    counter: str
+    cycle: int
+    at: int
+    team: str
+    channel: str
+    priority: str
+    kind: str
+    segment: str
+    category: str
+    product: str
+    agent_id: str
+    queue: str
+    metric: str
+    counts: dict[str, int]
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """Subject, cause, counter, cycle; and the instant, by which the table is sorted."""
+        return (self.family, self.subject, self.cause_source, self.cause_id, self.counter, self.cycle, self.at)
+
+
+class SpanRow(Row):
+    """A stretch of time in which a ticket stood in a team's backlog, or a caller waited, without a change."""
+
+    table: ClassVar[str] = "span_rows"
+    topic: ClassVar[str] = "facts"
+
+    family: str  # ticket or call
+    subject: str
+    n: int
+    team: str
+    opened_at: int
+    from_at: int
+    to_at: int | None
+    at_risk: int
+    breached: int
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The subject and the number of the span."""
+        return ("span", self.family, self.subject, self.n)
+
+
+class TicketRow(Row):
+    """A ticket as it stands."""
+
+    table: ClassVar[str] = "ticket_rows"
+    topic: ClassVar[str] = "facts"
+
+    ticket_id: str
+    status: str
+    created_at: int | None
+    first_replied_at: int | None
+    solved_at: int | None
+    closed_at: int | None
+    updated_at: int
+    team: str
+    channel: str
+    priority: str
+    kind: str
+    segment: str
+    category: str
+    product: str
+    agent_id: str
+    severity: str
+    customer_id: str
+    stage: str
+    tags: list[str]
+    url: str
+    parent_id: str
+    merged_into: str
+    replies: int
+    hops: int
+    reassignments: int
+    reopenings: int
+    outcomes: dict[str, str]
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The ticket."""
+        return ("standing", self.ticket_id)
+
+
+class CallRow(Row):
+    """A call as it stands."""
+
+    table: ClassVar[str] = "call_rows"
+    topic: ClassVar[str] = "facts"
+
+    call_id: str
+    outcome: str  # ivr, waiting, answered, ended, abandoned, lost
+    offered_at: int
+    answered_at: int | None
+    ended_at: int | None
+    first_queue: str
+    queue: str
+    team: str
+    segment: str
+    category: str
+    agent_id: str
+    customer_id: str
+    ticket_id: str
+    ivr_ms: int
+    wait_ms: int
+    talk_ms: int
+    hold_ms: int
+    wrapup_ms: int
+    transfers: int
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The call."""
+        return ("call standing", self.call_id)
+
+
+class SurveyRow(Row):
+    """A survey's standing answer for one metric, or its offer as long as there is none."""
+
+    table: ClassVar[str] = "survey_rows"
+    topic: ClassVar[str] = "facts"
+
+    subject: str
+    survey_id: str
+    metric: str
+    offered_at: int | None
+    responded_at: int | None
+    score: float | None
+    scale_min: float | None
+    scale_max: float | None
+    normalised: int | None  # millionths of the scale
+    ticket_id: str
+    call_id: str
+    customer_id: str
+    agent_id: str
+    team: str
+    channel: str
+    segment: str
+    handled_by: str
+    dimensions: dict[str, int]  # millionths of the scale
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The survey under its subject, and the metric."""
+        return ("survey standing", self.subject, self.survey_id, self.metric)
+
+
+class WarningRow(Row, kw_only=True):
+    """A risk warning as it stands (SPEC section 5)."""
+
+    table: ClassVar[str] = "warning_rows"
+    topic: ClassVar[str] = "risk-warnings"
+
+    warning_id: str
+    rule: str
+    subject: str
+    state: str  # raised, cleared
+    severity: str
+    raised_at: int
+    cleared_at: int | None
+    cleared_by: str
+    ticket_id: str
+    metric: str
+    cycle: int
+    elapsed_ms: int
+    target_ms: int
+    due_at: int | None
+    policy: str
+    policy_version: str
+    team: str
+    channel: str
+    priority: str
+    kind: str
+    segment: str
+    category: str
+    product: str
+    agent_id: str
+    url: str
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The id, derived from rule, subject and the instant of raising."""
+        return ("warning", self.warning_id)
+
+
+class PaneRow(Row):
+    """All of one business minute's counts in one partition, per single dimension: a full snapshot.
+
+    `opened` tells apart the panes of a minute that was put away and, late, opened again: their sums add up.
+    The dimension `agent` has the day's first minute; `topic` counts what arrived (data quality) by the hour.
+    """
+
+    table: ClassVar[str] = "pane_rows"
+    topic: ClassVar[str] = "rollups"
+
+    partition: int
+    minute: int
+    opened: int
+    counts: list[tuple[str, str, dict[str, int]]]  # dimension, value, counter -> sum
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The partition's minute, and which opening of it."""
+        return ("pane", self.partition, self.minute, self.opened)
+
+
+class ProgressRow(Row):
+    """How far a partition's outputs go on one topic: all that comes of the inputs before `offsets`, as of `as_of`."""
+
+    table: ClassVar[str] = "progress_rows"
+    topic: ClassVar[str] = ""  # each
+
+    topic_name: str
+    partition: int
+    as_of: int
+    offsets: dict[str, int]
+    version: int = 0
+
+    def identity(self) -> Identity:
+        """The topic's partition."""
+        return ("progress", self.topic_name, self.partition)
+
+
+ROWS: tuple[type[Row], ...] = (LedgerRow, FactRow, SpanRow, TicketRow, CallRow, SurveyRow, WarningRow, PaneRow)

@@ -1,0 +1,80 @@
+"""The contract between a partition's state, which decides, and its checkpoints, which keep it.
+
+A state is plain Python: no I/O, no clock, no Faust. It folds the records of its input topics, and is asked now and then
+for a *cut*: what changed since the last one, and the outputs made since. A cut becomes one record batch in the
+changelog, which is written whole or not at all. So whatever happens, a successor starts from a cut.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+
+class Record(Protocol):
+    """An aiokafka ConsumerRecord, as far as a state may look."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Output(NamedTuple):
+    """A record for an output topic; it goes to the partition number of the state that made it."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Cut(NamedTuple):
+    """What a checkpoint writes: the entries changed since the last cut (None: removed) and the outputs made since."""
+
+    entries: list[tuple[bytes, bytes | None]]
+    outputs: list[Output]
+
+
+class PartitionState(Protocol):
+    """The state of one partition. Its methods are called one at a time and never await."""
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take one entry of the changelog, while restoring; a later one of the same key replaces it (None: removed)."""
+
+    def restored(self) -> None:
+        """All entries are in: build what is derived from them. Called once, before the first ``feed``."""
+
+    def feed(self, topic: str, records: Sequence[Any], start: int) -> int:
+        """Fold ``records[start:]`` (each a :class:`Record`) and return the index of the first one *not* folded.
+
+        May stop early when ``pending_bytes()`` is over the limit; the rest comes again after a checkpoint. Folds at
+        least one record when nothing is pending.
+        """
+
+    def advance(self, now: int | None) -> None:
+        """Let time pass: up to ``now``, in ms since the epoch, or up to the state's own watermarks (None).
+
+        May stop early when ``pending_bytes()`` is over the limit: it is called again after a checkpoint.
+        """
+
+    def unsaved(self) -> bool:
+        """Return True if anything changed, or any output was made, since the last cut."""
+
+    def pending_bytes(self) -> int:
+        """Return about how large the next cut will be, outputs included."""
+
+    def urgent(self) -> bool:
+        """Return True if an output waits that should leave sooner than at the usual interval."""
+
+    def cut(self, version: int, offsets: dict[str, int]) -> Cut:
+        """Return what changed since the last cut, and mark it clean.
+
+        Arguments:
+            version: of this checkpoint; rises with every one of a partition, across owners too. Below 2**63.
+            offsets: next input offset by topic, as they will stand in this checkpoint.
+        """
+
+    def rewrite(self, keys: set[bytes]) -> None:
+        """Put the own values of these keys (or their absence) into the next cut: a former owner wrote them since."""

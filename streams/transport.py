@@ -1,0 +1,270 @@
+"""The batch transport: one Faust event for each fetched run of records, instead of one for each record.
+
+Stock Faust spends two asyncio tasks and some 200 µs on every record. Here a topic declared with
+:meth:`BatchApp.batch_topic` gives its agent *lists* of aiokafka records; assignment, commit, agents, web and sensors
+stay Faust's own. Delivery is at least once: an agent uses ``stream.noack().events()``, and calls ``event.ack()`` once
+what it did with the list is durable. Lists of a partition are acknowledged in the order of their delivery
+(concurrency 1).
+
+The workarounds below name the file and line of faust-streaming 0.15.3 that they are for.
+"""
+
+import asyncio
+import gc
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import faust
+import mode
+from faust.tables import TableManager
+from faust.transport.consumer import ensure_TPset
+from faust.transport.drivers import aiokafka as driver
+from faust.transport.utils import DefaultSchedulingStrategy
+from faust.types.tuples import TP, ConsumerMessage
+
+from streams.broker import StrictProducer, check_broker
+
+COMMIT_PATIENCE_S = 5.0
+"""How long a revocation waits for its last commit: offsets that stay behind only mean repeated work."""
+
+DRAIN_PATIENCE_S = 2.0
+"""How long a revocation or a stop waits for lists that agents have in hand; what is left then comes again."""
+
+IDLE_POLL_S = 0.05
+"""How long the fetcher sleeps while no partition may be fetched."""
+
+FETCH_WAIT_MS = 250
+"""How long the broker may hold a fetch that has nothing to return; a partition resumed meanwhile waits as long."""
+
+SETTINGS: Mapping[str, Any] = {
+    # What the guarantees rest on.
+    "agent_supervisor": mode.CrashingSupervisor,  # the default one, with noack, hangs at SIGTERM after a crash
+    "table_standby_replicas": 0,  # 1, the default, floods the log with errors when there is one worker
+    "stream_wait_empty": True,
+    "consumer_auto_offset_reset": "earliest",
+    "store": "memory://",
+    # What is fast.
+    "broker_max_poll_records": 5000,
+    "consumer_max_fetch_size": 4 << 20,
+    "broker_commit_interval": 1.0,
+    "producer_linger": 0.02,
+    "producer_max_batch_size": 256 << 10,
+    "producer_request_timeout": 60.0,
+    # A dead worker is noticed within a session; the broker keeps a joining group waiting for half of it.
+    "broker_session_timeout": 6.0,
+    "broker_heartbeat_interval": 1.0,
+    "broker_rebalance_timeout": 6.0,
+    "broker_request_timeout": 10.0,
+    "worker_redirect_stdouts": False,
+    "topic_disable_leader": True,
+}
+"""Faust settings of every app; an app's own keyword arguments come before them."""
+
+
+class BatchScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
+    """Hands a batch topic's fetched records on as one list a partition, and any other topic's one by one."""
+
+    def __init__(self, consumer: "BatchConsumer") -> None:
+        self.consumer = consumer
+
+    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
+        """Yield ``(tp, [records])`` for batch topics and ``(tp, record)`` for the others."""
+        single = {}
+        for tp, fetched in records.items():
+            if tp.topic not in self.consumer.batch_topics:
+                single[tp] = fetched
+                continue
+            read = self.consumer._read_offset[tp]
+            if read and fetched and fetched[0].offset < read:  # fetched before a seek forward
+                fetched = [record for record in fetched if record.offset >= read]
+            if fetched:
+                yield tp, fetched
+        if single:
+            yield from super().iterate(single)
+
+
+class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread that runs aiokafka's consumer."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # drivers/aiokafka.py:615 hard-codes 1500; aiokafka 0.14 consumer.py:391 reads it when the consumer starts.
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
+class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+    """Faust's consumer, with lists of records for messages."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.batch_topics: frozenset[str] = self.app.batch_topics
+        self.scheduler = BatchScheduler(self)
+        self._in_flight: defaultdict[TP, deque[int]] = defaultdict(deque)  # last offset of each list, as delivered
+        self._held_back: set[TP] = set()
+
+    def _new_consumer_thread(self) -> BatchThread:
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    # --- delivery -----------------------------------------------------------------------------------------------------
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
+        """Fetch, without the nap of a whole second that consumer.py:808 takes when no partition may be fetched."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        while self.flow_active and not self.should_stop and not self._get_active_partitions():
+            await self.sleep(IDLE_POLL_S)
+        if self.should_stop:
+            return None, None
+        return await super()._wait_next_records(timeout)  # type: ignore[no-any-return]
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        if type(record) is not list:
+            return super()._to_message(tp, record)
+        first, last, queue = record[0].offset, record[-1], self._in_flight[tp]
+        while queue and queue[-1] >= first:  # sought back: lists that were dropped come again
+            self._acked_index[tp].discard(queue.pop())
+        queue.append(last.offset)
+        return ConsumerMessage(
+            last.topic, last.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type,
+            None, None, record, None, 0, 0, TP(last.topic, last.partition),
+            generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if tp.topic not in self.batch_topics:  # the offsets of lists always jump
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return the next offset to commit: past the longest run of acknowledged lists; None if there is none."""
+        if tp.topic not in self.batch_topics:
+            return super()._new_offset(tp)  # type: ignore[no-any-return]
+        queue, acked, committable = self._in_flight[tp], self._acked_index[tp], None
+        self._acked[tp].clear()
+        while queue and queue[0] in acked:
+            acked.discard(queue[0])
+            committable = queue.popleft() + 1
+        if queue and any(offset in acked for offset in queue):
+            lost = RuntimeError(f"{tp.topic}[{tp.partition}]: records up to offset {queue[0]} were never acknowledged")
+            asyncio.ensure_future(self.app.crash(lost))  # noqa: RUF006
+        return committable
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Keep fetching: a full queue already blocks the conductor, and pausing costs consumer.py:808's sleep."""
+        if tp.topic not in self.batch_topics:
+            super().on_buffer_full(tp)
+
+    # --- rebalance ----------------------------------------------------------------------------------------------------
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Resume; but batch topics only with the flow.
+
+        recovery.py:649 resumes the inputs before it seeks (:655): one fetch would be folded twice, or lost.
+        """
+        resumed = ensure_TPset(tps)
+        if self.app.rebalancing:
+            held = {tp for tp in resumed if tp.topic in self.batch_topics}
+            self._held_back |= held
+            resumed -= held
+        super().resume_partitions(resumed)
+
+    def resume_flow(self) -> None:
+        """Resume what a rebalance held back, then the flow."""
+        held, self._held_back = self._held_back, set()
+        super().resume_partitions(held)
+        super().resume_flow()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Commit before consumer.py:657 forgets what was acknowledged."""
+        if not self.app.should_stop and self._active_partitions:
+            try:
+                await asyncio.wait_for(self.commit(), COMMIT_PATIENCE_S)
+            except TimeoutError:
+                self.log.warning("The broker did not take the offsets of revoked partitions in time: they come again")
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Forget what was in flight: it is delivered again."""
+        self._in_flight.clear()
+        self._held_back.clear()
+        for tp in self._acked_index:
+            if tp.topic in self.batch_topics:
+                self._acked_index[tp].clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def wait_empty(self) -> None:
+        """Revocation and stop pass here, after the agents' queues were cleared: drain, commit, forget the rest."""
+        await self.app.drain()
+        self._unacked_messages.clear()
+        await super().wait_empty()
+
+
+class BatchTransport(driver.Transport):  # type: ignore[misc]
+    """Faust's Kafka transport with the classes of this module."""
+
+    Consumer = BatchConsumer
+    Producer = StrictProducer
+
+
+class BatchSchema(faust.Schema):  # type: ignore[misc]
+    """Hands the list of records through: the agent decodes, since Faust acknowledges what it cannot decode."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> None:
+        """Return None: a list has no key."""
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        """Return the list of aiokafka records."""
+        return message.value
+
+
+class PromptTableManager(TableManager):  # type: ignore[misc]
+    """Starts without the second that tables/manager.py:139 waits for agents: the conductor waits for them itself."""
+
+    async def on_start(self) -> None:
+        """Register the tables and start their rebalance service."""
+        await self.sleep(0.05)
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
+
+
+class BatchApp(faust.App):  # type: ignore[misc]
+    """A Faust app whose batch topics deliver lists of records. See the module."""
+
+    batch_topics: frozenset[str] = frozenset()
+
+    def __init__(self, id: str, **settings: Any) -> None:
+        settings = {**SETTINGS, "TableManager": PromptTableManager, **settings}
+        super().__init__(id, **settings)
+
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_producer, self)
+
+    def batch_topic(self, name: str, **kwargs: Any) -> Any:
+        """Declare a topic whose agent gets lists of records: ``event.value`` is a list of aiokafka ConsumerRecords."""
+        self.batch_topics = self.batch_topics | {name}
+        kwargs.setdefault("maxsize", 8)
+        return self.topic(name, schema=BatchSchema(), **kwargs)
+
+    async def drain(self) -> None:
+        """Wait, but not for long, until the agents have acknowledged what they have in hand.
+
+        Runs when partitions are revoked and when the worker stops. An app that gathers several lists before it makes
+        them durable overrides this to do so now.
+        """
+        deadline = time.monotonic() + DRAIN_PATIENCE_S
+        while time.monotonic() < deadline:
+            gc.collect(0)  # lists in cleared queues leave the consumer's weak set
+            if all(message.acked for message in self.consumer.unacked):
+                return
+            await asyncio.sleep(0.02)
+
+    async def on_first_start(self) -> None:
+        """Ask the broker for its metadata before anything starts; raises BrokerUnreachable."""
+        await check_broker(self.conf)
+        await super().on_first_start()

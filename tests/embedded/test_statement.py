@@ -1,0 +1,71 @@
+"""What the embedded ClickHouse sees in a statement."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.embedded.statement import insert_with_rows, output_format
+
+
+@pytest.mark.parametrize(
+    ("text", "sql", "format_", "rows"),
+    [
+        (b"INSERT INTO t FORMAT Native\n\x01\x02", "INSERT INTO t ", "Native", b"\x01\x02"),
+        (b"insert into t (a, b) format JSONEachRow\r\n{}", "insert into t (a, b) ", "JSONEachRow", b"{}"),
+        (b'INSERT INTO t FORMAT JSONEachRow {"a":1}', "INSERT INTO t ", "JSONEachRow", b'{"a":1}'),
+        (b"INSERT INTO t FORMAT CSV\n\n1", "INSERT INTO t ", "CSV", b"\n1"),
+        (b"/* x */ INSERT INTO t SETTINGS a = 1 FORMAT TSV\n1", "/* x */ INSERT INTO t SETTINGS a = 1 ", "TSV", b"1"),
+        (b"INSERT INTO t (`FORMAT x`, format) FORMAT TSV\n1", "INSERT INTO t (`FORMAT x`, format) ", "TSV", b"1"),
+        (b"INSERT INTO d.format FORMAT TSV\n1", "INSERT INTO d.format ", "TSV", b"1"),
+        ("INSERT INTO `ü` FORMAT TSV\n1".encode(), "INSERT INTO `ü` ", "TSV", b"1"),
+        (b"INSERT INTO t FORMAT RowBinary\n\n'\"", "INSERT INTO t ", "RowBinary", b"\n'\""),
+    ],
+)
+def test_an_insert_s_rows_begin_where_clickhouse_begins_them(text: bytes, sql: str, format_: str, rows: bytes) -> None:
+    insert = insert_with_rows(text)
+    assert insert is not None
+    assert (insert.sql, insert.format, text[insert.data_at :]) == (sql, format_, rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"SELECT 1 FORMAT Native",
+        b"INSERT INTO t VALUES (1, 'FORMAT x')",
+        b"INSERT INTO t SELECT 1 FORMAT Null",
+        b"INSERT INTO t (a) SELECT 'FORMAT TSV'",
+        b"INSERT INTO t -- FORMAT TSV",
+        b"INSERT INTO t FROM INFILE 'x' FORMAT TSV",
+    ],
+)
+def test_other_statements_carry_no_rows(text: bytes) -> None:
+    assert insert_with_rows(text) is None
+
+
+@given(st.binary())
+def test_whatever_the_rows_are_they_are_kept(rows: bytes) -> None:
+    text = b"INSERT INTO t (a) FORMAT RowBinary\n" + rows
+    insert = insert_with_rows(text)
+    assert insert is not None
+    assert text[insert.data_at :] == rows
+
+
+@pytest.mark.parametrize(
+    ("sql", "format_"),
+    [
+        ("SELECT 1", None),
+        ("SELECT 1 FORMAT JSONEachRow", "JSONEachRow"),
+        ("SELECT 1\n FORMAT Native ;", "Native"),
+        ("SELECT 1 FORMAT CSV SETTINGS max_threads = 1", "CSV"),
+        ("SELECT 1 SETTINGS max_threads = 1 FORMAT CSV -- really", "CSV"),
+        ("SELECT 'x FORMAT CSV'", None),
+        ("SELECT format FROM t", None),
+        ("SELECT format('{}', a) FROM t", None),
+        ("SELECT * FROM (SELECT 1 FORMAT CSV)", None),
+    ],
+)
+def test_the_format_that_a_statement_asks_for(sql: str, format_: str | None) -> None:
+    assert output_format(sql) == format_

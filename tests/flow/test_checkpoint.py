@@ -1,0 +1,124 @@
+"""Whatever happens to workers, the changelog equals an offline fold, and no output is missing or contradicted.
+
+Each test draws its workers as lines: `=` owns partitions, `x` killed, `~` frozen, `>` stopped by SIGTERM.
+"""
+
+import signal
+
+import pytest
+
+from tests.flow.conftest import ToyDesk, free_port, wait_for
+from tests.flow.toy import PARTITIONS
+
+pytestmark = pytest.mark.embedded
+
+
+def test_all_is_saved_and_committed_when_a_worker_stops(toy_desk: ToyDesk) -> None:
+    toy_desk.produce(20_000)
+    worker = toy_desk.worker("only", TOY_LIMIT="60000")  # 60 kB a checkpoint: they are cut inside fetched lists
+    toy_desk.wait_folded()
+    code, seconds = worker.stop()
+    assert code == 0
+    assert seconds < 3.5
+    assert "ERROR" not in worker.text()
+    assert worker.statistics("outputs_resent") == 0
+    assert toy_desk.committed() == len(toy_desk.events)
+    toy_desk.check()
+
+
+def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
+    """Before the append, after it (before the outputs), at any time.
+
+    a ===x
+    b     ===x
+    c         ===x
+    d             =====>
+    """
+    toy_desk.produce()
+    for name, strike in (("a", "append:7:KILL"), ("b", "appended:6:KILL")):
+        struck = toy_desk.worker(name, TOY_STRIKE=strike)
+        assert struck.process.wait(30) == -signal.SIGKILL
+    third = toy_desk.worker("c")
+    third.wait_owner(PARTITIONS)
+    third.signal(signal.SIGKILL)
+    last = toy_desk.worker("d")
+    last.wait_owner(PARTITIONS)
+    toy_desk.finish()
+    toy_desk.wait_folded()
+    assert last.stop()[0] == 0
+    toy_desk.check()
+    assert toy_desk.committed() == len(toy_desk.events)
+
+
+def test_a_worker_joins_and_leaves(toy_desk: ToyDesk) -> None:
+    """
+    a ====:==:====>
+    b      ==>    :
+    c        :  ======>      (takes the other half, then all)
+    """
+    toy_desk.produce()
+    first = toy_desk.worker("a")
+    first.wait_owner(PARTITIONS)
+    second = toy_desk.worker("b")
+    second.wait_owner(PARTITIONS // 2)
+    first.wait_owner(PARTITIONS // 2)
+    assert "2 of them kept" in first.text()
+    assert second.stop()[0] == 0
+    first.wait_owner(PARTITIONS)
+    third = toy_desk.worker("c")
+    third.wait_owner(PARTITIONS // 2)
+    assert first.stop()[0] == 0
+    third.wait_owner(PARTITIONS)
+    toy_desk.finish()
+    toy_desk.wait_folded()
+    assert third.stop()[0] == 0
+    toy_desk.check()
+    assert first.statistics("given_up") == 0
+
+
+@pytest.mark.parametrize("strike", ["never:0:STOP", "append:9:STOP", "appended:9:STOP"], ids=["anywhere", "before", "after"])
+def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) -> None:
+    """Frozen for longer than its session: anywhere, between the look at the lease and the append, or before the outputs.
+
+    a =======:==============
+    b     ===~~~~~~~ (zombie) =====
+    """
+    toy_desk.produce()
+    other = toy_desk.worker("a")
+    other.wait_owner(PARTITIONS)
+    frozen = toy_desk.worker("b", TOY_STRIKE=strike)
+    frozen.wait_owner(PARTITIONS // 2)
+    if strike.startswith("never"):
+        frozen.signal(signal.SIGSTOP)
+    frozen.wait_frozen()
+    other.wait_owner(PARTITIONS)
+    frozen.signal(signal.SIGCONT)
+    wait_for("the zombie to come back", lambda: frozen.text().count("Took over") > 1)
+    toy_desk.finish()
+    toy_desk.wait_folded()
+    for worker in (frozen, other):
+        assert worker.stop()[0] == 0
+    toy_desk.check()
+    if strike.startswith("append:"):
+        assert frozen.statistics("fenced") == 1
+
+
+def test_a_crash_ends_the_worker(toy_desk: ToyDesk) -> None:
+    toy_desk.produce(2_000)
+    crashed = toy_desk.worker("a", TOY_STRIKE="feed:2:RAISE")
+    assert crashed.process.wait(20) == 1
+    assert "RuntimeError: struck" in crashed.text()
+    other = toy_desk.worker("b")
+    toy_desk.wait_folded()
+    other.stop()
+    toy_desk.check()
+
+
+def test_no_broker_is_one_sentence(toy_desk: ToyDesk) -> None:
+    toy_desk.broker = f"127.0.0.1:{free_port()}"
+    worker = toy_desk.worker("a")
+    assert worker.process.wait(20) == 1
+    lines = [line for line in worker.text().splitlines() if "No Kafka broker answers" in line]
+    assert len(lines) == 1
+    assert toy_desk.broker in lines[0]
+    assert "Traceback" not in worker.text()

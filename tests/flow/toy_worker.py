@@ -1,0 +1,96 @@
+"""A worker with a toy desk, configured by environment; run by `faust -A tests.flow.toy_worker worker`.
+
+TOY_PREFIX and TOY_BROKER say where; TOY_STRIKE="append:3:KILL" sends itself a signal before its third checkpoint's
+append, "appended:3:STOP" after it, and "feed:3:RAISE" raises instead.
+"""
+
+import logging
+import os
+import signal
+from typing import Any
+
+from streams.changelog import Changelog
+from streams.checkpoint import CheckpointTable
+from streams.checkpoint_app import CheckpointApp
+from streams.checkpoint_log import HEAD, Entry
+from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyState
+
+PREFIX = os.environ.get("TOY_PREFIX", "toy-")
+SESSION_S = 3.0
+logging.getLogger("aiokafka").setLevel(logging.ERROR)
+
+
+class Strike:
+    """Does something violent at a chosen point."""
+
+    def __init__(self, plan: str) -> None:
+        self.where, number, self.how = plan.split(":")
+        self.left = int(number)
+
+    def at(self, where: str) -> None:
+        if where != self.where:
+            return
+        self.left -= 1
+        if self.left:
+            return
+        if self.how == "RAISE":
+            raise RuntimeError("struck")
+        os.kill(os.getpid(), signal.Signals[f"SIG{self.how}"])
+
+
+strike = Strike(os.environ.get("TOY_STRIKE", "never:0:KILL"))
+
+
+class StrikingChangelog(Changelog):
+    async def append(self, partition: int, records: list[Entry]) -> tuple[int, int]:
+        if records[0][0] != HEAD:
+            return await super().append(partition, records)
+        strike.at("append")
+        result = await super().append(partition, records)
+        strike.at("appended")
+        return result
+
+
+class ToyTable(CheckpointTable):
+    def _new_changelog(self) -> Changelog:
+        return StrikingChangelog(self.changelog_topic_name, self.outputs, self.app.conf)
+
+
+app = CheckpointApp(
+    PREFIX + "app",
+    broker=f"kafka://{os.environ.get('TOY_BROKER', '127.0.0.1:9092')}",
+    topic_partitions=PARTITIONS,
+    topic_replication_factor=1,
+    broker_session_timeout=SESSION_S,
+    broker_rebalance_timeout=SESSION_S,
+    broker_heartbeat_interval=0.5,
+    datadir=os.environ.get("TOY_DATA", "toy-data"),
+)
+limit = int(os.environ.get("TOY_LIMIT", 4 << 20))
+desk = app.checkpoint_table(
+    "desk",
+    table=ToyTable,
+    new_state=lambda partition: ToyState(partition, PREFIX, limit),
+    inputs=[PREFIX + TICKETS, PREFIX + CALLS],
+    outputs=[PREFIX + LEDGER, PREFIX + PANES],
+    partitions=PARTITIONS,
+    limit_bytes=limit,
+)
+
+
+@app.agent(app.batch_topic(PREFIX + TICKETS))  # type: ignore[untyped-decorator]
+async def tickets(stream: Any) -> None:
+    async for batch in stream.noack().events():
+        strike.at("feed")
+        await desk.feed(batch)
+
+
+@app.agent(app.batch_topic(PREFIX + CALLS))  # type: ignore[untyped-decorator]
+async def calls(stream: Any) -> None:
+    async for batch in stream.noack().events():
+        await desk.feed(batch)
+
+
+@app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
+async def report(_app: Any, **_: Any) -> None:
+    logging.getLogger("toy").warning("STATISTICS %s", desk.statistics)

@@ -1,0 +1,84 @@
+"""First contact resolution: whether a solved ticket was the customer's only contact about it."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tests.naive.calendars import DAY_MS
+from tests.naive.calls import Call
+from tests.naive.log import Event
+from tests.naive.tickets import Fact, Ticket
+
+WEEK_MS = 7 * DAY_MS
+
+
+class Contact(NamedTuple):
+    """A customer turning to the desk: a ticket created or a call offered."""
+
+    at: int
+    category: str
+    by_call: bool
+    subject: str
+
+    def repeats(self, ticket_id: str, category: str, solved_at: int) -> bool:
+        """Another contact with the same category, or a call without one, within 7 days after.
+
+        solved |-------- 7 days --------|
+                    contact: no
+        """
+        other = self.by_call or self.subject != ticket_id
+        same = self.category == category or (self.by_call and not self.category)
+        return other and same and solved_at < self.at <= solved_at + WEEK_MS
+
+
+def persons(events: Iterable[Event]) -> dict[str, str]:
+    """`customer.linked` says that two ids are one person: each linked id, and one that stands for all of its group."""
+    groups: list[set[str]] = []
+    for event in events:
+        if event.type == "customer.linked":
+            pair = {event.data["customer_id"], event.data["other_id"]}
+            touched = [group for group in groups if group & pair]
+            groups = [group for group in groups if not group & pair] + [pair.union(*touched)]
+    return {customer: min(group) for group in groups for customer in group}
+
+
+def contacts_by_person(
+    tickets: Iterable[Ticket], calls: dict[str, Call], person: dict[str, str]
+) -> dict[str, list[Contact]]:
+    """All contacts of each person, whose customer was known when they began."""
+    contacts: dict[str, list[Contact]] = {}
+    for ticket in tickets:
+        if ticket.created:
+            first = ticket.history[0]
+            contact = Contact(first.at, first.dims["category"], False, ticket.ticket_id)
+            contacts.setdefault(person.get(first.customer_id, first.customer_id), []).append(contact)
+    for call_id, call in calls.items():
+        offered = call.first("call.offered")
+        if offered:
+            customer = offered.data.get("customer_id", "")
+            contact = Contact(offered.at, offered.data.get("category", ""), True, call_id)
+            contacts.setdefault(person.get(customer, customer), []).append(contact)
+    return contacts
+
+
+def fcr_facts(tickets: Iterable[Ticket], calls: dict[str, Call], events: Iterable[Event], as_of: int) -> list[Fact]:
+    """One figure for each ticket that was solved, in the minute of its first solving."""
+    tickets, person = list(tickets), persons(events)
+    contacts = contacts_by_person(tickets, calls, person)
+    facts: list[Fact] = []
+    for ticket in tickets:
+        solved = next((fact for fact in ticket.facts if fact[2] == "solved"), None)
+        if solved is None:
+            continue
+        at, dims = solved[:2]
+        standing = ticket.standing(at)
+        customer = standing.customer_id if standing else ""
+        again = any(counter in ("reopened", "transferred") for _, _, counter, _ in ticket.facts)
+        others = contacts.get(person.get(customer, customer), [])
+        if not customer:
+            verdict = "fcr_unknown"
+        elif again or any(contact.repeats(ticket.ticket_id, dims["category"], at) for contact in others):
+            verdict = "fcr_no"
+        else:
+            verdict = "fcr_yes" if as_of > at + WEEK_MS else "fcr_provisional"
+        facts.append((at, dims, verdict, 1))
+    return facts
