@@ -36,6 +36,10 @@ IDLE_CHECKPOINT_S = 600.0
 """An idle partition is checkpointed this often, so that a zombie's batch is noticed long before compaction sees it."""
 
 
+SEEK_PATIENCE_S = 5.0
+"""How long lists that were fetched before a seek back may still come in."""
+
+
 class Fenced(RuntimeError):
     """Another worker claimed a partition that the group still counts as ours: only a restart can claim it back."""
 
@@ -76,7 +80,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         self.generation = -1
         self.held: dict[int, Partition] = {}
         self.statistics = Statistics()
-        self.changelog: Changelog
+        self.changelog: Changelog = None  # type: ignore[assignment]  # from the start on
         self._taking_over = asyncio.Lock()
 
     async def on_start(self) -> None:
@@ -91,7 +95,8 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
     async def on_stop(self) -> None:
         """Disconnect: the consumer, which stops first, has saved all (:meth:`flush`)."""
         await super().on_stop()
-        await self.changelog.stop()
+        if self.changelog is not None:
+            await self.changelog.stop()
 
     # --- rebalance: called by Faust -----------------------------------------------------------------------------------
 
@@ -148,16 +153,17 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
             want 5, got 9..12 (dropped 5..8)   seek 5 ──> 5..8, 9..12
             want 5, got 9..12 (no 5..8)        seek 5 ──> 9..12          a gap: go on from 9
         """
-        want, first = part.offsets.get(tp.topic, 0), records[0].offset
+        want, first, now = part.offsets.get(tp.topic, 0), records[0].offset, time.monotonic()
         if first <= want:
+            part.gaps.pop(tp.topic, None)
             return bisect_left(records, want, key=attrgetter("offset"))
-        seen = part.gaps.get(tp.topic)
-        if seen is not None and seen[0] == want:
-            if first > seen[1]:
-                return None  # was under way before the seek
+        wanted, came, at = part.gaps.get(tp.topic, (-1, -1, 0.0))
+        if wanted == want and first <= came:
             self._accept_gap(part, tp, first)
             return 0
-        part.gaps[tp.topic] = (want, first)
+        if wanted == want and now - at < SEEK_PATIENCE_S:
+            return None  # was under way before the seek
+        part.gaps[tp.topic] = (want, first, now)
         self.statistics.sought_back += 1
         try:
             earliest = (await self.app.consumer.earliest_offsets(tp))[tp]

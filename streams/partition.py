@@ -40,8 +40,8 @@ class Partition:
     """Next input offset by topic, as folded."""
     events: list[Any] = field(default_factory=list)
     """Faust events folded, and to be acknowledged with the next checkpoint."""
-    gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By topic, the offset wanted and the first one that came instead, since the last seek back."""
+    gaps: dict[str, tuple[int, int, float]] = field(default_factory=dict)
+    """By topic, since the last seek back: the offset wanted, the first one that came instead, and when."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a checkpoint is under way: there is never more than one."""
     ready: bool = False

@@ -40,6 +40,7 @@ async def take_over(table: "CheckpointTable", numbers: set[int], generation: int
         return
     for part in parts.values():
         part.ready, part.saved_at = True, time.monotonic()
+        part.gaps.clear()
     table.held = parts
     seconds = time.monotonic() - started
     table.statistics.restores += len(parts) - len(kept)

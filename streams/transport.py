@@ -66,21 +66,13 @@ SETTINGS: Mapping[str, Any] = {
 class BatchScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
     """Hands a batch topic's fetched records on as one list a partition, and any other topic's one by one."""
 
-    def __init__(self, consumer: "BatchConsumer") -> None:
-        self.consumer = consumer
+    def __init__(self, batch_topics: frozenset[str]) -> None:
+        self.batch_topics = batch_topics
 
     def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
         """Yield ``(tp, [records])`` for batch topics and ``(tp, record)`` for the others."""
-        single = {}
-        for tp, fetched in records.items():
-            if tp.topic not in self.consumer.batch_topics:
-                single[tp] = fetched
-                continue
-            read = self.consumer._read_offset[tp]
-            if read and fetched and fetched[0].offset < read:  # fetched before a seek forward
-                fetched = [record for record in fetched if record.offset >= read]
-            if fetched:
-                yield tp, fetched
+        yield from ((tp, fetched) for tp, fetched in records.items() if fetched and tp.topic in self.batch_topics)
+        single = {tp: fetched for tp, fetched in records.items() if tp.topic not in self.batch_topics}
         if single:
             yield from super().iterate(single)
 
@@ -101,9 +93,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.batch_topics: frozenset[str] = self.app.batch_topics
-        self.scheduler = BatchScheduler(self)
+        self.scheduler = BatchScheduler(self.batch_topics)
         self._in_flight: defaultdict[TP, deque[int]] = defaultdict(deque)  # last offset of each list, as delivered
         self._held_back: set[TP] = set()
+        self._acked_before: dict[TP, set[int]] = {}  # acknowledged and not committed when the partitions were revoked
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
@@ -123,6 +116,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def _to_message(self, tp: TP, record: Any) -> Any:
         if type(record) is not list:
             return super()._to_message(tp, record)
+        # consumer.py:1208 drops what is before the offset read last; a list under way while a partition is sought back
+        # sets that offset forward again, and what comes after the seek would be dropped. Rather deliver it twice.
+        self._read_offset.pop(tp, None)
         first, last, queue = record[0].offset, record[-1], self._in_flight[tp]
         while queue and queue[-1] >= first:  # sought back: lists that were dropped come again
             self._acked_index[tp].discard(queue.pop())
@@ -151,6 +147,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             asyncio.ensure_future(self.app.crash(lost))  # noqa: RUF006
         return committable
 
+    def ack(self, message: Any) -> bool:
+        """Acknowledge, but not a list from before a rebalance: it was delivered again."""
+        if message.topic in self.batch_topics and message.generation_id != self.app.consumer_generation_id:
+            self._unacked_messages.discard(message)
+            message.acked = True
+            return False
+        return super().ack(message)  # type: ignore[no-any-return]
+
     def on_buffer_full(self, tp: TP) -> None:
         """Keep fetching: a full queue already blocks the conductor, and pausing costs consumer.py:808's sleep."""
         if tp.topic not in self.batch_topics:
@@ -177,12 +181,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         super().resume_flow()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Commit before consumer.py:657 forgets what was acknowledged."""
+        """Commit, and remember what is acknowledged meanwhile: consumer.py:659 forgets it before the last commit."""
         if not self.app.should_stop and self._active_partitions:
             try:
                 await asyncio.wait_for(self.commit(), COMMIT_PATIENCE_S)
             except TimeoutError:
                 self.log.warning("The broker did not take the offsets of revoked partitions in time: they come again")
+        self._acked_before = {tp: self._acked_index[tp] for tp in revoked if tp.topic in self.batch_topics}
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
@@ -196,6 +201,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def wait_empty(self) -> None:
         """Revocation and stop pass here, after the agents' queues were cleared: drain, commit, forget the rest."""
+        for tp, acked in self._acked_before.items():
+            self._acked_index[tp] |= acked
+            self._acked[tp].extend(acked)  # only its keys count: the partitions to commit
+        self._acked_before = {}
         await self.app.drain()
         self._unacked_messages.clear()
         await super().wait_empty()
@@ -220,7 +229,7 @@ class BatchSchema(faust.Schema):  # type: ignore[misc]
 
 
 class PromptTableManager(TableManager):  # type: ignore[misc]
-    """Starts without the second that tables/manager.py:139 waits for agents: the conductor waits for them itself."""
+    """Starts without the second that tables/manager.py:140 waits for agents: the conductor waits for them itself."""
 
     async def on_start(self) -> None:
         """Register the tables and start their rebalance service."""

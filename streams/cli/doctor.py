@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -71,6 +72,7 @@ def examine(settings: Settings, data: Path | None) -> Iterator[Finding]:
     yield extras(data is not None)
     yield policy_file(settings)
     yield disk(data or settings.data)
+    yield metrics_port(settings.metrics_port)
     running = Directory(data).addresses() if data is not None else None
     if data is not None and running is None:
         yield Finding("broker", "warn", f"No stack runs in {data}, so there is no embedded broker to look at.")
@@ -116,6 +118,22 @@ def disk(folder: Path) -> Finding:
     if free < _TOO_LOW:
         return Finding("disk", "fail", f"{says}: make room.")
     return Finding("disk", "warn", f"{says}: it will not last.") if free < _LOW else Finding("disk", "ok", f"{says}.")
+
+
+def metrics_port(port: int) -> Finding:
+    """Whether the port of the metrics page can be taken; a worker that runs already has it."""
+    if not port:
+        return Finding("metrics", "ok", "No metrics page is asked for (DESKWATCH_METRICS_PORT is 0).")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            says = (
+                f"Port {port} cannot be taken ({error.strerror}): if no worker has it, change DESKWATCH_METRICS_PORT."
+            )
+            return Finding("metrics", "warn", says)
+    return Finding("metrics", "ok", f"Port {port} is free for the metrics page.")
 
 
 def kafka(address: str, expected: int) -> Iterator[Finding]:

@@ -62,7 +62,7 @@ class Book:
             clock.due_at,
             target.sla,
             target.version,
-            target.calendar_name,
+            "24x7" if target.duration.unit == "cd" else target.calendar_name,
             team,
             channel,
             priority,

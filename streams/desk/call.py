@@ -21,8 +21,8 @@ from streams.models.rows import CallRow, FactRow, SpanRow
 
 
 def milliseconds(seconds: float | None) -> int:
-    """Whole ms of seconds on the wire (finer is cut)."""
-    return int((seconds or 0.0) * 1000 + 1e-6)
+    """Seconds on the wire in whole ms."""
+    return round((seconds or 0.0) * 1000)
 
 
 class Call:

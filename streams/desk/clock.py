@@ -116,12 +116,15 @@ class Clock:
         book.take_back(self, "ended")
         self.ended_at = None
         self.elapsed = self._elapsed_since_start(at)
+        stands, self.state = self.state, State.RUNNING
         self.since = at
         self._schedule(at)
         book.write(self, "activated", at, self.elapsed, cause)
-        if self.state == State.PAUSED:
-            book.write(self, "paused", at, self.elapsed, cause)
         self._breach_if_over(at, cause, book)
+        if stands == State.PAUSED:
+            self.state = State.PAUSED
+            self._schedule(at)
+            book.write(self, "paused", at, self.elapsed, cause)
 
     def _elapsed_since_start(self, at: int) -> int:
         if at == self.started_at or self.calendar is None:

@@ -112,7 +112,7 @@ class Policies:
                     raise PolicyError(
                         policy.file, "effective_from", f"expected an instant of its own, found that of {other.file}"
                     )
-        self.switches = tuple(policy.effective_from or 0 for policy in self.versions[1:])
+        self.switches = tuple(int(policy.effective_from or 0) for policy in self.versions[1:])
         """The instants (ms) from which the second and later versions hold."""
 
     def at(self, t: int) -> Policy:

@@ -1,16 +1,17 @@
 """Reads a policy file's text into its sections, or says in one sentence what is wrong, where, and what was expected."""
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import inspect
 
 from streams.desk.calendar import Calendar
 from streams.desk.opening_hours import DaysOff
-from streams.desk.policy_sections import METRICS, CalendarSection, Goal, PolicyFile, Receiver, Rule
+from streams.desk.policy_sections import METRICS, CalendarSection, Goal, PolicyFile, Receiver, Rule, Signal, SlaSection
 from streams.desk.policy_values import ByPriority, Duration, Targets, decode
 
 _T = TypeVar("_T")
@@ -25,7 +26,8 @@ class PolicyError(ValueError):
 
     def __init__(self, file: str, key: str, expected: str) -> None:
         self.file, self.key = file, key
-        super().__init__(f"{file}: {key}: {expected}" if key else f"{file}: {expected}")
+        sentence = f"{file}: {key}: {expected}" if key else f"{file}: {expected}"
+        super().__init__(sentence.replace("\n", " "))
 
 
 class PolicyTables(msgspec.Struct, frozen=True):
@@ -43,6 +45,8 @@ def read(text: str, name: str) -> PolicyTables:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(name, "", f"expected TOML, but: {error}") from None
+    for key, number in _not_finite(data):
+        raise PolicyError(name, key, f"expected a finite number, found {number}")
     file = _convert(data, PolicyFile, name)
     calendars = {
         key: _calendar(_convert(value, CalendarSection, name, f"calendars.{key}"), name, key, file.timezone)
@@ -54,6 +58,18 @@ def read(text: str, name: str) -> PolicyTables:
     for key, expected in _faults(tables):
         raise PolicyError(name, key, expected)
     return tables
+
+
+def _not_finite(value: object, path: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers nan and inf, which TOML allows and every comparison lets through, with their keys."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _not_finite(each, _join(path, key))
+    elif isinstance(value, list):
+        for i, each in enumerate(value):
+            yield from _not_finite(each, f"{path}[{i}]")
 
 
 def _convert(value: object, kind: type[_T], name: str, key: str = "") -> _T:
@@ -176,7 +192,7 @@ def _sla_faults(tables: PolicyTables) -> Iterator[tuple[str, str]]:
                     )
 
 
-def _durations(sla: Any) -> Iterator[tuple[str, Duration]]:
+def _durations(sla: SlaSection) -> Iterator[tuple[str, Duration]]:
     for metric in METRICS:
         for priority, duration in (getattr(sla, metric) or {}).items():
             yield _join(metric, priority) if priority else metric, duration
@@ -197,6 +213,10 @@ def _number_faults(file: PolicyFile) -> Iterator[tuple[str, str]]:
     for i, window in enumerate(rolling):
         if window == 0 or window % 60_000 or window in rolling[:i]:
             yield f"windows.rolling[{i}]", "expected a whole number of minutes, each window once"
+    for name in risk.__struct_fields__:
+        signal = getattr(risk, name)
+        if isinstance(signal, Signal) and signal.half_life_ms == 0:
+            yield f"risk_index.{name}.half_life", "expected more than 0"
     if risk.clear_at >= risk.raise_at:
         yield "risk_index.clear_at", f"expected less than raise_at ({risk.raise_at:g}), found {risk.clear_at:g}"
     if abs(card.csat + card.resolution + card.response + card.proactive - 1) > 1e-9:

@@ -84,6 +84,8 @@ class Subjects:
                 subject.state = new_state(kind, subject_id, self.policies, self.sheet)
             subject.last = order_of(event)
             subject.state.apply(event, event.at)
+            if subject.state.next_at <= self.clock:  # it came late: what fell due meanwhile follows at once
+                subject.state.pass_time(self.clock)
             self._settle(subject)
         else:
             self._refold(subject, lambda: self._keep(subject, subject.append(event, raw), raw))

@@ -40,7 +40,7 @@ def survey_rows(
     responses: dict[tuple[str, str], SurveyResponded] = {}
     for event in events:
         if isinstance(event, SurveyOffered):
-            offers.setdefault(event.data.survey_id, event)
+            offers[event.data.survey_id] = event
         elif isinstance(event, SurveyResponded):
             responses[event.data.survey_id, event.data.metric] = event
     rows: list[Row] = []

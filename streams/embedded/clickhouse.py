@@ -13,11 +13,9 @@ import base64
 import binascii
 import hmac
 import json
-import os
 import signal
 import sys
 import threading
-import time
 import uuid
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -236,8 +234,6 @@ def main(argv: list[str] | None = None) -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    os.environ["TZ"] = "UTC"  # the engine's time zone, as in ClickHouse's own images; read when the database opens
-    time.tzset()
     try:
         password = options.password_file.read_text().strip() if options.password_file else ""
         server = Server(options.path, options.port, user=options.user, password=password)

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import chdb
-
+from streams.embedded.engine import chdb
 from streams.embedded.statement import insert_with_rows, output_format
 
 _HEAD = 1 << 18  # an INSERT statement with its column list is shorter than this

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,8 +52,6 @@ def client_of(data: Path, database: str) -> Iterator[Client]:
 
 @contextmanager
 def _started(directory: Directory, database: str) -> Iterator[Client]:
-    os.environ["TZ"] = "UTC"  # as the stack's ClickHouse
-    time.tzset()
     try:
         from streams.embedded.clickhouse import Server
         from streams.embedded.database import DatabaseInUse

@@ -72,11 +72,10 @@ class Stack:
     is entered from the main thread, SIGTERM interrupts as Ctrl-C does (KeyboardInterrupt), so that leaving is orderly.
     """
 
-    def __init__(self, data: Path, *, with_broker: bool = True) -> None:
+    def __init__(self, data: Path) -> None:
         self.directory = Directory(data)
         self.addresses: dict[str, str] = {}
         self.failure: StackError | None = None
-        self._with_broker = with_broker
         self._parts: dict[str, _Part] = {}
         self._orders: queue.SimpleQueue[Callable[[], bool]] = queue.SimpleQueue()
         self._handlers: dict[signal.Signals, Any] = {}  # those before ours
@@ -119,9 +118,9 @@ class Stack:
         Its environment is this process's with the stack's addresses, and `env` over both.
         """
         found = {
+            "DESKWATCH_BROKER": self.broker,
             "DESKWATCH_CLICKHOUSE": self.clickhouse,
             "DESKWATCH_DATA": str(self.directory.data),
-            **({"DESKWATCH_BROKER": self.broker} if self._with_broker else {}),
         }
         self._order(lambda: self._launch(_Part(name, argv, {**found, **(env or {})})))
 
@@ -163,20 +162,15 @@ class Stack:
     # ---- starting -------------------------------------------------------------------------------------------------
 
     def _start_servers(self) -> None:
-        servers: dict[str, tuple[int, Callable[[], bool]]] = {}
-        if self._with_broker:
-            port = free_port()
-            address = self.addresses[_BROKER] = f"127.0.0.1:{port}"
-            self._order(lambda: self._launch(_Part(_BROKER, broker.command(port), {"RUST_LOG": "warn"})))
-            servers[_BROKER] = port, lambda: broker.answers(address)
-        ch_port = free_port()
+        port, ch_port = free_port(), free_port()
+        address = self.addresses[_BROKER] = f"127.0.0.1:{port}"
         url = self.addresses[_CLICKHOUSE] = f"http://127.0.0.1:{ch_port}"
-        argv = [sys.executable, "-m", "streams.embedded.clickhouse", "--port", str(ch_port)]
-        argv += ["--path", str(self.directory.clickhouse.absolute())]
-        self._order(lambda: self._launch(_Part(_CLICKHOUSE, argv, {})))
-        servers[_CLICKHOUSE] = ch_port, lambda: clickhouse_answers(url)
-        for name, (port, answers) in servers.items():
-            self._await(name, port, answers)
+        clickhouse = [sys.executable, "-m", "streams.embedded.clickhouse", "--port", str(ch_port)]
+        clickhouse += ["--path", str(self.directory.clickhouse.absolute())]
+        self._order(lambda: self._launch(_Part(_BROKER, broker.command(port), {"RUST_LOG": "warn"})))
+        self._order(lambda: self._launch(_Part(_CLICKHOUSE, clickhouse, {})))
+        self._await(_BROKER, port, lambda: broker.answers(address))
+        self._await(_CLICKHOUSE, ch_port, lambda: clickhouse_answers(url))
 
     def _await(self, name: str, port: int, answers: Callable[[], bool]) -> None:
         process = self._parts[name].process

@@ -71,11 +71,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 class Worker:
     """A toy worker's process."""
 
-    def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, name: str, module: str, environment: dict[str, str], log: Path) -> None:
         self.name, self.log = name, log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "faust", "-A", "tests.flow.toy_worker", "worker", "-l", "info", "--without-web"],
+                [sys.executable, "-m", "faust", "-A", module, "worker", "-l", "info", "--without-web"],
                 stdout=out, stderr=out, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             )  # fmt: skip
 
@@ -130,9 +130,9 @@ class ToyDesk:
         await admin.create_topics([NewTopic(self.prefix + name, PARTITIONS, 1) for name in names])
         await admin.close()
 
-    def worker(self, name: str, **environment: str) -> Worker:
+    def worker(self, name: str, module: str = "tests.flow.toy_worker", **environment: str) -> Worker:
         where = {"TOY_PREFIX": self.prefix, "TOY_BROKER": self.broker, "TOY_DATA": str(self.folder / f"{name}-data")}
-        worker = Worker(name, {**where, **environment}, self.folder / f"{name}.log")
+        worker = Worker(name, module, {**where, **environment}, self.folder / f"{name}.log")
         self.workers.append(worker)
         return worker
 
@@ -188,7 +188,7 @@ class ToyDesk:
             tps = [TopicPartition(self.prefix + name, n) for name in (TICKETS, CALLS) for n in range(PARTITIONS)]
             offsets = await admin.list_consumer_group_offsets(self.prefix + "app", partitions=tps)
             await admin.close()
-            return sum(offsets[tp].offset for tp in tps)
+            return sum(max(0, offsets[tp].offset) for tp in tps)
 
         return asyncio.run(ask())
 

@@ -76,9 +76,9 @@ def test_a_worker_joins_and_leaves(toy_desk: ToyDesk) -> None:
     assert first.statistics("given_up") == 0
 
 
-@pytest.mark.parametrize("strike", ["never:0:STOP", "append:9:STOP", "appended:9:STOP"], ids=["anywhere", "before", "after"])
+@pytest.mark.parametrize("strike", ["never:0:STOP", "append:5:STOP"], ids=["anywhere", "before_the_append"])
 def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) -> None:
-    """Frozen for longer than its session: anywhere, between the look at the lease and the append, or before the outputs.
+    """Frozen for longer than its session: anywhere, or between the look at the lease and the append.
 
     a =======:==============
     b     ===~~~~~~~ (zombie) =====
@@ -96,8 +96,7 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
     wait_for("the zombie to come back", lambda: frozen.text().count("Took over") > 1)
     toy_desk.finish()
     toy_desk.wait_folded()
-    for worker in (frozen, other):
-        assert worker.stop()[0] == 0
+    assert frozen.stop()[0] == 0
     toy_desk.check()
     if strike.startswith("append:"):
         assert frozen.statistics("fenced") == 1

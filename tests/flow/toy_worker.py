@@ -16,7 +16,7 @@ from streams.checkpoint_log import HEAD, Entry
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyState
 
 PREFIX = os.environ.get("TOY_PREFIX", "toy-")
-SESSION_S = 3.0
+SESSION_S = 2.0
 logging.getLogger("aiokafka").setLevel(logging.ERROR)
 
 
@@ -63,7 +63,7 @@ app = CheckpointApp(
     topic_replication_factor=1,
     broker_session_timeout=SESSION_S,
     broker_rebalance_timeout=SESSION_S,
-    broker_heartbeat_interval=0.5,
+    broker_heartbeat_interval=0.4,
     datadir=os.environ.get("TOY_DATA", "toy-data"),
 )
 limit = int(os.environ.get("TOY_LIMIT", 4 << 20))

@@ -6,6 +6,9 @@ from tests.naive.log import Event, in_effective_order
 from tests.naive.policies import Desk
 from tests.naive.tickets import Standing
 
+OVER = ("call.abandoned", "call.ended")
+OUTCOMES = ("call.answered", *OVER)
+
 CallFact = tuple[int, dict[str, str], str, int]  # at, dimensions, counter, value
 
 
@@ -26,11 +29,13 @@ class Call:
         return next((event for event in self.events if event.type == type_), None)
 
     def abandoned(self) -> Event | None:
-        """The abandonment; ignored after an answer."""
-        abandoned, answered = self.first("call.abandoned"), self.first("call.answered")
-        if abandoned and answered and self.events.index(answered) < self.events.index(abandoned):
-            return None
-        return abandoned
+        """The abandonment."""
+        return self.first("call.abandoned")
+
+    def first_queue(self) -> dict[str, str]:
+        """The queue of the offer: under it counts what became of it."""
+        offered = self.first("call.offered")
+        return {"queue": self.after(offered)["queue"]} if offered else {}
 
     def dims(self, events: list[Event]) -> dict[str, str]:
         """Queue, team and segment as offered, queue and team changed by transfers; the agent that last had it."""
@@ -63,7 +68,7 @@ class Call:
         if not offered:
             return []
         facts = [(offered.at, self.after(offered), "offered", 1)]
-        facts += self.abandoned_facts() + self.answered_facts(offered) + self.ended_facts() + self.lost_facts(as_of)
+        facts += self.abandoned_facts() + self.answered_facts() + self.ended_facts() + self.lost_facts(as_of)
         for event in self.events:
             if event.type == "call.transferred":  # from its queue
                 facts.append((event.at, self.before(event), "transferred", 1))
@@ -80,14 +85,14 @@ class Call:
             counters = ["abandoned"]
             counters += ["abandoned_in_target"] if wait_ms <= policy.call_ms("answer_within", "20s") else []
             counters += ["short_abandoned"] if wait_ms <= policy.call_ms("short_abandon", "5s") else []
-        return [(event.at, self.after(event), counter, 1) for counter in counters]
+        return [(event.at, self.after(event) | self.first_queue(), counter, 1) for counter in counters]
 
-    def answered_facts(self, offered: Event) -> list[CallFact]:
+    def answered_facts(self) -> list[CallFact]:
         """A call counts as answered once, under its first queue."""
         event = self.first("call.answered")
         if not event:
             return []
-        dims = self.after(event) | {"queue": self.after(offered)["queue"]}
+        dims = self.after(event) | self.first_queue()
         wait_ms = milliseconds(event.data["wait_s"])
         facts = [(event.at, dims, "answered", 1), (event.at, dims, "wait_ms", wait_ms)]
         if wait_ms <= self.desk.in_force(event.at).call_ms("answer_within", "20s"):
@@ -115,13 +120,13 @@ class Call:
         lost_at = offered.at + self.desk.in_force(offered.at).call_ms("max_wait", "2h")
         if answered:
             lost_at = answered.at + self.desk.in_force(answered.at).call_ms("max_talk", "2h")
-        return [(lost_at, self.at(lost_at), "lost", 1)] if lost_at < as_of else []
+        return [(lost_at, self.at(lost_at) | self.first_queue(), "lost", 1)] if lost_at < as_of else []
 
     def standing(self, at: int) -> Standing | None:
         """The call as it stood at an instant, as a survey sees it: the channel of a call is the phone."""
-        events = [event for event in self.events if event.at <= at]
-        if not events:
+        if not self.events:
             return None
+        events = [event for event in self.events if event.at <= max(at, self.events[0].at)]
         ended = next((event.at for event in events if event.type == "call.ended"), None)
         customers = [event.data["customer_id"] for event in events if "customer_id" in event.data]
         return Standing(at, self.dims(events) | {"channel": "phone"}, ended, (customers or [""])[-1])
@@ -131,7 +136,13 @@ def read_call(events: list[Event], desk: Desk) -> Call:
     """The call of its events; after its end and `hold`, events change nothing."""
     kept: list[Event] = []
     for event in in_effective_order(events):
-        ended = next((earlier.at for earlier in kept if earlier.type == "call.ended"), None)
-        if ended is None or event.at <= ended + desk.in_force(event.at).hold_ms:
+        ended = next((earlier.at for earlier in kept if earlier.type in OVER), None)
+        if ended is not None and event.at > ended + desk.in_force(event.at).hold_ms:
+            continue
+        if event.type in OUTCOMES and any(earlier.type in OVER for earlier in kept):
+            continue  # it was over
+        if event.type == "call.abandoned" and any(earlier.type == "call.answered" for earlier in kept):
+            continue
+        if event.type not in OUTCOMES or any(earlier.type == "call.offered" for earlier in kept):
             kept.append(event)
     return Call(kept, desk)

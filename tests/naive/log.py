@@ -10,10 +10,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 # "At one instant creations and offers first, then assignments and updates, replies, stages, status changes,
-# exemptions, merges." Other calls' and surveys' events have no order but sequence, source, id.
+# exemptions, merges." Calls: in their natural order.
 RANKS = {
     "ticket.created": 0, "call.offered": 0, "ticket.assigned": 1, "ticket.updated": 1, "ticket.replied": 2,
     "ticket.stage_changed": 3, "ticket.status_changed": 4, "ticket.exempted": 5, "ticket.merged": 6,
+    "survey.offered": 0, "call.answered": 2, "call.transferred": 3, "call.abandoned": 4, "call.ended": 5,
 }  # fmt: skip
 CREATIONS = ("ticket.created", "call.offered")
 

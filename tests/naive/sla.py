@@ -39,6 +39,8 @@ class SlaClocks:
                 self.switched_at = at
                 for living in self.living():
                     self.evaluate(living, at, None)
+                for living in self.living():
+                    self.pause_or_resume(living, at, None)
             elif what == "breached":
                 self.breach(clock, at, None)
             else:
@@ -70,7 +72,7 @@ class SlaClocks:
         self.clocks.append(clock)
         clock.run(event.at)
         self.evaluate(clock, event.at, event)
-        self.pause_or_resume(clock, event)
+        self.pause_or_resume(clock, event.at, event)
 
     def evaluate(self, clock: Clock, at: int, cause: Event | None) -> None:
         """Policy and target chosen anew: nothing, cancelled, activated or retargeted."""
@@ -121,19 +123,19 @@ class SlaClocks:
         clock.due_at = at
         self.row(clock, "breached", at, cause)
 
-    def pause_or_resume(self, clock: Clock, event: Event) -> None:
+    def pause_or_resume(self, clock: Clock, at: int, cause: Event | None) -> None:
         """A pause exactly at due_at comes first; resumed with nothing left, it breaches at the resumption."""
-        pauses = self.policy(event.at).pauses(clock.metric, self.status)
+        pauses = self.policy(at).pauses(clock.metric, self.status)
         if pauses == clock.paused:
             return
         if pauses:
             clock.paused = True
-            clock.stand_still(event.at)
+            clock.stand_still(at)
         else:
-            clock.run(event.at)
+            clock.run(at)
         if clock.held:
-            clock.change(event.at)
-            self.row(clock, "paused" if pauses else "resumed", event.at, event)
+            clock.change(at)
+            self.row(clock, "paused" if pauses else "resumed", at, cause)
 
     def end(self, clock: Clock | None, how: str, by: str, event: Event) -> None:
         """Fulfilled or cancelled by an event; one that no SLA holds ends without a row."""

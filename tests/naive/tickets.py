@@ -111,7 +111,7 @@ class Ticket(SlaClocks):
             self.reopen(event)
         self.done_at = event.at if new in DONE else None
         for clock in self.living():
-            self.pause_or_resume(clock, event)
+            self.pause_or_resume(clock, event.at, event)
 
     def exempt(self, event: Event) -> None:
         """An exemption names a cycle, or means the latest of its metric at that time."""
@@ -131,8 +131,11 @@ class Ticket(SlaClocks):
         self.done_at = event.at
 
     def standing(self, at: int) -> Standing | None:
-        """The ticket as it stood at an instant: after all events up to and including it."""
-        return next((standing for standing in reversed(self.history) if standing.at <= at), None)
+        """The ticket as it stood at an instant: after all events up to and including it, or as it came to be."""
+        if not self.history:
+            return None
+        first = [standing for standing in self.history if standing.at == self.history[0].at][-1]
+        return next((standing for standing in reversed(self.history) if standing.at <= at), first)
 
     def take(self, event: Event, names: tuple[str, ...]) -> None:
         """Take over fields of an event; an absent one is unchanged, tags replace."""

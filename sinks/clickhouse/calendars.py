@@ -1,0 +1,59 @@
+"""The policy's calendars as a table, so that a view can say how much business time a running clock has used by now.
+
+    open            ####----####        opens_at[i], closes_at[i], before_ms[i] = open time before span i
+    instant t             ^             before(t) = before_ms[i] + least(t, closes_at[i]) - opens_at[i]
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sinks.clickhouse.client import Client
+from streams.desk.calendar import Calendar
+from streams.desk.policy import Policies
+from streams.models.codec import decode
+from streams.models.instants import EARLIEST, LATEST, parse_instant
+from streams.models.signals import DeskClosed
+
+TABLE = "calendar_rows"
+COLUMNS = ("policy_version", "calendar", "opens_at", "closes_at", "before_ms", "version")
+ALWAYS = "24x7"
+"""What the ledger calls the calendar of a target in calendar days."""
+
+Closures = Mapping[str, Sequence[tuple[int, int]]]
+
+
+def calendar_rows(policies: Policies, generation: int) -> list[tuple[object, ...]]:
+    """A row for each calendar of each version, over all the years that an event may lie in."""
+    rows: list[tuple[object, ...]] = []
+    for policy in policies.versions:
+        for name, calendar in {**policy.calendars, ALWAYS: Calendar.always()}.items():
+            opens, closes, before, total = [], [], [], 0
+            for opens_at, closes_at in calendar.spans(EARLIEST, LATEST):
+                opens.append(opens_at)
+                closes.append(closes_at)
+                before.append(total)
+                total += closes_at - opens_at
+            rows.append((policy.version, name, opens, closes, before, generation))
+    return rows
+
+
+def closures_of(bodies: Iterable[str]) -> Closures:
+    """By calendar, the spans (ms) of `desk.closed` events, given as JSON."""
+    closed: dict[str, list[tuple[int, int]]] = {}
+    for body in bodies:
+        event = decode(body.encode())
+        assert isinstance(event, DeskClosed)
+        span = parse_instant(event.data.begins), parse_instant(event.data.ends)
+        closed.setdefault(event.data.calendar, []).append(span)
+    return closed
+
+
+def write_calendars(client: Client, database: str, policies: Policies) -> None:
+    """Write the calendars anew, with the ad-hoc closures among the stored events taken out.
+
+    More closures win over fewer, whoever writes last; with as many, the last writer wins.
+    """
+    found = client.query("SELECT body FROM events WHERE type = 'desk.closed'", settings={"database": database})
+    bodies = [row[0] for row in found.result_rows]
+    closed = policies.with_closures(closures_of(bodies)) if bodies else policies
+    rows = calendar_rows(closed, len(bodies))
+    client.insert(TABLE, rows, COLUMNS, database=database, settings={"async_insert": 0})

@@ -1,0 +1,117 @@
+"""What is stored of the input topics' messages, and of the dead letters: PURE, records in, rows out.
+
+    tickets[2]   offset 40 .. 90   ->   event_rows (those that are events), and progress_rows: tickets[2], next is 91
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+from streams.models.codec import decode, structured
+from streams.models.envelope import Event, type_of
+from streams.models.instants import parse_instant
+from streams.models.rows import ProgressRow
+from streams.models.signals import ClockAdvanced, DeskClosed
+from streams.partition_state import Record
+
+REPLAY = "/deskwatch/replay"
+"""The source of the clock that a replay makes up: no event of the desk."""
+
+
+class EventRow(msgspec.Struct, array_like=True, gc=False):
+    """A message of an input topic that is an event."""
+
+    table: ClassVar[str] = "event_rows"
+
+    source: str
+    id: str
+    type: str
+    time: int
+    subject: str
+    topic: str
+    partition: int
+    offset: int
+    body: str
+    received_at: int
+
+
+class DeadLetterRow(msgspec.Struct, array_like=True, gc=False):
+    """A message that was no event, and why."""
+
+    table: ClassVar[str] = "dead_letter_rows"
+
+    topic: str
+    partition: int
+    offset: int
+    received_at: int
+    reason: str
+    value_base64: str
+
+
+class Stored(NamedTuple):
+    """What a run of one partition's records leaves in ClickHouse."""
+
+    events: list[EventRow]
+    progress: ProgressRow
+    closed: bool
+    """Whether a calendar was closed ad hoc: its table has to be made anew."""
+
+
+def stored(topic: str, records: Sequence[Record], as_of: int) -> Stored:
+    """The events among `records`, a run of one partition of an input topic, and how far the partition is with them.
+
+    What is no event is passed over: track writes its dead letter, or counts its type as unknown. `as_of` is the latest
+    business time (ms) seen in the partition before.
+    """
+    rows: list[EventRow] = []
+    closed = False
+    for record in records:
+        event = decode(record.value, record.headers)
+        if not isinstance(event, Event):
+            continue
+        if isinstance(event, ClockAdvanced) and event.source == REPLAY:
+            as_of = max(as_of, event.at)
+            continue
+        closed |= isinstance(event, DeskClosed)
+        as_of = max(as_of, event.at)
+        rows.append(event_row(event, record, topic))
+    last = records[-1]
+    following = last.offset + 1
+    return Stored(rows, ProgressRow(topic, last.partition, as_of, {topic: following}, following), closed)
+
+
+def event_row(event: Event, record: Record, topic: str) -> EventRow:
+    """The row of one event. The subject is the CloudEvents subject, else what the event is keyed by."""
+    body = structured(record.value, record.headers) if record.headers else record.value
+    assert body is not None  # it was decoded
+    return EventRow(
+        event.source,
+        event.id,
+        type_of(event),
+        event.at,
+        event.subject or event.key() or "",
+        topic,
+        record.partition,
+        record.offset,
+        body.decode(),
+        record.timestamp,
+    )
+
+
+def dead_letter_row(record: Record) -> DeadLetterRow:
+    """The row of a message of the topic dead-letters, as `streams.desk.messages.dead_letter` wrote it."""
+    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    try:
+        received_at = parse_instant(headers.get("ce_time", ""))
+    except ValueError:
+        received_at = record.timestamp
+    return DeadLetterRow(
+        headers.get("topic", ""),
+        int(headers.get("partition", "0")),
+        int(headers.get("offset", "0")),
+        received_at,
+        headers.get("reason", ""),
+        b64encode(record.value or b"").decode(),
+    )

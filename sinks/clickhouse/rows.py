@@ -1,0 +1,109 @@
+"""What a message of the output topics holds for ClickHouse: PURE, bytes in, bytes out.
+
+Rows travel as JSON arrays in the order of the table's columns (`streams.models.rows`), so they go from the topic into
+an INSERT as they are: only the envelope around them is decoded.
+
+    {"type": "deskwatch.fact_rows", ..., "data": {"rows": [[…],[…]]}}   ->   fact_rows, 2 rows, […]\\n[…]
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from sinks.clickhouse.events import DeadLetterRow, EventRow
+from streams.models.rows import ROWS, ProgressRow, Row, WarningRow
+
+_KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow)
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    **{kind.table: kind.__struct_fields__ for kind in _KINDS},
+    EventRow.table: EventRow.__struct_fields__,
+    DeadLetterRow.table: DeadLetterRow.__struct_fields__,
+}
+"""By table, the columns that a row's fields go to, in their order."""
+
+_ARRAYS = {f"deskwatch.{kind.table}": kind.table for kind in _KINDS}
+_WARNING = "warning."
+
+
+class TableRows(NamedTuple):
+    """Rows for one table, in ClickHouse's format JSONCompactEachRow."""
+
+    table: str
+    number: int
+    block: bytes
+
+
+class _Envelope(msgspec.Struct):
+    type: str
+    data: msgspec.Raw
+
+
+class _Rows(msgspec.Struct):
+    rows: list[msgspec.Raw]
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
+_rows = msgspec.json.Decoder(_Rows).decode
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.encode
+
+
+class UnknownMessage(ValueError):
+    """A message of an output topic that holds no rows we know: one sentence."""
+
+
+def rows_of(value: bytes | None) -> TableRows:
+    """The rows in a message of an output topic. Raises UnknownMessage."""
+    if not value:
+        raise UnknownMessage("the message has no value")
+    try:
+        envelope = _envelope(value)
+        table = _ARRAYS.get(envelope.type)
+        if table is not None:
+            rows = _rows(envelope.data).rows
+            return TableRows(table, len(rows), b"\n".join(rows))
+        if envelope.type.startswith(_WARNING):
+            return TableRows(WarningRow.table, 1, _array(WarningRow.__struct_fields__, _fields(envelope.data)))
+    except (msgspec.DecodeError, ValueError) as error:
+        raise UnknownMessage(f"the message is no CloudEvent with rows: {error}") from None
+    raise UnknownMessage(f"no table is known for the type {envelope.type[:100]!r}")
+
+
+def encoded(rows: Sequence[EventRow | DeadLetterRow | ProgressRow]) -> TableRows:
+    """Rows of one kind that were made here; at least one."""
+    return TableRows(rows[0].table, len(rows), b"\n".join(map(_encode, rows)))
+
+
+def _array(columns: Iterable[str], fields: dict[str, msgspec.Raw]) -> bytes:
+    """An object's fields as an array; one that is absent gets the column's default."""
+    return b"[" + b",".join(bytes(fields.get(name, b"null")) for name in columns) + b"]"
+
+
+class Batch:
+    """Rows by table that are to be written together."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, list[bytes]] = {}
+        self.counts: Counter[str] = Counter()
+        self.rows = self.size = 0
+        self.closed = False  # an ad-hoc closure is among the events: the calendars are to be written anew
+
+    def add(self, rows: TableRows) -> None:
+        """Take rows in."""
+        if not rows.number:
+            return
+        self.blocks.setdefault(rows.table, []).append(rows.block)
+        self.counts[rows.table] += rows.number
+        self.rows += rows.number
+        self.size += len(rows.block)
+
+    def tables(self) -> list[str]:
+        """The tables in the order of writing: progress last, for it says that all the rest is there."""
+        return sorted(self.blocks, key=lambda table: (table == ProgressRow.table, table))
+
+    def block(self, table: str) -> bytes:
+        """All rows of a table."""
+        return b"\n".join(self.blocks[table])

@@ -1,0 +1,137 @@
+"""Writes batches of rows to ClickHouse: few large inserts, repeated until they are in.
+
+Every table replaces rows by identity and version, so an insert may be repeated whenever its end is not known: after an
+error, a time-out, a connection that broke before or after the server did its work. Nothing is lost, nothing doubled.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import tenacity
+from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
+
+from sinks.clickhouse.calendars import write_calendars
+from sinks.clickhouse.client import Client, in_one_line
+from sinks.clickhouse.rows import COLUMNS, Batch
+from streams.desk.policy import Policies
+
+logger = logging.getLogger(__name__)
+
+SETTINGS = {
+    "async_insert": 0,  # the answer says what is written, not what is accepted
+    "max_partitions_per_insert_block": 0,  # a correction may reach back over years
+    "input_format_null_as_default": 1,
+    "input_format_json_named_tuples_as_objects": 0,  # a row's tuples are arrays, as the row is
+}
+"""Settings of every insert."""
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
+SAY_EVERY_S = 30.0
+
+FINAL = frozenset(
+    {
+        *(6, 26, 27, 33, 38, 41, 43, 49, 53, 62, 69, 70, 72, 117, 130, 131, 349),  # a row does not fit its column
+        *(8, 10, 16, 20, 47, 60, 80, 81, 115),  # no such column, table, database, setting
+        *(48, 192, 193, 194, 291, 492, 497, 516),  # not supported, not allowed
+    }
+)
+"""ClickHouse's error codes (src/Common/ErrorCodes.cpp) that no waiting mends; every other error passes."""
+
+
+class WriteError(Exception):
+    """ClickHouse will never take these rows: one sentence with the table and what to do."""
+
+
+class Stopped(Exception):
+    """The writer was stopped before the rows were in: nobody may count on them."""
+
+
+class Miscounted(Exception):
+    """The server reported fewer rows written than it was sent."""
+
+
+class Writer:
+    """Writes batches, one at a time: ``client`` must not be used by another thread meanwhile.
+
+    Plain attributes for metrics: `rows`, `bytes`, `inserts`, `seconds` (in inserts that succeeded), `retries`.
+    """
+
+    def __init__(self, client: Client, database: str, policies: Policies) -> None:
+        self.client, self.database, self.policies = client, database, policies
+        self.rows = self.bytes = self.inserts = self.retries = 0
+        self.seconds = 0.0
+        self._stopping = threading.Event()
+        self._said_at = -SAY_EVERY_S
+
+    def stop(self) -> None:
+        """From any thread: give up waiting for a server that is away."""
+        self._stopping.set()
+
+    def write(self, batch: Batch) -> None:
+        """Write all rows of a batch; progress comes last. Waits without end for a server that is away.
+
+        Raises WriteError if ClickHouse refuses the rows for good, Stopped after `stop`.
+        """
+        for table in batch.tables():
+            self._until_done(table, self._insert, table, batch.block(table), batch.counts[table])
+        if batch.closed:
+            self.write_calendars()
+
+    def write_calendars(self) -> None:
+        """Write the calendars of the policies, as closed by the events stored so far. Raises as `write` does."""
+        self._until_done("calendar_rows", write_calendars, self.client, self.database, self.policies)
+
+    def _until_done(self, table: str, act: Callable[..., None], *arguments: object) -> None:
+        """Do it, again and again while the error is one that passes."""
+        retrying = tenacity.Retrying(
+            wait=tenacity.wait_exponential_jitter(FIRST_WAIT_S, LONGEST_WAIT_S),
+            retry=tenacity.retry_if_exception(passes),
+            stop=tenacity.stop_when_event_set(self._stopping),
+            sleep=tenacity.sleep_using_event(self._stopping),
+            before_sleep=self._say,
+            reraise=True,
+        )
+        try:
+            retrying(act, *arguments)
+        except (ClickHouseError, Miscounted) as error:
+            if passes(error):
+                raise Stopped(str(error)) from error
+            raise WriteError(
+                f"ClickHouse refuses rows for {self.database}.{table}: {in_one_line(error)} "
+                "(is its schema up to date? `deskwatch migrate`)"
+            ) from error
+
+    def _insert(self, table: str, block: bytes, count: int) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+        started = time.monotonic()
+        summary = self.client.raw_insert(
+            f"`{self.database}`.`{table}`", COLUMNS[table], block, settings=SETTINGS, fmt="JSONCompactEachRow"
+        )
+        if summary.written_rows < count:  # more: somebody's materialized view counts too
+            raise Miscounted(f"ClickHouse wrote {summary.written_rows:,} of {count:,} rows to {table}")
+        self.seconds += time.monotonic() - started
+        self.inserts += 1
+        self.rows += count
+        self.bytes += len(block)
+
+    def _say(self, state: tenacity.RetryCallState) -> None:
+        """Say that we wait: at once, then every half minute."""
+        self.retries += 1
+        now = time.monotonic()
+        if now - self._said_at >= SAY_EVERY_S and state.outcome is not None:
+            self._said_at = now
+            error = state.outcome.exception()
+            assert isinstance(error, Exception)
+            logger.warning("ClickHouse does not take rows; waiting for it (nothing is lost): %s", in_one_line(error))
+
+
+def passes(error: BaseException) -> bool:
+    """Whether an error of an insert may go away by itself."""
+    if isinstance(error, Miscounted):
+        return True
+    if isinstance(error, ProgrammingError):  # the driver is used wrongly
+        return False
+    return isinstance(error, ClickHouseError) and getattr(error, "code", None) not in FINAL
