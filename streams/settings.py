@@ -36,6 +36,7 @@ class Settings:
     data: Path = Path("data")
     clock: Literal["wall", "log"] = "wall"
     partitions: int = 4
+    replication: int = 1
     metrics_port: int = 0
     receivers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -104,6 +105,7 @@ OPTIONS: dict[str, Option] = {
     "data": Option(_path, "a directory for the embedded stack's data"),
     "clock": Option(_one_of("wall", "log"), "wall (a running desk) or log (a replay)"),
     "partitions": Option(_between(1, 1024), "a number of partitions from 1 to 1024, the same for all input topics"),
+    "replication": Option(_between(1, 9), "a replication factor for new topics, from 1 to 9"),
     "metrics_port": Option(_between(0, 65535), "a port for the metrics page (0: none)"),
 }
 

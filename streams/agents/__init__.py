@@ -1,0 +1,1 @@
+"""The Faust agents: thin, one function a topic's way."""

@@ -96,17 +96,17 @@ class Worker:
         assert found is not None
         return int(found[1])
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def wait_frozen(self) -> None:
         stat = Path(f"/proc/{self.process.pid}/stat")
         wait_for(f"{self.name} to freeze", lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T")
 
-    def stop(self) -> tuple[int, float]:
-        """End it with SIGTERM; return the exit code and the seconds it took."""
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """End it with a signal; return the exit code and the seconds it took."""
         started = time.monotonic()
-        self.signal(signal.SIGTERM)
+        self.send(number)
         code = self.process.wait(20)
         return code, time.monotonic() - started
 
@@ -191,6 +191,16 @@ class ToyDesk:
             return sum(max(0, offsets[tp].offset) for tp in tps)
 
         return asyncio.run(ask())
+
+    def claim(self, partition: int, epoch: int) -> None:
+        """Append a zombie's claim to the changelog."""
+
+        async def append() -> None:
+            async with AIOKafkaProducer(bootstrap_servers=self.broker) as producer:
+                _epoch, [(key, value)] = LogReader().claim(epoch, "zombie")
+                await producer.send_and_wait(self.prefix + "app-desk-changelog", value, key=key, partition=partition)
+
+        asyncio.run(append())
 
     async def read(self, topic: str) -> list[list[Any]]:
         """Return each partition's records up to the high watermark."""

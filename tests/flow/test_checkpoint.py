@@ -40,7 +40,7 @@ def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
         assert struck.process.wait(30) == -signal.SIGKILL
     third = toy_desk.worker("c")
     third.wait_owner(PARTITIONS)
-    third.signal(signal.SIGKILL)
+    third.send(signal.SIGKILL)
     last = toy_desk.worker("d")
     last.wait_owner(PARTITIONS)
     toy_desk.finish()
@@ -89,10 +89,10 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
     frozen = toy_desk.worker("b", TOY_STRIKE=strike)
     frozen.wait_owner(PARTITIONS // 2)
     if strike.startswith("never"):
-        frozen.signal(signal.SIGSTOP)
+        frozen.send(signal.SIGSTOP)
     frozen.wait_frozen()
     other.wait_owner(PARTITIONS)
-    frozen.signal(signal.SIGCONT)
+    frozen.send(signal.SIGCONT)
     wait_for("the zombie to come back", lambda: frozen.text().count("Took over") > 1)
     toy_desk.finish()
     toy_desk.wait_folded()
@@ -100,6 +100,28 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
     toy_desk.check()
     if strike.startswith("append:"):
         assert frozen.statistics("fenced") == 1
+
+
+def test_an_owner_restarts_when_a_zombie_claims_its_partition(toy_desk: ToyDesk) -> None:
+    """The group still counts it as the owner, so nobody else will come: it claims again after a restart.
+
+    a ====== x (fenced)
+    b           =====>
+    """
+    toy_desk.produce()
+    fenced = toy_desk.worker("a")
+    fenced.wait_owner(PARTITIONS)
+    wait_for("a checkpoint", lambda: toy_desk.folded() > 0)
+    toy_desk.claim(partition=1, epoch=1000)
+    assert fenced.process.wait(20) == 1
+    assert "a former owner claimed it back" in fenced.text()
+    other = toy_desk.worker("b")
+    other.wait_owner(PARTITIONS)
+    toy_desk.finish()
+    toy_desk.wait_folded()
+    code, seconds = other.stop(signal.SIGINT)
+    assert (code, seconds < 3.5) == (0, True)
+    assert toy_desk.check()[1].epoch == 1001
 
 
 def test_a_crash_ends_the_worker(toy_desk: ToyDesk) -> None:

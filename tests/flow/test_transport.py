@@ -69,7 +69,7 @@ def test_a_sink_that_is_killed_writes_everything_at_least_once_and_in_order(toy_
     environment = {"module": "tests.flow.toy_sink", "TOY_OUT": str(out)}
     first = toy_desk.worker("a", **environment)
     wait_for("half of it", lambda: out.exists() and out.stat().st_size > 20_000)
-    first.signal(signal.SIGKILL)
+    first.send(signal.SIGKILL)
     second = toy_desk.worker("b", **environment)
     wanted = {
         number: sum(1 for t, e in toy_desk.events if (t, e.ticket % PARTITIONS) == ("tickets", number))

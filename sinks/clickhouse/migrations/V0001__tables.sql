@@ -206,8 +206,8 @@ CREATE TABLE IF NOT EXISTS progress_rows (
 ) ENGINE = ReplacingMergeTree(version)
 ORDER BY (topic_name, partition);
 
--- Events as they came: a row for each message, so that writing one twice changes nothing. The identity (source, id)
--- comes first, then what decides which of several stands: the earliest (time, then bytes).
+-- Events as they came: a row for each message, so that writing one twice changes nothing. Of messages with one identity
+-- (source, id) the view `events` shows the one that stands.
 CREATE TABLE IF NOT EXISTS event_rows (
     source LowCardinality(String),
     id String,
@@ -221,8 +221,7 @@ CREATE TABLE IF NOT EXISTS event_rows (
     received_at Int64,
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
 ) ENGINE = ReplacingMergeTree
-PRIMARY KEY (source, id)
-ORDER BY (source, id, time, body, topic, partition, offset);
+ORDER BY (source, id, topic, partition, offset);
 
 CREATE TABLE IF NOT EXISTS dead_letter_rows (
     topic LowCardinality(String),

@@ -1,0 +1,103 @@
+"""The Faust apps, one for each role: which topics they read, what decides, where it goes. Wired here and nowhere else.
+
+    tickets ─┐                                     ┌─> sla-ledger ────┐
+    calls   ─┤          role track                 ├─> facts ─────────┤      role store
+    surveys ─┼─> agents ─> desk (one a partition) ─┼─> rollups ───────┼─> agents ─> pipeline ─> ClickHouse
+    signals ─┘             │ checkpoints           ├─> risk-warnings ─┤                            │
+       │                   └─> desk-changelog      └─> dead-letters ──┤                            └─> views
+       └──────────────────────────────────────────────────────────────┘ the events themselves
+
+`faust -A streams.app worker` runs track, `faust -A streams.app:store worker` runs store; `deskwatch run` runs them all.
+"""
+
+import gc
+from typing import Any
+
+from sinks.clickhouse import client
+from sinks.clickhouse.pipeline import Pipeline
+from sinks.clickhouse.writer import Writer
+from sinks.metrics import StoreMetrics, TrackMetrics, serve
+from streams import policies
+from streams.agents.store import register
+from streams.agents.track import follow
+from streams.checkpoint import wall_clock
+from streams.checkpoint_app import CheckpointApp
+from streams.desk.desk import Desk
+from streams.desk.messages import OUTPUTS
+from streams.models.codec import INPUTS
+from streams.settings import Settings, load
+from streams.transport import BatchApp
+
+TRACK, STORE = "deskwatch-track", "deskwatch-store"  # consumer groups
+
+
+def new_track(settings: Settings) -> CheckpointApp:
+    """The role track: folds the inputs into the desk, one state a partition, and writes what it decides."""
+    app = CheckpointApp(TRACK, **_faust(settings), topic_partitions=settings.partitions)
+    policy = policies.load(settings.policy or policies.DEFAULT)
+    wall = settings.clock == "wall"
+    desk = app.checkpoint_table(
+        "desk",
+        new_state=lambda partition: Desk(partition, policy, wall=wall),
+        inputs=INPUTS,
+        outputs=OUTPUTS,
+        partitions=settings.partitions,
+        clock=wall_clock if wall else lambda: None,
+    )
+
+    @app.agent(app.batch_topic("tickets"))
+    async def tickets(stream: Any) -> None:
+        await follow(stream, desk)
+
+    @app.agent(app.batch_topic("calls"))
+    async def calls(stream: Any) -> None:
+        await follow(stream, desk)
+
+    @app.agent(app.batch_topic("surveys"))
+    async def surveys(stream: Any) -> None:
+        await follow(stream, desk)
+
+    @app.agent(app.batch_topic("signals"))
+    async def signals(stream: Any) -> None:
+        await follow(stream, desk)
+
+    _tune_memory()
+    serve(settings.metrics_port, TrackMetrics(desk))
+    return app
+
+
+def new_store(settings: Settings) -> BatchApp:
+    """The role store: writes the outputs, and the events themselves, to ClickHouse."""
+    app = BatchApp(STORE, **_faust(settings))
+    user, password = settings.clickhouse_user, settings.clickhouse_password
+    connection = client.connect(settings.clickhouse, user=user, password=password, database=settings.database)
+    policy = policies.load(settings.policy or policies.DEFAULT)
+    pipeline = Pipeline(Writer(connection, settings.database, policy))
+    unknown = register(app, pipeline)
+    serve(settings.metrics_port, StoreMetrics(pipeline, unknown))
+    return app
+
+
+def _faust(settings: Settings) -> dict[str, Any]:
+    return {
+        "broker": [f"kafka://{address.strip()}" for address in settings.broker.split(",")],
+        "datadir": str(settings.data / "faust"),
+        "web_enabled": False,
+        "topic_replication_factor": settings.replication,
+    }
+
+
+def _tune_memory() -> None:
+    """The desk holds very many small objects for long: look for cycles among them seldom, not every 700 new ones."""
+    gc.set_threshold(100_000, 20, 100)
+
+
+_ROLES = {"app": new_track, "track": new_track, "store": new_store}
+
+
+def __getattr__(name: str) -> Any:
+    """`app` (track) and `store` are made when they are asked for: a process runs one of them."""
+    if name not in _ROLES:
+        raise AttributeError(name)
+    made = globals()[name] = _ROLES[name](load())
+    return made
