@@ -128,3 +128,13 @@ class Changelog:
                     end = ends.get(tp.partition, consumer.highwater(tp))
                     if end is not None and await consumer.position(tp) >= end:
                         del todo[tp]
+
+    async def read_between(self, partition: int, start: int, end: int) -> list[Any]:
+        """Return the records at offsets ``start`` to ``end - 1``; RuntimeError if the log ends before ``start``."""
+        if end < start:
+            raise RuntimeError(
+                f"{self.topic}[{partition}] ends at offset {end}, but was read up to {start}: was it deleted?"
+            )
+        between: list[Any] = []
+        await self.read({partition: start}, {partition: end}, lambda _partition, records: between.extend(records))
+        return [record for record in between if record.offset < end]

@@ -55,7 +55,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
     Arguments:
         new_state: makes the empty state of a partition, given its number.
         inputs, outputs: names of the topics, all with ``partitions`` partitions.
-        interval_s, urgent_s: how long a change waits for its checkpoint, usually and when the state says it is urgent.
+        interval, urgent_interval: seconds a change waits for its checkpoint, usually and when the state is urgent.
         limit_bytes: pending bytes at which a checkpoint is written at once; well under changelog.BATCH_LIMIT.
         clock: gives the ``now`` of ``state.advance``: ms since the epoch, or None where the records are the clock.
     """
@@ -67,15 +67,16 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         new_state: Callable[[int], PartitionState],
         inputs: Sequence[str],
         outputs: Sequence[str],
-        interval_s: float = 0.5,
-        urgent_s: float = 0.25,
+        interval: float = 0.5,
+        urgent_interval: float = 0.25,
         limit_bytes: int = 4 << 20,
         clock: Callable[[], int | None] = wall_clock,
         **table: Any,
     ) -> None:
         super().__init__(app, extra_topic_configs=TOPIC_CONFIG, **table)
         self.new_state, self.inputs, self.outputs = new_state, tuple(inputs), tuple(outputs)
-        self.interval_s, self.urgent_s, self.limit_bytes, self.clock = interval_s, urgent_s, limit_bytes, clock
+        self.interval, self.urgent_interval = interval, urgent_interval
+        self.limit_bytes, self.clock = limit_bytes, clock
         self.owner = uuid.uuid4().hex[:16]
         self.generation = -1
         self.held: dict[int, Partition] = {}
@@ -137,6 +138,8 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
                 part.state.advance(self.clock())
             if start == len(records):
                 part.events.append(event)
+                self.statistics.fed[tp.topic] += len(records)
+                self.statistics.batches[tp.topic] += 1
                 start = None
             await self._make_room(part, full=start is not None)
         await asyncio.sleep(0)  # a full queue would keep the loop to itself
@@ -196,7 +199,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
     @Service.task  # type: ignore[untyped-decorator]
     async def _tick(self) -> None:
         while not self.should_stop:
-            await self.sleep(self.urgent_s)
+            await self.sleep(self.urgent_interval)
             try:
                 await asyncio.gather(*(self._save_if_due(part) for part in list(self.held.values())))
             except Exception as error:  # a table that crashes would not stop the worker
@@ -211,8 +214,8 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         part.state.advance(self.clock())
         await self._make_room(part)
         age = time.monotonic() - part.saved_at
-        due = self.urgent_s if part.state.urgent() else self.interval_s
-        if age > IDLE_CHECKPOINT_S or (age > due - self.urgent_s / 2 and part.unsaved()):
+        due = self.urgent_interval if part.state.urgent() else self.interval
+        if age > IDLE_CHECKPOINT_S or (age > due - self.urgent_interval / 2 and part.unsaved()):
             await self.save(part)
 
     def lease_held(self) -> bool:
@@ -272,7 +275,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         self.statistics.bytes += size
         between: list[Any] = []
         if base != part.reader.position:
-            between = await self.read_between(part.number, part.reader.position, base)
+            between = await self.changelog.read_between(part.number, part.reader.position, base)
         if part.reader.wrote(base, len(records), len(cut.outputs), between):
             return True
         self.statistics.fenced += 1
@@ -282,16 +285,6 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
             raise Fenced(f"{where}: a former owner claimed it back: restart, to claim it again")
         self.log.warning("%s was taken over by another worker", where)
         return False
-
-    async def read_between(self, number: int, start: int, end: int) -> list[Any]:
-        """Return the changelog's records at offsets ``start`` to ``end - 1``."""
-        if end < start:
-            raise RuntimeError(
-                f"{self.changelog_topic_name}[{number}] ends at {end}, but was read up to {start}: was it deleted?"
-            )
-        between: list[Any] = []
-        await self.changelog.read({number: start}, {number: end}, lambda _number, records: between.extend(records))
-        return [record for record in between if record.offset < end]
 
     # --- for metrics --------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ from streams.partition_state import PartitionState
 class Statistics:
     """Counts since the start, for metrics."""
 
+    fed: Counter[str] = field(default_factory=Counter)  # records folded, by input topic
+    batches: Counter[str] = field(default_factory=Counter)  # lists of them
     checkpoints: int = 0
     checkpoint_seconds: float = 0.0  # from the cut until its outputs are acknowledged
     records: int = 0

@@ -38,6 +38,7 @@ class Settings:
     partitions: int = 4
     replication: int = 1
     metrics_port: int = 0
+    metrics_host: str = "127.0.0.1"
     receivers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -89,6 +90,12 @@ def _name(text: str) -> str:
     return text
 
 
+def _host(text: str) -> str:
+    if not text or set(text) & set("/@ \t"):
+        raise ValueError
+    return text
+
+
 def _path(text: str) -> Path:
     if not text:
         raise ValueError
@@ -107,6 +114,7 @@ OPTIONS: dict[str, Option] = {
     "partitions": Option(_between(1, 1024), "a number of partitions from 1 to 1024, the same for all input topics"),
     "replication": Option(_between(1, 9), "a replication factor for new topics, from 1 to 9"),
     "metrics_port": Option(_between(0, 65535), "a port for the metrics page (0: none)"),
+    "metrics_host": Option(_host, "an address to serve the metrics page at (127.0.0.1: this machine only)"),
 }
 
 

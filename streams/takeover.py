@@ -67,7 +67,9 @@ async def _claim(
     epoch, records = part.reader.claim(generation, table.owner)
     base, _size = await table.changelog.append(number, records)
     table.statistics.claims += 1
-    between = await table.read_between(number, part.reader.position, base) if base != part.reader.position else []
+    between = (
+        await table.changelog.read_between(number, part.reader.position, base) if base != part.reader.position else []
+    )
     if fresh or part is not table.held.get(number):
         part.reader.apply(between, part.state.load)
     else:

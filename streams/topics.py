@@ -1,5 +1,7 @@
 """The topics: made before anything runs, with what Kafka must be told and would else decide by its defaults."""
 
+from contextlib import suppress
+
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
@@ -28,7 +30,10 @@ class TopicError(Exception):
 
 
 def create_topics(settings: Settings) -> None:
-    """Create the topics that do not exist yet. Raises TopicError if Kafka is away, or has another number of partitions."""
+    """Create the topics that do not exist yet.
+
+    Raises TopicError if Kafka is away, or has another number of partitions.
+    """
     try:
         admin = KafkaAdminClient(bootstrap_servers=settings.broker.split(","))
     except KafkaError as error:
@@ -43,10 +48,8 @@ def create_topics(settings: Settings) -> None:
             if name not in existing
         ]
         if wanted:
-            try:
+            with suppress(TopicAlreadyExistsError):  # another role was first
                 admin.create_topics(wanted)
-            except TopicAlreadyExistsError:
-                pass  # another role was first
         _check_partitions(admin, settings)
     except KafkaError as error:
         raise TopicError(f"The topics cannot be created at {settings.broker}: {error}") from None

@@ -107,10 +107,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Fetch, without the nap of a whole second that consumer.py:808 takes when no partition may be fetched."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        while self.flow_active and not self.should_stop and not self._get_active_partitions():
+        deadline = time.monotonic() + timeout
+        while self.flow_active and not self._get_active_partitions():
+            if self.should_stop or time.monotonic() > deadline:
+                return {}, set()
             await self.sleep(IDLE_POLL_S)
-        if self.should_stop:
-            return None, None
         return await super()._wait_next_records(timeout)  # type: ignore[no-any-return]
 
     def _to_message(self, tp: TP, record: Any) -> Any:
@@ -142,7 +143,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         while queue and queue[0] in acked:
             acked.discard(queue[0])
             committable = queue.popleft() + 1
-        if queue and any(offset in acked for offset in queue):
+        if queue and not self.app.crashed and any(offset in acked for offset in queue):
             lost = RuntimeError(f"{tp.topic}[{tp.partition}]: records up to offset {queue[0]} were never acknowledged")
             asyncio.ensure_future(self.app.crash(lost))  # noqa: RUF006
         return committable

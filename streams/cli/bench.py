@@ -1,0 +1,5 @@
+"""`deskwatch bench`."""
+
+
+def bench() -> None:
+    """To come."""

@@ -1,0 +1,5 @@
+"""`deskwatch demo`."""
+
+
+def demo() -> None:
+    """To come."""

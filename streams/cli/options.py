@@ -1,0 +1,29 @@
+"""The options that every command takes, and the settings that follow from them."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams import policies
+from streams.desk.policy import Policies
+from streams.settings import Settings, load
+
+Data = Annotated[Path | None, typer.Option(help="Directory of the embedded stack's data (DESKWATCH_DATA).")]
+Policy = Annotated[
+    Path | None, typer.Option(metavar="FILE|DIR", help="Policy file, or a directory of versions (DESKWATCH_POLICY).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines of CloudEvents, plain or .gz.")]
+
+
+def settings_of(data: Path | None = None, policy: Path | None = None, partitions: int | None = None) -> Settings:
+    """The settings, with what the command line says over them."""
+    given = {"data": data, "policy": policy and policy.resolve(), "partitions": partitions}
+    return dataclasses.replace(load(), **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def policies_of(settings: Settings) -> Policies:
+    """The policy versions that the settings name."""
+    return policies.load(settings.policy or policies.DEFAULT)

@@ -1,0 +1,42 @@
+"""`deskwatch policy check FILE`: is this policy right, and what does it say?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from streams import policies
+from streams.cli.errors import one_sentence
+from streams.cli.options import Json
+from streams.models.instants import format_instant
+
+policy = typer.Typer(help="Policy files.", no_args_is_help=True)
+
+
+@policy.callback()
+def _policy() -> None:
+    """Policy files."""
+
+
+@policy.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="Policy file, or a directory of versions.")],
+    json: Json = False,
+) -> None:
+    """Check a policy file: exit code 0 and what it holds, or 1 and what is wrong, where, and what was expected."""
+    with one_sentence():
+        for version in policies.load(file).versions:
+            found = {
+                "file": version.file,
+                "version": version.version,
+                "effective_from": None if version.effective_from is None else format_instant(version.effective_from),
+                "calendars": sorted(version.calendars),
+                "sla": [section.name for section in version.sla],
+            }
+            if json:
+                typer.echo(msgspec.json.encode(found))
+            else:
+                since = found["effective_from"] or "always"
+                names = ", ".join(section.name for section in version.sla)
+                typer.echo(f"{version.file}: version {version.version}, from {since}, SLAs: {names}")

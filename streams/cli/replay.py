@@ -1,0 +1,183 @@
+"""`deskwatch replay FILE…`: recorded events through the broker, as if they came now."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from sinks.clickhouse.client import Client, connect
+from streams.cli.errors import Refused, one_sentence
+from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
+from streams.cli.roles import prepare, start_roles
+from streams.embedded.stack import Stack
+from streams.logfile import read
+from streams.models.codec import INPUTS
+from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.replay import Fed, feed
+from streams.settings import Settings
+from streams.topics import create_topics
+
+LOOK_S = 0.1
+DERIVED = (
+    "ledger_rows",
+    "fact_rows",
+    "span_rows",
+    "ticket_rows",
+    "call_rows",
+    "survey_rows",
+    "warning_rows",
+    "pane_rows",
+    "progress_rows",
+)
+
+
+def replay(
+    files: Files,
+    data: Data = None,
+    policy: Policy = None,
+    speed: Annotated[str, typer.Option(help="max, or how many times as fast as the log: 1x, 60x, 600x.")] = "max",
+    embedded: Annotated[bool, typer.Option("--embedded", help="Start the embedded stack for it.")] = False,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Wait until all is in ClickHouse, and print the counts.")
+    ] = False,
+    append: Annotated[bool, typer.Option("--append", help="Into a database that holds rows already.")] = False,
+    partitions: Annotated[int | None, typer.Option(help="Partitions of the topics.")] = None,
+    workers: Annotated[int, typer.Option(help="Track workers of the embedded stack.", min=1)] = 1,
+    json: Json = False,
+) -> None:
+    """Feed recorded events through the broker; with --embedded --drain the whole job in one command."""
+    with one_sentence():
+        settings = settings_of(data, policy, partitions)
+        policies_of(settings)
+        factor = _factor(speed)
+        if embedded:
+            with Stack(settings.data) as stack:
+                settings, client = prepare(stack, settings)
+                lines = _log(client, files, append)
+                start_roles(stack, settings, "log", workers)
+                _replay(lines, settings, factor, client if drain else None, stack, json)
+        else:
+            create_topics(settings)
+            client = None
+            if drain or append:
+                user, password = settings.clickhouse_user, settings.clickhouse_password
+                client = connect(settings.clickhouse, user=user, password=password, database=settings.database)
+                if not append:
+                    _refuse_rows(client)
+            _replay(read(files), settings, factor, client if drain else None, None, json)
+
+
+def _factor(speed: str) -> float | None:
+    if speed == "max":
+        return None
+    try:
+        factor = float(speed.removesuffix("x"))
+        if factor <= 0:
+            raise ValueError
+    except ValueError:
+        raise typer.BadParameter(f"{speed!r} is no speed: max, or a factor such as 60x", param_hint="--speed") from None
+    return factor
+
+
+def _log(client: Client, files: list[Path], append: bool) -> Iterable[bytes]:
+    """The lines to feed: those of the files; behind the events that are in the database, if they are to be added to.
+
+    The embedded broker has forgotten the former run, so its events go through once more; what was derived from them is
+    taken out, to come again.
+    """
+    if not append:
+        _refuse_rows(client)
+        return read(files)
+    bodies = [
+        str(row[0]).encode() for row in client.query("SELECT body FROM events ORDER BY time, source, id").result_rows
+    ]
+    for table in DERIVED:
+        client.command(f"TRUNCATE TABLE {table}")
+    return chain(bodies, read(files))
+
+
+def _refuse_rows(client: Client) -> None:
+    if client.query("SELECT 1 FROM event_rows LIMIT 1").result_rows:
+        raise Refused(
+            "The database already holds events: name another directory with --data, or say --append to add to them."
+        )
+
+
+def _replay(
+    lines: Iterable[bytes],
+    settings: Settings,
+    speed: float | None,
+    client: Client | None,
+    stack: Stack | None,
+    json: bool,
+) -> None:
+    started = time.monotonic()
+    with _progress(json) as bar:
+        task = bar.add_task("events fed", total=None)
+        fed = asyncio.run(
+            feed(lines, settings.broker, settings.partitions, speed, lambda n: bar.update(task, completed=n))
+        )
+        bar.update(task, completed=fed.lines, total=fed.lines)
+        fed_s = time.monotonic() - started
+        if client is not None:
+            task = bar.add_task("in ClickHouse", total=_steps(fed, settings.partitions))
+            for done in _drained(client, fed, settings.partitions, stack):
+                bar.update(task, completed=done)
+    found: dict[str, Any] = {"lines": fed.lines, "fed_s": round(fed_s, 1)}
+    if client is not None:
+        found |= counts(client) | {"seconds": round(time.monotonic() - started, 1)}
+    if json:
+        typer.echo(msgspec.json.encode(found))
+    else:
+        for name, number in found.items():
+            typer.echo(f"{name:24} {number:>14,}")
+
+
+def _progress(quiet: bool) -> Progress:
+    columns = (
+        TextColumn("{task.description:14}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), disable=quiet)
+
+
+def _steps(fed: Fed, partitions: int) -> int:
+    return len(fed.ends) + len((LEDGER, FACTS, ROLLUPS, WARNINGS)) * partitions
+
+
+def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> Iterator[int]:
+    """Wait until all that was fed, and all that came of it, is in ClickHouse; yields how many parts are."""
+    question = "SELECT topic_name, partition, offsets FROM progress_rows FINAL"
+    while True:
+        if stack is not None:
+            stack.check()
+        done = 0
+        for topic, partition, offsets in client.query(question).result_rows:
+            if topic in INPUTS:
+                done += (topic, partition) in fed.ends and offsets.get(topic, 0) >= fed.ends[topic, partition]
+            else:
+                done += all(
+                    offsets.get(name, 0) >= fed.ends[name, partition]
+                    for name in INPUTS
+                    if (name, partition) in fed.ends
+                )
+        yield done
+        if done >= _steps(fed, partitions):
+            return
+        time.sleep(LOOK_S)
+
+
+def counts(client: Client) -> dict[str, int]:
+    """What the database holds, by view."""
+    views = ("events", "dead_letters", "sla_ledger", "sla_outcomes", "tickets", "calls", "surveys", "risk_warnings")
+    return {view: client.query(f"SELECT count() FROM {view}").result_rows[0][0] for view in views}

@@ -1,0 +1,43 @@
+"""Starting the worker roles over an embedded stack."""
+
+import dataclasses
+import sys
+
+from sinks.clickhouse import migrate as migrations
+from sinks.clickhouse.client import Client, connect
+from streams.embedded.process import free_port
+from streams.embedded.stack import Stack
+from streams.settings import Settings
+from streams.topics import create_topics
+
+
+def argv_of(role: str) -> list[str]:
+    """The command line of a role's worker process."""
+    log = ["-l", "info", "--without-web"]
+    return [sys.executable, "-m", "faust", "-A", f"streams.app:{role}", "worker", *log]
+
+
+def prepare(stack: Stack, settings: Settings) -> tuple[Settings, Client]:
+    """Topics and schema; returns the settings with the stack's addresses, and a client of its database."""
+    settings = dataclasses.replace(settings, broker=stack.broker, clickhouse=stack.clickhouse)
+    create_topics(settings)
+    with connect(settings.clickhouse) as client:
+        migrations.migrate(client, settings.database)
+    return settings, connect(settings.clickhouse, database=settings.database)
+
+
+def start_roles(stack: Stack, settings: Settings, clock: str, workers: int = 1) -> None:
+    """Start store and `workers` track workers, each with a metrics page of its own."""
+    names = ["store", "track", *(f"track-{n}" for n in range(2, workers + 1))]
+    for name in names:
+        port = free_port()
+        env = {
+            "DESKWATCH_CLOCK": clock,
+            "DESKWATCH_PARTITIONS": str(settings.partitions),
+            "DESKWATCH_DATABASE": settings.database,
+            "DESKWATCH_METRICS_PORT": str(port),
+        }
+        if settings.policy is not None:
+            env["DESKWATCH_POLICY"] = str(settings.policy)
+        stack.start(name, argv_of(name.partition("-")[0]), env)
+        stack.announce(f"metrics-{name}", f"http://127.0.0.1:{port}/metrics")

@@ -1,0 +1,94 @@
+"""`deskwatch verify`: is every number in ClickHouse the one that the log gives?"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from sinks.clickhouse import migrate as migrations
+from sinks.clickhouse.client import Client
+from sinks.clickhouse.writer import Writer
+from streams.cli.errors import Refused, one_sentence
+from streams.cli.options import Data, Json, Policy, policies_of, settings_of
+from streams.cli.recompute import AsOf, instant
+from streams.cli.sql import open_client
+from streams.logfile import read
+from streams.recompute import recompute
+from streams.settings import Settings
+from streams.verify import Difference, compare
+
+SUFFIX = "_recomputed"  # of the database that the recomputation goes to, beside the pipeline's own
+
+
+def verify(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE...]", help="The same as --from.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FILE|topic|clickhouse", help="Where the log is; default: clickhouse."),
+    ] = None,
+    data: Data = None,
+    policy: Policy = None,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """Recompute from the log and compare with what the pipeline wrote, view by view; exit code 1 if anything differs."""
+    with one_sentence():
+        settings = settings_of(data, policy)
+        with open_client(settings, data) as client:
+            differences = _verify(client, settings, list(files or ()), source, instant(as_of))
+    for difference in differences:
+        _say(difference, json)
+    if any(difference.surplus or difference.missing for difference in differences):
+        raise typer.Exit(1)
+
+
+def _verify(
+    client: Client, settings: Settings, files: list[Path], source: str | None, as_of: int | None
+) -> list[Difference]:
+    if not client.query("SELECT 1 FROM event_rows LIMIT 1").result_rows:
+        raise Refused(f"The database {settings.database} holds no events: nothing to verify.")
+    if as_of is None:
+        as_of = client.query("SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'sla-ledger'").result_rows[
+            0
+        ][0]
+    beside = settings.database + SUFFIX
+    client.command(f"DROP DATABASE IF EXISTS `{beside}`")
+    try:
+        migrations.migrate(client, beside)
+        policy = policies_of(settings)
+        recompute(_log(client, settings, files, source), policy, Writer(client, beside, policy), as_of)
+        return compare(client, settings.database, beside)
+    finally:
+        client.command(f"DROP DATABASE IF EXISTS `{beside}`")
+
+
+def _log(client: Client, settings: Settings, files: list[Path], source: str | None) -> Iterable[bytes]:
+    """The log's lines, in the order of business time where they come from ClickHouse."""
+    if files and source:
+        raise Refused("Name the log once: as FILE or with --from.")
+    if files:
+        return read(files)
+    if source in (None, "clickhouse"):
+        bodies = client.query(f"SELECT body FROM `{settings.database}`.events ORDER BY time, source, id").result_rows
+        return (body.encode() for (body,) in bodies)
+    if source == "topic":
+        from streams.topic_log import read_topics
+
+        return read_topics(settings)
+    return read([Path(str(source))])
+
+
+def _say(difference: Difference, json: bool) -> None:
+    if json:
+        typer.echo(msgspec.json.encode(difference._asdict(), enc_hook=str))
+        return
+    same = not (difference.surplus or difference.missing)
+    typer.echo(f"{difference.view:18} {difference.rows:>10,} rows  {'equal' if same else 'DIFFERENT'}")
+    if not same:
+        typer.echo(
+            f"    {difference.surplus:,} rows only in the pipeline, {difference.missing:,} only in the recomputation"
+        )
+        for example in difference.examples:
+            typer.echo(f"    {example}")

@@ -1,0 +1,83 @@
+"""Recorded events: JSON lines of CloudEvents, plain or gzipped, and where each of them belongs."""
+
+import gzip
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from aiokafka.partitioner import murmur2
+
+from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, topic_of
+from streams.models.envelope import Event
+
+FAMILIES = {"ticket": "tickets", "call": "calls", "survey": "surveys"}
+OTHERS = "signals"
+
+
+class LogError(Exception):
+    """A file of events cannot be read: one sentence."""
+
+
+class Line(NamedTuple):
+    """A line of a log: the topic it belongs to, its key (None: every partition, or unknown), and what it is."""
+
+    value: bytes
+    topic: str
+    key: str | None
+    event: Event | None
+    broadcast: bool
+
+
+def read(files: Iterable[Path]) -> Iterator[bytes]:
+    """The lines of the files, one after another, empty ones left out. Raises LogError."""
+    for file in files:
+        try:
+            with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
+                yield from (line for line in map(bytes.strip, lines) if line)
+        except (OSError, EOFError) as error:
+            raise LogError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+
+
+class _Sketch(msgspec.Struct):
+    """What can be told of a line that is no event."""
+
+    type: str = ""
+    data: dict[str, object] = {}
+
+
+_sketch = msgspec.json.Decoder(_Sketch).decode
+
+
+def place(value: bytes) -> Line:
+    """Where a line belongs; one that is no event goes where its type says, else to `signals`, to be a dead letter there."""
+    event = decode(value)
+    if isinstance(event, DeadLetter | Unknown):
+        return _place_refused(value)
+    key = event.key()
+    return Line(value, topic_of(event), key, event, key is None)
+
+
+def _place_refused(value: bytes) -> Line:
+    try:
+        sketch = _sketch(value)
+    except (ValueError, RecursionError):
+        return Line(value, OTHERS, None, None, False)
+    topic = FAMILIES.get(sketch.type.partition(".")[0], OTHERS)
+    key = sketch.data.get("ticket_id") or sketch.data.get("call_id")
+    return Line(value, topic, key if isinstance(key, str) else None, None, False)
+
+
+@lru_cache(maxsize=1 << 18)
+def partition_of(key: str | None, partitions: int) -> int:
+    """The partition of a key, as Kafka's default partitioner has it (murmur2); that of no key is the first."""
+    return 0 if key is None else (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+def targets(line: Line, partitions: int) -> Iterable[int]:
+    """The partitions a line goes to."""
+    return range(partitions) if line.broadcast else (partition_of(line.key, partitions),)
+
+
+__all__ = ["INPUTS", "Line", "LogError", "partition_of", "place", "read", "targets"]
