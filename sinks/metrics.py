@@ -11,14 +11,14 @@ Counters start at 0 with the process, those of a partition when the worker takes
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 from wsgiref.simple_server import WSGIServer
 
 import msgspec
+import prometheus_client
 from aiokafka.errors import IllegalStateError
 from faust.exceptions import ConsumerNotStarted
 from faust.types.tuples import TP
-from prometheus_client import CollectorRegistry, Metric as Family, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -26,26 +26,26 @@ from sinks.clickhouse.rows import Batch
 from sinks.clickhouse.writer import Writer
 from streams.models.rows import ProgressRow
 
-Role = TypeVar("Role")
-Sample = tuple[tuple[str, ...], float]
+Samples = Iterable[tuple[tuple[str, ...], float]]
+"""Values, each with those of the metric's labels."""
 
 
-class Metric(NamedTuple, Generic[Role]):
-    """One metric. `read` gives its samples, each with the values of `labels`, from the role's metrics object."""
+class Metric(NamedTuple):
+    """One metric. `read` gives its present samples, from a TrackMetrics or a StoreMetrics."""
 
     name: str
     type: Literal["counter", "gauge"]
     labels: tuple[str, ...]
     meaning: str
-    read: Callable[[Role], Iterable[Sample]]
+    read: Callable[[Any], Samples]
 
 
-class _Collector(Collector, Generic[Role]):
+class _RoleMetrics(Collector):
     """Reads a role's metrics when Prometheus asks."""
 
-    metrics: "tuple[Metric[Role], ...]"
+    metrics: tuple[Metric, ...]
 
-    def collect(self: Any) -> Iterator[Family]:
+    def collect(self) -> Iterator[prometheus_client.Metric]:
         """Yield each metric of the role with its present samples."""
         for metric in self.metrics:
             kind = CounterMetricFamily if metric.type == "counter" else GaugeMetricFamily
@@ -58,48 +58,47 @@ class _Collector(Collector, Generic[Role]):
 # Role track
 
 
-class TrackMetrics(_Collector["TrackMetrics"]):
+class TrackMetrics(_RoleMetrics):
     """The metrics of role track, read from its `streams.checkpoint.CheckpointTable` of desks."""
 
     def __init__(self, desk_table: Any) -> None:
-        self.table = desk_table
-        self.metrics = TRACK
+        self.table, self.metrics = desk_table, TRACK
 
-    def desks(self) -> list[tuple[str, Any]]:
-        """The partitions held, and the desk of each."""
-        return [(str(part.number), part.state) for part in list(self.table.held.values()) if part.ready]
+    def desks(self, read: Callable[[Any], float]) -> Samples:
+        """What `read` says of the desk of each partition held."""
+        return [((str(part.number),), read(part.state)) for part in list(self.table.held.values()) if part.ready]
 
-    def lag(self) -> Mapping[TP, int]:
-        """By input partition, the offsets that are not folded yet."""
-        return _unless_rebalancing(self.table.lag) if self.table.held else {}
+    def lag(self) -> Samples:
+        """By input topic and partition, the offsets that are not folded yet."""
+        return _lag(self.table.lag) if self.table.held else []
 
 
-def _statistic(field: str, name: str, meaning: str) -> Metric[TrackMetrics]:
+def _statistic(field: str, name: str, meaning: str) -> Metric:
     """A field of `streams.partition.Statistics`."""
-    return Metric(f"deskwatch_track_{name}", "counter", (), meaning, lambda it: _one(getattr(it.table.statistics, field)))
+    return Metric(
+        f"deskwatch_track_{name}", "counter", (), meaning, lambda it: _one(getattr(it.table.statistics, field))
+    )
 
 
-def _fed(field: str, name: str, meaning: str) -> Metric[TrackMetrics]:
+def _fed(field: str, name: str, meaning: str) -> Metric:
     """A field of `streams.partition.Statistics` that counts by topic."""
-    return Metric(
-        f"deskwatch_track_{name}", "counter", ("topic",), meaning, lambda it: _each(getattr(it.table.statistics, field))
-    )
+    return Metric(name, "counter", ("topic",), meaning, lambda it: _each(getattr(it.table.statistics, field)))
 
 
-def _total(what: str, meaning: str) -> Metric[TrackMetrics]:
-    """What the desks of the partitions counted under this name (`streams.desk.desk.Desk.totals`)."""
-    return Metric(
-        f"deskwatch_track_{what}_total",
-        "counter",
-        ("partition",),
-        meaning,
-        lambda it: [((number,), desk.totals[what]) for number, desk in it.desks()],
-    )
+def _total(what: str, meaning: str) -> Metric:
+    """What the desks counted under this name (`streams.desk.desk.Desk.totals`)."""
+    name = f"deskwatch_track_{what}_total"
+    return Metric(name, "counter", ("partition",), meaning, lambda it: it.desks(lambda desk: desk.totals[what]))
 
 
-TRACK: tuple[Metric[TrackMetrics], ...] = (
-    _fed("fed", "records_total", "Records of an input topic that were folded, whatever they held."),
-    _fed("batches", "batches_total", "Lists of records fetched and folded; records by batches is the mean batch size."),
+def _desk(name: str, meaning: str, read: Callable[[Any], float]) -> Metric:
+    """What there is to say of the desk of each partition."""
+    return Metric(f"deskwatch_track_{name}", "gauge", ("partition",), meaning, lambda it: it.desks(read))
+
+
+TRACK = (
+    _fed("fed", "deskwatch_track_records_total", "Records of an input topic that were folded, whatever they held."),
+    _fed("batches", "deskwatch_track_batches_total", "Lists of records folded; records by batches is the mean size."),
     _total("events", "Events folded; a repeated one counts too. As of the last checkpoint."),
     _total("late", "Events behind the clock by more than the policy's lateness; they count in full."),
     _total("duplicates", "Events that came again, unchanged: they changed nothing."),
@@ -107,46 +106,16 @@ TRACK: tuple[Metric[TrackMetrics], ...] = (
     _total("released", "Events for subjects released after the policy's hold: stored, without effect."),
     _total("unknown", "Messages of an event type that Deskwatch does not know: passed over."),
     _total("dead_letters", "Messages that are no valid event, put aside in the topic dead-letters."),
-    Metric(
-        "deskwatch_track_orphans",
-        "gauge",
-        ("partition",),
-        "Subjects that began without their creation, less those whose creation came, since the partition was taken over.",
-        lambda it: [((number,), desk.totals["orphans"]) for number, desk in it.desks()],
-    ),
-    Metric(
-        "deskwatch_track_held_subjects",
-        "gauge",
-        ("partition",),
-        "Tickets, calls and surveys in memory.",
-        lambda it: [((number,), len(desk.subjects.held)) for number, desk in it.desks()],
-    ),
-    Metric(
-        "deskwatch_track_clock_timestamp_seconds",
-        "gauge",
-        ("partition",),
-        "Business time (as_of) up to which all that fell due was written. The wall's with DESKWATCH_CLOCK=wall, the log's "
-        "with log.",
-        lambda it: [((number,), desk.clock / 1000) for number, desk in it.desks() if desk.clock >= 0],
-    ),
-    Metric(
-        "deskwatch_track_lag",
-        "gauge",
-        ("topic", "partition"),
-        "Records of an input partition that are not folded yet, by the last fetch's high watermark.",
-        lambda it: [((tp.topic, str(tp.partition)), lag) for tp, lag in it.lag().items()],
-    ),
-    Metric(
-        "deskwatch_track_held_partitions",
-        "gauge",
-        (),
-        "Partitions that this worker holds and folds.",
-        lambda it: _one(len(it.desks())),
-    ),
+    _desk("orphans", "Subjects that began without their creation, less those whose creation came since the takeover.",
+          lambda desk: desk.totals["orphans"]),
+    _desk("held_subjects", "Tickets, calls and surveys in memory.", lambda desk: len(desk.subjects.held)),
+    _desk("clock_timestamp_seconds", "Business time (as_of) up to which all that fell due was written; 0: none yet. "
+          "The wall's with DESKWATCH_CLOCK=wall, the log's with log.", lambda desk: max(0, desk.clock) / 1000),
+    Metric("deskwatch_track_lag", "gauge", ("topic", "partition"),
+           "Records of an input partition that are not folded yet, by the last fetch's high watermark.",
+           lambda it: it.lag()),
     _statistic("checkpoints", "checkpoints_total", "Checkpoints written."),
-    _statistic(
-        "checkpoint_seconds", "checkpoint_seconds_total", "Time from a checkpoint's cut until its outputs are acknowledged."
-    ),
+    _statistic("checkpoint_seconds", "checkpoint_seconds_total", "From their cut until outputs are acknowledged."),
     _statistic("bytes", "checkpoint_bytes_total", "Bytes of checkpoints written to the changelog."),
     _statistic("records", "checkpoint_records_total", "Records of checkpoints written to the changelog."),
     _statistic("outputs", "outputs_total", "Messages of checkpoints' outboxes sent to the output topics."),
@@ -155,17 +124,18 @@ TRACK: tuple[Metric[TrackMetrics], ...] = (
     _statistic("restores", "restores_total", "Partitions restored from the changelog."),
     _statistic("restore_seconds", "restore_seconds_total", "Time spent taking partitions over."),
     _statistic("fenced", "fenced_total", "Checkpoints that another owner's claim made void: the worker gave way."),
-    _statistic("given_up", "given_up_total", "Partitions whose unsaved work was given up; it is folded again elsewhere."),
+    _statistic("given_up", "given_up_total", "Partitions whose unsaved work was given up; it is folded again."),
     _statistic("zombie_keys", "zombie_keys_total", "Changelog keys of a former owner that were written over."),
     _statistic("sought_back", "sought_back_total", "Lists of records that did not follow the last one: read again."),
-    _statistic("gaps", "gaps_total", "Runs of input offsets that hold no records (transactions, compaction, retention)."),
-)
+    _statistic("gaps", "gaps_total", "Runs of input offsets without records (transactions, compaction, retention)."),
+)  # fmt: skip
+"""The metrics of role track."""
 
 
 # Role store
 
 
-class StoreMetrics(_Collector["StoreMetrics"]):
+class StoreMetrics(_RoleMetrics):
     """The metrics of role store: from now on its pipeline's writer counts what it wrote.
 
     Arguments:
@@ -175,21 +145,26 @@ class StoreMetrics(_Collector["StoreMetrics"]):
     """
 
     def __init__(self, pipeline: Any, unknown: Counter[str], app: Any = None) -> None:
-        self.pipeline, self.unknown, self.app = pipeline, unknown, app
+        self.unknown, self.app, self.metrics = unknown, app, STORE
+        self.writer: Writer = pipeline.writer
         self.written = pipeline.writer = CountingWriter(pipeline.writer)
-        self.writer: Writer = self.written.writer
-        self.metrics = STORE
 
-    def lag(self) -> Mapping[TP, int]:
-        """By partition, the offsets whose rows are not in ClickHouse yet, by the last fetch's high watermark."""
+    def lag(self) -> Samples:
+        """By topic and partition, the offsets whose rows are not in ClickHouse yet."""
         started = self.app is not None and self.app.started
-        return _unless_rebalancing(lambda: _uncommitted(self.app.consumer)) if started else {}
+        return _lag(lambda: _uncommitted(self.app.consumer)) if started else []
+
+    def delays(self) -> Samples:
+        """By topic and partition, the seconds from the progress last written until now."""
+        now, progress = time.time(), dict(self.written.as_of)
+        return [((topic, str(number)), now - at / 1000) for (topic, number), at in progress.items() if at >= 0]
 
 
 class CountingWriter:
-    """A writer that counts, batch by batch, what it wrote: `rows` by table, and how far each output topic's partition is.
+    """A writer that counts, batch by batch, what it wrote.
 
-    `as_of`: the business instant, ms, by topic and partition; -1 before the first event.
+    Attributes: `rows`, by table; `as_of`, by topic and partition the business instant (ms) of the progress written, -1
+    before the first event.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -201,80 +176,44 @@ class CountingWriter:
         """Write a batch as `Writer.write` does, and count it once it is in."""
         self.writer.write(batch)
         self.rows.update(batch.counts)
-        for row in map(_progress, batch.blocks.get(ProgressRow.table, ())):
-            for topic, partition, as_of in row:
-                self.as_of[topic, partition] = max(as_of, self.as_of.get((topic, partition), -1))
+        if ProgressRow.table in batch.blocks:
+            for row in map(_progress, batch.block(ProgressRow.table).split(b"\n")):
+                place = row.topic_name, row.partition
+                self.as_of[place] = max(row.as_of, self.as_of.get(place, -1))
 
 
-def _progress(block: bytes) -> Iterator[tuple[str, int, int]]:
-    for row in map(_progress_row, block.split(b"\n")):
-        yield row.topic_name, row.partition, row.as_of
-
-
-_progress_row = msgspec.json.Decoder(ProgressRow).decode
+_progress = msgspec.json.Decoder(ProgressRow).decode
 
 
 def _uncommitted(consumer: Any) -> dict[TP, int]:
-    # What this process committed last: faust consumer.py:417. A partition's messages are committed once they are in.
+    # What was committed last: faust consumer.py:417. The store commits what is in ClickHouse.
     committed, ends = dict(consumer._committed_offset), {tp: consumer.highwater(tp) for tp in consumer.assignment()}
     return {tp: max(0, end - (committed.get(tp) or 0)) for tp, end in ends.items() if end is not None}
 
 
-def _delays(it: StoreMetrics) -> list[Sample]:
-    now = time.time()
-    progress = list(it.written.as_of.items())
-    return [((topic, str(number)), now - at / 1000) for (topic, number), at in progress if at >= 0]
-
-
-STORE: tuple[Metric[StoreMetrics], ...] = (
-    Metric(
-        "deskwatch_store_rows_total",
-        "counter",
-        ("table",),
-        "Rows written to a table of ClickHouse, repeated ones too.",
-        lambda it: _each(it.written.rows),
-    ),
+STORE = (
+    Metric("deskwatch_store_rows_total", "counter", ("table",),
+           "Rows written to a table of ClickHouse, repeated ones too.", lambda it: _each(it.written.rows)),
     Metric("deskwatch_store_inserts_total", "counter", (), "Inserts done.", lambda it: _one(it.writer.inserts)),
-    Metric(
-        "deskwatch_store_insert_seconds_total", "counter", (), "Time in inserts done.", lambda it: _one(it.writer.seconds)
-    ),
-    Metric(
-        "deskwatch_store_insert_bytes_total",
-        "counter",
-        (),
-        "Bytes of rows inserted, before compression.",
-        lambda it: _one(it.writer.bytes),
-    ),
-    Metric(
-        "deskwatch_store_retries_total",
-        "counter",
-        (),
-        "Inserts that failed and were tried again: ClickHouse is away or overloaded.",
-        lambda it: _one(it.writer.retries),
-    ),
-    Metric(
-        "deskwatch_store_delay_seconds",
-        "gauge",
-        ("topic", "partition"),
-        "From business time to table: now less the as_of of the last progress written. An input topic that is idle grows "
-        "old; an output topic stays below 10 s. Meaningless with DESKWATCH_CLOCK=log.",
-        _delays,
-    ),
-    Metric(
-        "deskwatch_store_unknown_messages_total",
-        "counter",
-        ("topic",),
-        "Messages of an output topic that hold no rows this version knows: passed over.",
-        lambda it: _each(it.unknown),
-    ),
-    Metric(
-        "deskwatch_store_lag",
-        "gauge",
-        ("topic", "partition"),
-        "Messages of a partition that are not in ClickHouse yet, by the last fetch's high watermark.",
-        lambda it: [((tp.topic, str(tp.partition)), lag) for tp, lag in it.lag().items()],
-    ),
-)
+    Metric("deskwatch_store_insert_seconds_total", "counter", (), "Time spent in them.",
+           lambda it: _one(it.writer.seconds)),
+    Metric("deskwatch_store_insert_bytes_total", "counter", (), "Bytes of their rows, before compression.",
+           lambda it: _one(it.writer.bytes)),
+    Metric("deskwatch_store_retries_total", "counter", (),
+           "Inserts that failed and were tried again: ClickHouse is away or overloaded.",
+           lambda it: _one(it.writer.retries)),
+    Metric("deskwatch_store_delay_seconds", "gauge", ("topic", "partition"),
+           "From business time to table: now less the as_of of the progress last written. An output topic follows the "
+           "clock, an input topic its latest event. Meaningless with DESKWATCH_CLOCK=log.",
+           lambda it: it.delays()),
+    Metric("deskwatch_store_unknown_messages_total", "counter", ("topic",),
+           "Messages of an output topic that hold no rows this version knows: passed over.",
+           lambda it: _each(it.unknown)),
+    Metric("deskwatch_store_lag", "gauge", ("topic", "partition"),
+           "Messages of a partition that are not in ClickHouse yet, by the last fetch's high watermark.",
+           lambda it: it.lag()),
+)  # fmt: skip
+"""The metrics of role store."""
 
 
 # The page
@@ -295,45 +234,43 @@ class PortTaken(SystemExit):
 
 
 def serve(port: int, metrics: Collector, host: str = "127.0.0.1") -> WSGIServer | None:
-    """Serve a role's metrics at http://HOST:PORT/metrics, in a thread that ends with the process.
+    """Serve a role's metrics at http://HOST:PORT/metrics, in a thread that ends with the process; nothing if port is 0.
 
-    Port 0 serves nothing. Returns the server, for who wants to end it sooner. Raises PortTaken.
+    Returns the server, for who wants to end it sooner. Raises PortTaken.
     """
     if not port:
         return None
-    registry = CollectorRegistry()
+    registry = prometheus_client.CollectorRegistry()
     registry.register(metrics)
-    ProcessCollector(registry=registry)
+    prometheus_client.ProcessCollector(registry=registry)
     try:
-        return start_http_server(port, host, registry)[0]
+        return prometheus_client.start_http_server(port, host, registry)[0]
     except OSError as error:
         raise PortTaken(
-            f"The metrics cannot be served at {host}:{port} ({error.strerror}): set DESKWATCH_METRICS_PORT to a free port, "
-            "or to 0 for none."
+            f"The metrics cannot be served at {host}:{port} ({error.strerror}): set DESKWATCH_METRICS_PORT to a free "
+            "port, or to 0 for none."
         ) from None
 
 
 def markdown() -> str:
     """All metrics as a table for the documentation."""
-    lines = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
-    for metric in (*TRACK, *STORE):
-        lines.append(f"| `{metric.name}` | {metric.type} | {', '.join(metric.labels)} | {metric.meaning} |")
-    for name, meaning in PROCESS.items():
-        lines.append(f"| `{name}` | {'counter' if name.endswith('_total') else 'gauge'} | | {meaning} |")
-    return "\n".join(lines)
+    rows = [(metric.name, metric.type, ", ".join(metric.labels), metric.meaning) for metric in (*TRACK, *STORE)]
+    rows += [(name, "counter" if name.endswith("_total") else "gauge", "", says) for name, says in PROCESS.items()]
+    lines = [f"| `{name}` | {kind} | {labels} | {meaning} |" for name, kind, labels, meaning in rows]
+    return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *lines])
 
 
-def _one(value: float) -> list[Sample]:
+def _one(value: float) -> Samples:
     return [((), value)]
 
 
-def _each(counts: Mapping[str, int]) -> list[Sample]:
+def _each(counts: Mapping[str, int]) -> Samples:
     return [((name,), value) for name, value in dict(counts).items()]
 
 
-def _unless_rebalancing(lag: Callable[[], Mapping[TP, int]]) -> Mapping[TP, int]:
+def _lag(read: Callable[[], Mapping[TP, int]]) -> Samples:
     """The lag; none while partitions come and go under the scrape (aiokafka asserts that they are assigned)."""
     try:
-        return lag()
+        return [((tp.topic, str(tp.partition)), offsets) for tp, offsets in read().items()]
     except (AssertionError, IllegalStateError, ConsumerNotStarted):
-        return {}
+        return []

@@ -196,7 +196,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
 
     # --- checkpoints --------------------------------------------------------------------------------------------------
 
-    @Service.task  # type: ignore[untyped-decorator]
+    @Service.task
     async def _tick(self) -> None:
         while not self.should_stop:
             await self.sleep(self.urgent_interval)
@@ -273,9 +273,8 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         base, size = await self.changelog.append(part.number, records)
         self.statistics.records += len(records)
         self.statistics.bytes += size
-        between: list[Any] = []
-        if base != part.reader.position:
-            between = await self.changelog.read_between(part.number, part.reader.position, base)
+        position = part.reader.position
+        between = await self.changelog.read_between(part.number, position, base) if base != position else []
         if part.reader.wrote(base, len(records), len(cut.outputs), between):
             return True
         self.statistics.fenced += 1

@@ -12,13 +12,33 @@ from typing import Any, NamedTuple, Protocol
 class Record(Protocol):
     """An aiokafka ConsumerRecord, as far as a state may look."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def topic(self) -> str:
+        """Input topic."""
+
+    @property
+    def partition(self) -> int:
+        """Partition, the state's own."""
+
+    @property
+    def offset(self) -> int:
+        """Place in the partition; rises, with gaps."""
+
+    @property
+    def timestamp(self) -> int:
+        """When it was produced, in ms since the epoch."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Key as produced."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Value as produced."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Headers as produced."""
 
 
 class Output(NamedTuple):

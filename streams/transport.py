@@ -185,7 +185,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Commit, and remember what is acknowledged meanwhile: consumer.py:659 forgets it before the last commit."""
         if not self.app.should_stop and self._active_partitions:
             try:
-                await asyncio.wait_for(self.commit(), COMMIT_PATIENCE_S)
+                await asyncio.wait_for(self._commit_acked(), COMMIT_PATIENCE_S)
             except TimeoutError:
                 self.log.warning("The broker did not take the offsets of revoked partitions in time: they come again")
         self._acked_before = {tp: self._acked_index[tp] for tp in revoked if tp.topic in self.batch_topics}
@@ -208,7 +208,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._acked_before = {}
         await self.app.drain()
         self._unacked_messages.clear()
+        await self.maybe_wait_for_commit_to_finish()
         await super().wait_empty()
+
+    async def _commit_acked(self) -> bool:
+        """Commit all that is acknowledged by now; consumer.py:947 commits nothing while another commit is under way."""
+        await self.maybe_wait_for_commit_to_finish()
+        return await self.commit()  # type: ignore[no-any-return]
 
 
 class BatchTransport(driver.Transport):  # type: ignore[misc]

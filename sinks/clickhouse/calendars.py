@@ -1,7 +1,7 @@
 """The policy's calendars as a table, so that a view can say how much business time a running clock has used by now.
 
-    open            ####----####        opens_at[i], closes_at[i], before_ms[i] = open time before span i
-    instant t             ^             before(t) = before_ms[i] + least(t, closes_at[i]) - opens_at[i]
+open            ####----####        opens_at[i], closes_at[i], before_ms[i] = open time before span i
+instant t             ^             before(t) = before_ms[i] + least(t, closes_at[i]) - opens_at[i]
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """What is stored of the input topics' messages, and of the dead letters: PURE, records in, rows out.
 
-    tickets[2]   offset 40 .. 90   ->   event_rows (those that are events), and progress_rows: tickets[2], next is 91
+tickets[2]   offset 40 .. 90   ->   event_rows (those that are events), and progress_rows: tickets[2], next is 91
 """
 
 from base64 import b64encode
@@ -72,7 +72,7 @@ def stored(topic: str, records: Sequence[Record], as_of: int) -> Stored:
         if not isinstance(event, Event):
             continue
         if isinstance(event, ClockAdvanced) and event.source == REPLAY:
-            as_of = max(as_of, event.at)
+            as_of = max(as_of, parse_instant(event.data.to))
             continue
         closed |= isinstance(event, DeskClosed)
         as_of = max(as_of, event.at)

@@ -86,7 +86,7 @@ class Writer:
     def _until_done(self, table: str, act: Callable[..., None], *arguments: object) -> None:
         """Do it, again and again while the error is one that passes."""
         retrying = tenacity.Retrying(
-            wait=tenacity.wait_exponential_jitter(FIRST_WAIT_S, LONGEST_WAIT_S),
+            wait=tenacity.wait_exponential_jitter(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S),
             retry=tenacity.retry_if_exception(passes),
             stop=tenacity.stop_when_event_set(self._stopping),
             sleep=tenacity.sleep_using_event(self._stopping),

@@ -1,5 +1,147 @@
-"""`deskwatch bench`."""
+"""`deskwatch bench`: how fast the whole job is, beside an idiomatic Faust app and a raw drain of the same topics."""
+
+import signal
+import tempfile
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import psutil
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streams.bench.broker import BenchError
+from streams.bench.log import TooShort
+from streams.bench.measure import IDIOMATIC, NAMES, USUAL, WHOLE_JOB, YARDSTICK, Bench, Figure, as_json, medians, ratios
+from streams.cli.errors import Refused, one_sentence
+from streams.cli.options import Data, Json, Policy, policies_of, settings_of
+from streams.cli.roles import argv_of
+from streams.logfile import read
+from streams.models.instants import DAY
+from streams.settings import Settings
+from streams.simulator import World, encode, events
+
+BYTES_AN_EVENT = 3_000
+"""What the broker (input and outputs) and the processes need for an event of the log, generously."""
+SIMULATED_FROM = 1_791_734_400_000  # 2026-10-12T00:00:00+08:00, a Monday
+NOTES = """\
+events_per_s: events of the log a second; seconds: from the first record to the last acknowledged output (committed
+offsets; up to one commit interval of a second is included). cpu_s is of these seconds, rss_mb the peak of the process.
+The idiomatic app gets ticket events only, a part of them, and is timed at a commit while it is still busy."""
 
 
-def bench() -> None:
-    """To come."""
+def bench(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE...]", help="The log: JSON lines of CloudEvents, plain or .gz; else a simulated one."),
+    ] = None,
+    number: Annotated[
+        int, typer.Option("--events", help="Repeat the log, copy after copy, until it has so many.", min=1)
+    ] = 1_000_000,
+    rounds: Annotated[int, typer.Option(help="Measure so often; the medians are shown.", min=1)] = 1,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help=f"Only this one; may be repeated: {', '.join(NAMES)}.")
+    ] = None,
+    data: Data = None,
+    policy: Policy = None,
+    json: Json = False,
+) -> None:
+    """Measure the whole job, an idiomatic Faust app and a raw drain, one after the other on the same input."""
+    with one_sentence():
+        names = _names(only)
+        settings = settings_of(None, policy)
+        policies_of(settings)
+        _refuse_without_memory(number)
+        lines = _log(files, number)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes end in order
+        with tempfile.TemporaryDirectory(prefix="deskwatch-bench-") as folder:
+            try:
+                figures = _measure(lines, number, settings, data or Path(folder), names, rounds)
+            except (BenchError, TooShort) as error:
+                raise Refused(str(error)) from None
+    found = ratios(figures)
+    if json:
+        for figure in figures:
+            typer.echo(msgspec.json.encode(as_json(figure, found[figure.name])))
+    else:
+        console = Console()
+        console.print(table(figures))
+        console.print(NOTES, style="dim")
+
+
+def _names(only: Sequence[str] | None) -> list[str]:
+    if unknown := [name for name in only or () if name not in NAMES]:
+        raise typer.BadParameter(f"{unknown[0]!r} is not measured: choose from {', '.join(NAMES)}", param_hint="--only")
+    names = [name for name in NAMES if name in (only or USUAL)]
+    if IDIOMATIC in names and not YARDSTICK.exists():
+        typer.echo(f"{IDIOMATIC} is left out: {YARDSTICK} is not there (it stands in the source tree).", err=True)
+        names.remove(IDIOMATIC)
+    return names
+
+
+def _refuse_without_memory(number: int) -> None:
+    free = psutil.virtual_memory().available
+    if number * BYTES_AN_EVENT > free:
+        raise Refused(
+            f"{number:,} events need about {number * BYTES_AN_EVENT >> 20:,} MiB, the broker keeps all in memory, and "
+            f"{free >> 20:,} MiB are free: choose fewer with --events."
+        )
+
+
+def _log(files: Sequence[Path] | None, number: int) -> list[bytes]:
+    """At most so many lines of the files, or of four simulated weeks of a desk of 30."""
+    if files:
+        return list(islice(read(files), number))
+    world = World(seed=1, start=SIMULATED_FROM, end=SIMULATED_FROM + 28 * DAY, agents=30)
+    return [encode(event) for event in islice(events(world), number)]
+
+
+def _measure(
+    lines: Sequence[bytes], number: int, settings: Settings, folder: Path, names: Sequence[str], rounds: int
+) -> list[Figure]:
+    """The figures in the order of `names`."""
+    measured: dict[str, list[Figure]] = {name: [] for name in names}
+    with Console(stderr=True).status("") as status:
+        for n in range(1, rounds + 1):
+            tell = _teller(status.update, f"round {n} of {rounds}: " if rounds > 1 else "")
+            bench = Bench(lines, number, settings, argv_of("track"), folder / f"round-{n}", tell)
+            for figure in bench.round(names):
+                measured[figure.name].append(figure)
+    return [medians(measured[name]) for name in names]
+
+
+def _teller(update: Callable[[str], None], prefix: str) -> Callable[[str], None]:
+    return lambda text: update(prefix + text)
+
+
+def table(figures: Sequence[Figure]) -> Table:
+    """The figures side by side, with the ratios of the whole job's rate to the others'."""
+    found = ratios(figures)
+    shown = Table(title=None)
+    shown.add_column("name")
+    for heading in ("events", "events_per_s", "seconds", "cpu_s", "rss_mb", "startup_s"):
+        shown.add_column(heading, justify="right")
+    shown.add_column("x idiomatic_faust", justify="right")
+    shown.add_column("of raw_drain", justify="right")
+    for figure in figures:
+        ratio = found[figure.name]
+        shown.add_row(
+            figure.name,
+            f"{figure.events:,}",
+            f"{figure.events_per_s:,.0f}",
+            f"{figure.seconds:.1f}",
+            f"{figure.cpu_s:.1f}",
+            f"{figure.rss_mb:,.0f}",
+            "" if figure.startup_s is None else f"{figure.startup_s:.1f}",
+            _ratio(ratio, "times_idiomatic_faust", ".1f"),
+            _ratio(ratio, "of_raw_drain", ".3f"),
+            style="bold" if figure.name == WHOLE_JOB else None,
+        )
+    return shown
+
+
+def _ratio(ratio: dict[str, float], name: str, form: str) -> str:
+    return format(ratio[name], form) if name in ratio else ""

@@ -90,8 +90,8 @@ class Clock:
         return ("running", "paused", "", "cancelled")[self.state]
 
     def elapsed_at(self, at: int) -> int:
-        """Business time used up at `at`."""
-        if self.state == State.RUNNING and self.calendar is not None:
+        """Business time used up at `at`; of a shadow, what was used up when it became one."""
+        if self.state == State.RUNNING and self.matched and self.calendar is not None:
             return self.elapsed + self.calendar.between(self.since, at)
         return self.elapsed
 

@@ -57,7 +57,7 @@ class Desk:
 
     def __init__(self, partition: int, policies: Policies, *, wall: bool) -> None:
         self.partition, self.wall, self.given = partition, wall, policies
-        self.panes = Panes(LocalDays(lambda at: self.given.at(at).timezone))
+        self.panes = Panes(partition, LocalDays(lambda at: self.given.at(at).timezone))
         self.sheet = Sheet(self.panes)
         self.subjects = Subjects(policies, self.sheet, self._count)
         self.watermarks = Watermarks(INPUTS)
@@ -174,35 +174,36 @@ class Desk:
 
     def cut(self, version: int, offsets: dict[str, int]) -> Cut:
         """All that changed since the last cut, and the outputs made since."""
-        outputs = self._letters + messages.messages(self.partition, version, self.rows(), self.clock, offsets)
-        entries = self._entries()
+        outputs = self._letters + messages.messages(self.partition, version, self.rows())
+        self.panes.put_away(self.clock - KEPT)
+        entries = list(self.subjects.entries.items())
+        entries += [(_pane_key(minute), None) for minute in self.panes.closed]
+        for minute in self.panes.changed:
+            key, row = self.panes.dump(minute, version)
+            entries.append((_pane_key(minute), row))
+            outputs.append(messages.pane(self.partition, version, key, row))
+        outputs += messages.progress(self.partition, version, self.clock, offsets)
+        entries.append((HEAD, self._head()))
+        self._clean()
+        return Cut(entries, outputs)
+
+    def _clean(self) -> None:
         self.sheet.clear()
         self.panes.changed, self.panes.closed = set(), []
         self.subjects.entries, self.subjects.entry_bytes = {}, 0
         self._letters, self._letter_bytes = [], 0
         self._folded, self._cut_at = False, self.clock
-        return Cut(entries, outputs)
 
     def rows(self) -> list[Row]:
-        """All rows changed since the last cut: what was written, how subjects stand, and the panes."""
+        """All rows changed since the last cut but the panes: what was written, and how subjects stand."""
         for (topic, hour, what), number in self._arrived.items():
             self.panes.arrived(topic, hour, what, number)
-            if what == "events":  # the others are counted as they come
-                self.totals[what] += number
         self._arrived.clear()
         for subject in self.subjects.touched:
             if subject.state is not None and (row := subject.state.standing()) is not None:
                 self.sheet.put(row)
         self.subjects.touched.clear()
-        panes = [self.panes.row(self.partition, minute) for minute in self.panes.changed]
-        return [*self.sheet.rows.values(), *panes]
-
-    def _entries(self) -> list[tuple[bytes, bytes | None]]:
-        self.panes.put_away(self.clock - KEPT)
-        entries = list(self.subjects.entries.items())
-        entries += [(_pane_key(minute), self.panes.dump(minute)) for minute in self.panes.changed]
-        entries += [(_pane_key(minute), None) for minute, _ in self.panes.closed]
-        return [*entries, (HEAD, self._head())]
+        return list(self.sheet.rows.values())
 
     def _head(self) -> bytes:
         marks = self.watermarks

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from streams.models.instants import format_instant
-from streams.models.rows import PaneRow, ProgressRow, Row, WarningRow
+from streams.models.rows import ProgressRow, Row, WarningRow
 from streams.partition_state import Output
 
 LEDGER, FACTS, ROLLUPS, WARNINGS, DEAD_LETTERS = "sla-ledger", "facts", "rollups", "risk-warnings", "dead-letters"
@@ -23,8 +23,8 @@ _ROLLUP_HEAD = b'{"specversion":"1.0","source":"/deskwatch/track","type":"deskwa
 _ROLLUP_DATA = b'","datacontenttype":"application/json","data":{"rows":['
 
 
-def messages(partition: int, version: int, rows: Iterable[Row], as_of: int, offsets: dict[str, int]) -> list[Output]:
-    """The messages of one checkpoint: `rows` get its `version`; `offsets` are the next ones of the input topics."""
+def messages(partition: int, version: int, rows: Iterable[Row]) -> list[Output]:
+    """The messages of one checkpoint's rows, which get its `version`."""
     kinds: dict[type[Row], list[Row]] = {}
     for row in rows:
         row.version = version  # type: ignore[attr-defined]
@@ -35,12 +35,16 @@ def messages(partition: int, version: int, rows: Iterable[Row], as_of: int, offs
             together.append(row)
     made: list[Output] = []
     for kind, together in kinds.items():
-        if kind is PaneRow:
-            made += [_pane(row) for row in together if isinstance(row, PaneRow)]
-        elif kind is WarningRow:
+        if kind is WarningRow:
             made += [_warning(row) for row in together if isinstance(row, WarningRow)]
         else:
             made += _batches(kind, together, partition, version)
+    return made
+
+
+def progress(partition: int, version: int, as_of: int, offsets: dict[str, int]) -> list[Output]:
+    """What comes last on each topic: how far it goes. `offsets`: the next ones of the input topics."""
+    made = []
     for topic in (LEDGER, FACTS, ROLLUPS, WARNINGS):
         row = ProgressRow(topic, partition, as_of, offsets, version)
         event = _event(f"{topic}/{partition}/{version}/progress", "deskwatch.progress_rows", as_of, {"rows": [row]})
@@ -57,10 +61,10 @@ def _batches(kind: type[Row], rows: list[Row], partition: int, version: int) -> 
     return made
 
 
-def _pane(row: PaneRow) -> Output:
-    key = f"{row.minute}/{row.opened}"
-    head = f"{row.partition}/{key}/{row.version}".encode()
-    return Output(ROLLUPS, key.encode(), b"".join((_ROLLUP_HEAD, head, _ROLLUP_DATA, _json(row), b"]}}")))
+def pane(partition: int, version: int, key: bytes, row: bytes) -> Output:
+    """The message of a pane, around its row as it stands in the checkpoint too."""
+    head = b"".join((_ROLLUP_HEAD, b"%d/%b/%d" % (partition, key, version), _ROLLUP_DATA))
+    return Output(ROLLUPS, key, b"".join((head, row, b"]}}")))
 
 
 def _warning(row: WarningRow) -> Output:

@@ -17,42 +17,45 @@ from streams.models.instants import DAY, HOUR, MINUTE
 from streams.models.rows import FactRow, PaneRow
 
 Counts = dict[str, int]
+Key = tuple[str, str]  # dimension, value
 KEPT = 2 * DAY
 QUARTER = HOUR // 4
+TICKET_DIMENSIONS = ("team", "channel", "priority", "kind", "segment", "category", "product")
+REMEMBERED = 50_000  # combinations of dimensions whose keys are kept
 
-_encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(tuple[int, int, dict[str, dict[str, Counts]]]).decode
+_encode, _decode = msgspec.json.encode, msgspec.json.Decoder(PaneRow).decode
 
 
 class Pane:
-    """A minute's counts: dimension -> value -> counter -> sum."""
+    """A minute's counts: (dimension, value) -> counter -> sum."""
 
     __slots__ = ("counts", "opened")
 
-    def __init__(self, opened: int, counts: dict[str, dict[str, Counts]]) -> None:
+    def __init__(self, opened: int, counts: dict[Key, Counts]) -> None:
         self.opened, self.counts = opened, counts
 
-    def add(self, dimension: str, value: str, counts: Counts, sign: int) -> None:
-        """Add `counts`, or take them away."""
-        values = self.counts.get(dimension)
-        if values is None:
-            values = self.counts[dimension] = {}
-        sums = values.get(value)
-        if sums is None:
-            values[value] = dict(counts) if sign > 0 else {name: -number for name, number in counts.items()}
-            return
-        for name, number in counts.items():
-            sums[name] = sums.get(name, 0) + sign * number
+    def add(self, keys: Iterable[Key], counts: Counts, sign: int) -> None:
+        """Add `counts` under each key, or take them away. The hottest loop there is: eight keys a fact."""
+        found = self.counts
+        for key in keys:
+            sums = found.get(key)
+            if sums is None:
+                found[key] = dict(counts) if sign > 0 else {name: -number for name, number in counts.items()}
+            else:
+                for name, number in counts.items():
+                    sums[name] = sums.get(name, 0) + sign * number
 
 
 class Panes:
     """The panes of one partition. `changed` holds the minutes to be written at the next checkpoint."""
 
-    def __init__(self, day_start: "LocalDays") -> None:
+    def __init__(self, partition: int, day_start: "LocalDays") -> None:
+        self.partition, self.day_start = partition, day_start
         self.panes: dict[int, Pane] = {}
         self.changed: set[int] = set()
-        self.closed: list[tuple[int, int]] = []  # (minute, opened) put away since the last checkpoint
+        self.closed: list[int] = []  # minutes put away since the last checkpoint
         self.opened = 0
-        self.day_start = day_start
+        self._keys: dict[tuple[str, ...], tuple[Key, ...]] = {}
 
     def pane(self, minute: int) -> Pane:
         """The open pane of a minute, marked as changed."""
@@ -65,47 +68,65 @@ class Panes:
 
     def add(self, fact: FactRow, sign: int) -> None:
         """Add a fact to the panes of its dimensions (sign 1), or take it away (-1)."""
-        add, counts = self.pane(fact.at - fact.at % MINUTE).add, fact.counts
-        if fact.family == "survey":
-            counts = {f"{fact.metric or 'survey'}_{name}": number for name, number in counts.items()}
-        add("all", "", counts, sign)
-        add("team", fact.team, counts, sign)
-        add("channel", fact.channel, counts, sign)
-        add("segment", fact.segment, counts, sign)
-        if fact.family == "ticket":
-            add("priority", fact.priority, counts, sign)
-            add("kind", fact.kind, counts, sign)
-            add("category", fact.category, counts, sign)
-            add("product", fact.product, counts, sign)
-        elif fact.family == "call":
-            add("queue", fact.queue, counts, sign)
+        family, counts = fact.family, fact.counts
+        if family == "ticket":
+            named: tuple[str, ...] = (
+                fact.team,
+                fact.channel,
+                fact.priority,
+                fact.kind,
+                fact.segment,
+                fact.category,
+                fact.product,
+            )
+        else:
+            named = (family, fact.team, fact.channel, fact.segment, fact.queue)
+            if family == "survey":
+                counts = {f"{fact.metric or 'survey'}_{name}": number for name, number in counts.items()}
+        keys = self._keys.get(named)
+        if keys is None:
+            keys = self._remember(named)
+        self.pane(fact.at - fact.at % MINUTE).add(keys, counts, sign)
         if fact.agent_id:
-            self.pane(self.day_start(fact.at)).add("agent", fact.agent_id, counts, sign)
+            self.pane(self.day_start(fact.at)).add((("agent", fact.agent_id),), counts, sign)
+
+    def _remember(self, named: tuple[str, ...]) -> tuple[Key, ...]:
+        if len(self._keys) >= REMEMBERED:
+            self._keys.clear()
+        if len(named) == len(TICKET_DIMENSIONS):
+            keys = tuple(zip(TICKET_DIMENSIONS, named, strict=True))
+        else:
+            family, team, channel, segment, queue = named
+            keys = (("team", team), ("channel", channel), ("segment", segment))
+            keys += (("queue", queue),) if family == "call" else ()
+        keys = self._keys[named] = (("all", ""), *keys)
+        return keys
 
     def arrived(self, topic: str, at: int, what: str, number: int = 1) -> None:
         """Count an arrival under its topic and hour: data quality, which depends on the order of arrival."""
-        self.pane(at - at % HOUR).add("topic", topic, {what: number}, 1)
+        self.pane(at - at % HOUR).add((("topic", topic),), {what: number}, 1)
 
     def put_away(self, before: int) -> None:
         """Close the panes of minutes before `before`."""
         for minute in [minute for minute in self.panes if minute < before and minute not in self.changed]:
-            self.closed.append((minute, self.panes.pop(minute).opened))
+            del self.panes[minute]
+            self.closed.append(minute)
 
     def load(self, value: bytes) -> None:
         """Take a pane from a checkpoint."""
-        minute, opened, counts = _decode(value)
-        self.panes[minute] = Pane(opened, counts)
+        row = _decode(value)
+        self.panes[row.minute] = Pane(row.opened, {(dim, name): sums for dim, name, sums in row.counts})
 
-    def dump(self, minute: int) -> bytes:
-        """A pane for a checkpoint."""
+    def dump(self, minute: int, version: int) -> tuple[bytes, bytes]:
+        """A pane's key on the topic, and its full snapshot as a row: the same bytes for checkpoint and topic."""
         pane = self.panes[minute]
-        return _encode((minute, pane.opened, pane.counts))
+        return f"{minute}/{pane.opened}".encode(), _encode(self.row(minute, version))
 
-    def row(self, partition: int, minute: int) -> PaneRow:
+    def row(self, minute: int, version: int = 0) -> PaneRow:
         """The pane as a full snapshot."""
         pane = self.panes[minute]
-        counts = [(name, value, sums) for name, values in pane.counts.items() for value, sums in values.items()]
-        return PaneRow(partition, minute, pane.opened, counts)
+        counts = [(dimension, value, sums) for (dimension, value), sums in pane.counts.items()]
+        return PaneRow(self.partition, minute, pane.opened, counts, version)
 
 
 class LocalDays:

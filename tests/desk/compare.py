@@ -46,15 +46,20 @@ def rows_of(
         desk.fold(event, raw, topic_of(event))
         if cut_every and i % cut_every == cut_every - 1:
             desk.advance(None)
-            keep(standing, desk.rows())
+            keep(standing, all_rows(desk))
             desk.cut(i + 1, {})
     for topic in INPUTS:
         desk.watermarks.advance(topic, as_of)
     while desk.clock < as_of:
         desk.advance(None)
-        keep(standing, desk.rows())
+        keep(standing, all_rows(desk))
         desk.cut(1 << 40, {})
     return standing
+
+
+def all_rows(desk: Desk) -> list[Row]:
+    """What a cut would write: rows and panes."""
+    return [*desk.rows(), *(desk.panes.row(minute) for minute in desk.panes.changed)]
 
 
 def keep(standing: dict[Identity, Row], rows: Iterable[Row]) -> None:

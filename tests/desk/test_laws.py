@@ -11,7 +11,7 @@ from streams.desk.desk import Desk
 from streams.desk.policy import Policies, parse
 from streams.models.codec import INPUTS, topic_of
 from streams.models.rows import Identity, PaneRow, Row
-from tests.desk.compare import FAMILIES, decoded, keep, ledger_of, minutes_of, record, rows_of
+from tests.desk.compare import FAMILIES, all_rows, decoded, keep, ledger_of, minutes_of, record, rows_of
 from tests.desk.logs import MONDAY, STEP, lines, logs, policies
 from tests.naive.fold import fold
 
@@ -71,14 +71,13 @@ def test_order_repetition_checkpoints_and_restores_change_nothing(
                 desk.watermarks.advance(name, event.at)
         desk.advance(None)
         if n % every == 0:
-            keep(standing, desk.rows())
-            for key, value in desk.cut(n + 1, {}).entries:
-                changelog[key] = value
+            keep(standing, all_rows(desk))
+            changelog.update(desk.cut(n + 1, {}).entries)
             desk = restored(changelog, versions(texts))
     for name in INPUTS:
         desk.watermarks.advance(name, AS_OF)
     desk.advance(None)
-    keep(standing, desk.rows())
+    keep(standing, all_rows(desk))
     assert without_version(standing) == without_version(in_order)
     assert summed(standing) == summed(in_order)
 

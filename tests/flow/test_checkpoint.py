@@ -129,10 +129,6 @@ def test_a_crash_ends_the_worker(toy_desk: ToyDesk) -> None:
     crashed = toy_desk.worker("a", TOY_STRIKE="feed:2:RAISE")
     assert crashed.process.wait(20) == 1
     assert "RuntimeError: struck" in crashed.text()
-    other = toy_desk.worker("b")
-    toy_desk.wait_folded()
-    other.stop()
-    toy_desk.check()
 
 
 def test_no_broker_is_one_sentence(toy_desk: ToyDesk) -> None:

@@ -23,7 +23,7 @@ app = BatchApp(
 )
 
 
-@app.agent(app.batch_topic(PREFIX + TICKETS))  # type: ignore[untyped-decorator]
+@app.agent(app.batch_topic(PREFIX + TICKETS))
 async def write(stream: Any) -> None:
     with OUT.open("ab") as out:
         async for batch in stream.noack().events():

@@ -78,19 +78,19 @@ desk = app.checkpoint_table(
 )
 
 
-@app.agent(app.batch_topic(PREFIX + TICKETS))  # type: ignore[untyped-decorator]
+@app.agent(app.batch_topic(PREFIX + TICKETS))
 async def tickets(stream: Any) -> None:
     async for batch in stream.noack().events():
         strike.at("feed")
         await desk.feed(batch)
 
 
-@app.agent(app.batch_topic(PREFIX + CALLS))  # type: ignore[untyped-decorator]
+@app.agent(app.batch_topic(PREFIX + CALLS))
 async def calls(stream: Any) -> None:
     async for batch in stream.noack().events():
         await desk.feed(batch)
 
 
-@app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
+@app.on_before_shutdown.connect
 async def report(_app: Any, **_: Any) -> None:
     logging.getLogger("toy").warning("STATISTICS %s", desk.statistics)

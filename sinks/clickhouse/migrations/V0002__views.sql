@@ -60,7 +60,7 @@ FROM ledger_rows FINAL;
 --     elapsed            ^^     ^^^^     ^      + before(as_of) - before(last row), before(t) as in calendars.py
 CREATE OR REPLACE VIEW sla_outcomes AS
 WITH
-    (SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'sla-ledger') AS now_ms,
+    ifNull((SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'sla-ledger'), 0) AS now_ms,
     clocks AS (
         SELECT
             ticket_id,

@@ -157,7 +157,9 @@ SETTINGS join_use_nulls = 0;
 --     [1, 7)        # ###  ### #       blocks 1 (level 0), 1 (level 1), 2 (level 1), 6 (level 0)
 CREATE OR REPLACE VIEW backlog_minutes AS
 WITH
-    (SELECT intDiv(greatest(min(as_of), 0), 60000) FROM progress_rows FINAL WHERE topic_name = 'facts') AS now_minute,
+    ifNull(
+        (SELECT intDiv(greatest(min(as_of), 0), 60000) FROM progress_rows FINAL WHERE topic_name = 'facts'), 0
+    ) AS now_minute,
     stretches AS (
         SELECT
             family = 'call' AS waits,
@@ -170,7 +172,7 @@ WITH
         FROM span_rows FINAL
         WHERE begins < ends
     ),
-    (SELECT toUInt8(log2(greatest(max(ends - begins), 1)) + 1) FROM stretches) AS levels,
+    ifNull((SELECT toUInt8(log2(greatest(max(ends - begins), 1)) + 2) FROM stretches), 0) AS levels,
     changes AS (
         SELECT
             team,
@@ -211,7 +213,7 @@ WITH
                 bitShiftRight(begins + bitShiftLeft(toInt64(1), level) - 1, level) AS low,
                 bitShiftRight(ends, level) AS high
             FROM stretches
-            ARRAY JOIN range(ifNull(levels, 0) + 1) AS level
+            ARRAY JOIN range(levels) AS level
             WHERE low < high
         )
         ARRAY JOIN arrayFilter(
@@ -228,7 +230,7 @@ WITH
         FROM (
             SELECT team, minute, level, bitShiftRight(minute, level) AS block
             FROM changes
-            ARRAY JOIN range(ifNull(levels, 0) + 1) AS level
+            ARRAY JOIN range(levels) AS level
         ) AS at
         INNER JOIN blocks ON at.team = blocks.team AND at.level = blocks.level AND at.block = blocks.block
         GROUP BY team, minute

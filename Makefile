@@ -1,0 +1,41 @@
+# The few commands there are. Each makes its own virtual environment, and installs what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint fast embedded proof bench clean
+
+help:  ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Deskwatch needs Python 3.11 or later: make PYTHON=python3.11 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,dev]'
+	touch $@
+
+demo: $(VENV)/installed  ## the whole thing on this machine, on a simulated desk; Ctrl-C ends it
+	$(BIN)/deskwatch demo
+
+test: lint fast embedded  ## all checks and tests (what CI runs)
+
+lint: $(VENV)/installed  ## formatting, rules, types, and which module may import which
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fast: $(VENV)/installed  ## the tests that need nothing but Python
+	$(BIN)/python -m pytest -n auto
+
+embedded: $(VENV)/installed  ## the tests on the embedded broker and ClickHouse
+	$(BIN)/python -m pytest -m embedded --durations=10
+
+proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE)
+	$(BIN)/python -m pytest -m bench tests/flow/test_month.py --timeout 3600
+
+bench: $(VENV)/installed  ## the speed of the whole job, beside idiomatic Faust and a raw drain
+	$(BIN)/deskwatch bench
+
+clean:  ## remove what was built
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis data

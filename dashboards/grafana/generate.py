@@ -1,0 +1,27 @@
+"""Writes the dashboards' JSON beside this file: `python -m dashboards.grafana.generate`."""
+
+import json
+from pathlib import Path
+
+from dashboards.grafana.operations_now import operations_now
+from dashboards.grafana.panels import Json
+
+
+def files() -> dict[Path, str]:
+    """The files and what stands in them."""
+    return {Path(__file__).parent / "operations_now.json": text_of(operations_now())}
+
+
+def text_of(dashboard: Json) -> str:
+    """A dashboard as it is committed."""
+    return json.dumps(dashboard, indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write all files."""
+    for path, text in files().items():
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The logs that are measured: a recorded one repeated until it is long enough, and one of tickets that stay open.
+
+    recorded    |--- a month ---|
+    repeated    |--- copy 0 ----|--- copy 1 ----|--- copy 2 ----|- …       each a whole number of weeks after the former
+
+The copies follow one another rather than run side by side: so every minute is as busy as the recorded one, the desk
+holds as much as a desk of that size would, and what it keeps is released in its time. Side by side, all copies would
+share the recorded minutes, whose snapshots would then be cheap by the event. Whole weeks keep weekday and time of day,
+so that calendars and shifts stay what they were.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
+from typing import Any
+
+import msgspec
+
+from streams.logfile import place
+from streams.models.instants import DAY, LATEST, MINUTE, format_instant, parse_instant
+from streams.simulator.world import CATEGORIES, CHANNELS, KINDS, PRODUCTS, TEAMS
+
+WEEK = 7 * DAY
+SUBJECTS = (
+    "ticket_id", "call_id", "survey_id", "customer_id", "other_id", "parent_id", "into",
+    "review_id", "callback_id", "contact_id", "change_id", "action_id",
+)  # fmt: skip
+"""Fields of `data` that name what belongs to one copy; teams, queues and agents are the same desk's in all of them."""
+INSTANTS = ("due_at", "announced_at", "effective_at", "from", "to")
+"""Fields of `data` that are instants."""
+
+_decode, _encode = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.encode
+
+
+class TooShort(ValueError):
+    """The log cannot be repeated that often: one sentence."""
+
+
+def repeated(lines: Sequence[bytes], events: int) -> Iterator[bytes]:
+    """The log, repeated until it has `events` lines, the last copy cut off there.
+
+    The first copy is the log as it is. In copy n every event id, subject and customer ends in `~n`, and every instant
+    is n periods later; lines that are no events stay as they are. Raises TooShort if the log is empty, or so short in
+    time that the copies would go beyond the year 2100.
+    """
+    yield from islice(lines, events)
+    if len(lines) >= events:
+        return
+    if not lines:
+        raise TooShort("The log holds no events.")
+    period, latest = _extent(lines)
+    copies = (events - 1) // len(lines)  # besides the first
+    if latest + copies * period >= LATEST:
+        raise TooShort(f"A log of {len(lines):,} events cannot be repeated to {events:,}: it would go beyond 2100.")
+    for n in range(1, copies + 1):
+        suffix, shift = f"~{n}", n * period
+        for line in islice(lines, events - n * len(lines)):
+            yield copied(line, suffix, shift)
+
+
+def _extent(lines: Sequence[bytes]) -> tuple[int, int]:
+    """The whole weeks (ms) that the log covers, and its latest instant."""
+    instants = [event.at for event in (place(line).event for line in lines) if event is not None]
+    if not instants:
+        raise TooShort("The log holds no events that could be repeated.")
+    earliest, latest = min(instants), max(instants)
+    return ((latest - earliest) // WEEK + 1) * WEEK, latest
+
+
+def copied(line: bytes, suffix: str, shift: int) -> bytes:
+    """One event of a copy: its names end in `suffix`, its instants are `shift` ms later."""
+    try:
+        event = _decode(line)
+        data = event["data"]
+        event["time"] = _later(event["time"], shift)
+        event["id"] += suffix
+        for name in SUBJECTS:
+            if data.get(name):
+                data[name] += suffix
+        for name in INSTANTS:
+            if data.get(name):
+                data[name] = _later(data[name], shift)
+        if event.get("subject"):
+            event["subject"] += suffix
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
+    return _encode(event)
+
+
+def _later(instant: str, shift: int) -> str:
+    """Without the milliseconds where there are none: the form that nearly every source writes."""
+    return format_instant(parse_instant(instant) + shift).replace(".000Z", "Z")
+
+
+def of_tickets(lines: Sequence[bytes]) -> list[bytes]:
+    """The log's ticket events."""
+    return [line for line in lines if (found := place(line)).topic == "tickets" and found.event is not None]
+
+
+def open_tickets(number: int, start: int) -> Iterator[bytes]:
+    """A log of tickets that stay open, three events each; one is created every second from `start` (ms) on.
+
+    created 0 s      assigned 20 s       first reply of an agent 2 min
+    """
+    starts = range(start, start + number * 1000, 1000)
+    kinds = cycle(zip(*(cycle(names) for names in (CHANNELS, KINDS, CATEGORIES, PRODUCTS)), strict=False))
+    teams = list(TEAMS)
+    created = (
+        _ticket(n, at, "created", _described(n, *next(kinds)), team=teams[n % len(teams)])
+        for n, at in enumerate(starts)
+    )
+    assigned = (
+        _ticket(n, at + 20_000, "assigned", {"agent_id": f"A{n % 400:04}"}, team=teams[n % len(teams)])
+        for n, at in enumerate(starts)
+    )
+    replied = (
+        _ticket(n, at + 2 * MINUTE, "replied", {"author": "agent", "agent_id": f"A{n % 400:04}"})
+        for n, at in enumerate(starts)
+    )
+    return (line for _, _, line in heapq.merge(created, assigned, replied))
+
+
+def _described(n: int, channel: str, kind: str, category: str, product: str) -> dict[str, Any]:
+    return {
+        "customer_id": f"K{n * 7 % 60_000:06}",
+        "priority": ("normal", "high", "normal", "low", "urgent")[n % 5],
+        "segment": ("regular", "new", "regular", "vip")[n % 4],
+        "channel": channel,
+        "kind": kind,
+        "category": category,
+        "product": product,
+        "tags": [category, f"wave-{n % 13}"],
+        "url": f"https://desk.example/tickets/T-{n:06}",
+    }
+
+
+def _ticket(n: int, at: int, what: str, data: dict[str, Any], **more: str) -> tuple[int, int, bytes]:
+    ticket_id = f"T-{n:06}"
+    event = {
+        "specversion": "1.0",
+        "id": f"{ticket_id}-{what}",
+        "source": "/deskwatch/bench",
+        "type": f"ticket.{what}",
+        "time": format_instant(at).replace(".000Z", "Z"),
+        "subject": ticket_id,
+        "data": {"ticket_id": ticket_id, **data, **more},
+    }
+    return at, n, _encode(event)

@@ -1,0 +1,93 @@
+"""A worker under measurement: from its first record until its group has committed what was asked of it.
+
+    start ──startup──> first record of its changelog ──the measured span──> committed offsets reach the goal
+
+The role track writes to its changelog when it claims its partitions, just before it fetches; a plain Faust app with its
+first event. What is committed is done: the role track commits once checkpoint and outputs are acknowledged.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import psutil
+
+from streams.bench.broker import BenchError, Group, first_record
+from streams.embedded.process import Process
+
+LOOK_S = 0.05
+PATIENCE_S = 60.0
+"""How long a worker may commit nothing new."""
+
+Offsets = Mapping[tuple[str, int], int]
+
+
+class Span(NamedTuple):
+    """What a worker used up: seconds until its first record and from there on, and CPU seconds of the latter."""
+
+    startup_s: float
+    seconds: float
+    cpu_s: float
+    committed: Offsets
+
+
+class Worker:
+    """A worker's process, which ends with the `with` block."""
+
+    def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+        self.name, self.argv, self.env, self.folder = name, argv, env, folder
+        self.log = folder / f"{name}.log"
+
+    def __enter__(self) -> "Worker":
+        self.started = self._moved = time.monotonic()
+        self.process = Process(self.name, self.argv, self.env, self.folder / f"{self.name}.pid", self.log)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.ask_to_end()
+        self.process.end(10.0)
+
+    def check(self) -> None:
+        """Raise BenchError if it has ended, or has got nowhere for a minute."""
+        status = self.process.exit_status()
+        if status is not None:
+            raise BenchError(
+                f"{self.name} ended with exit status {status}: {self.process.last_words()} (see {self.log})"
+            )
+        if time.monotonic() - self._moved > PATIENCE_S:
+            raise BenchError(f"{self.name} has committed nothing new for {PATIENCE_S:.0f} s (see {self.log})")
+
+    def cpu_s(self) -> float:
+        """CPU seconds used so far."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def rss_mb(self) -> float:
+        """Resident memory, MiB."""
+        return self.process.memory_bytes() / (1 << 20)
+
+    def peak_mb(self) -> float:
+        """The most memory that was ever resident, MiB (Linux: VmHWM in /proc/PID/status)."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        return self.rss_mb()
+
+    async def follow(self, group: Group, changelog: str, partitions: int, reached: Callable[[Offsets], bool]) -> Span:
+        """Wait until what the group has committed is enough. Raises BenchError."""
+        await first_record(group.broker, changelog, partitions, self.check)
+        began, cpu, before = time.monotonic(), self.cpu_s(), None
+        while True:
+            committed = await group.committed()
+            now = time.monotonic()
+            if reached(committed):
+                return Span(began - self.started, now - began, self.cpu_s() - cpu, committed)
+            if committed != before:
+                before, self._moved = committed, now
+            self.check()
+            await asyncio.sleep(LOOK_S)
