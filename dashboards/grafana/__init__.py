@@ -1,0 +1,1 @@
+"""Grafana's dashboards: generated, and checked by running what their panels ask."""

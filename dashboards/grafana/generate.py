@@ -9,7 +9,7 @@ from dashboards.grafana.panels import Json
 
 def files() -> dict[Path, str]:
     """The files and what stands in them."""
-    return {Path(__file__).parent / "operations_now.json": text_of(operations_now())}
+    return {Path(__file__).with_name("operations_now.json"): text_of(operations_now())}
 
 
 def text_of(dashboard: Json) -> str:

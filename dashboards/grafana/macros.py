@@ -67,7 +67,10 @@ def conditional_all(sql: str, chosen: Values) -> str:
 
 
 def replace_variables(sql: str, values: Values) -> str:
-    """Replace `${name:sqlstring}` with quoted values, separated by commas. Any other form is refused: it escapes nothing."""
+    """Replace `${name:sqlstring}` with quoted values, separated by commas.
+
+    Raises MacroError for any other form: it escapes nothing.
+    """
 
     def replace(match: re.Match[str]) -> str:
         name = match[1] or match[3] or match[4]
@@ -126,7 +129,8 @@ _MACROS: dict[str, tuple[int, Callable[..., str]]] = {
 
 def _arguments(sql: str, start: int) -> tuple[list[str], int]:
     """The arguments of the call whose `(` is at `start`, and the index after its `)`."""
-    depth, begin, arguments = 0, start + 1, []
+    depth, begin = 0, start + 1
+    arguments: list[str] = []
     for index, character in _outside_quotes(sql, start):
         if character == "(":
             depth += 1

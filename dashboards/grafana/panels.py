@@ -74,7 +74,7 @@ def question(sql: str, kind: str, name: str = "A") -> Json:
         "editorType": "sql",
         "queryType": kind,
         "format": _FORMATS[kind],
-        "rawSql": sql,
+        "rawSql": sql.strip(),
         "meta": {},
     }
 

@@ -5,11 +5,12 @@ ENDS is JSON, {topic: [end of partition 0, …]}; prints JSON: {"records", "seco
 
 import asyncio
 import json
-import resource
 import sys
 import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.bench.worker import peak_mb
 
 FETCH_BYTES = 4 << 20
 """Most bytes of a partition a fetch brings: as the role track has it."""
@@ -29,8 +30,7 @@ async def drain(broker: str, ends: dict[str, list[int]]) -> dict[str, float]:
             fetched = await consumer.getmany(timeout_ms=1000)
             records += sum(map(len, fetched.values()))
         seconds, cpu_s = time.monotonic() - started, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"records": records, "seconds": seconds, "cpu_s": cpu_s, "rss_mb": peak}
+    return {"records": records, "seconds": seconds, "cpu_s": cpu_s, "rss_mb": peak_mb("self")}
 
 
 if __name__ == "__main__":

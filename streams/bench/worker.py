@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import psutil
 
@@ -72,11 +72,8 @@ class Worker:
         return self.process.memory_bytes() / (1 << 20)
 
     def peak_mb(self) -> float:
-        """The most memory that was ever resident, MiB (Linux: VmHWM in /proc/PID/status)."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-        return self.rss_mb()
+        """The most memory that was ever resident, MiB."""
+        return peak_mb(self.process.pid)
 
     async def follow(self, group: Group, changelog: str, partitions: int, reached: Callable[[Offsets], bool]) -> Span:
         """Wait until what the group has committed is enough. Raises BenchError."""
@@ -91,3 +88,14 @@ class Worker:
                 before, self._moved = committed, now
             self.check()
             await asyncio.sleep(LOOK_S)
+
+
+def peak_mb(pid: int | Literal["self"]) -> float:
+    """The most memory of a process that was ever resident, MiB, as Linux has it.
+
+    Not by getrusage: its ru_maxrss of a child begins with what its parent had when it forked.
+    """
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise BenchError(f"/proc/{pid}/status does not say how much memory was used at most")

@@ -27,23 +27,40 @@ _encode, _decode = msgspec.json.encode, msgspec.json.Decoder(PaneRow).decode
 
 
 class Pane:
-    """A minute's counts: (dimension, value) -> counter -> sum."""
+    """A minute's counts: (dimension, value) -> counter -> sum.
 
-    __slots__ = ("counts", "opened")
+    What comes in is first summed by combination of dimensions (`fresh`) and spread over the single ones when the pane
+    is looked at: a minute has far fewer combinations than facts.
+    """
+
+    __slots__ = ("counts", "fresh", "opened")
 
     def __init__(self, opened: int, counts: dict[Key, Counts]) -> None:
         self.opened, self.counts = opened, counts
+        self.fresh: dict[tuple[Key, ...], Counts] = {}
 
-    def add(self, keys: Iterable[Key], counts: Counts, sign: int) -> None:
-        """Add `counts` under each key, or take them away. The hottest loop there is: eight keys a fact."""
+    def add(self, keys: tuple[Key, ...], counts: Counts, sign: int) -> None:
+        """Add `counts` under each key, or take them away (sign -1)."""
+        sums = self.fresh.get(keys)
+        if sums is None:
+            self.fresh[keys] = counts.copy() if sign > 0 else {name: -number for name, number in counts.items()}
+        else:
+            for name, number in counts.items():
+                sums[name] = sums.get(name, 0) + sign * number
+
+    def spread(self) -> dict[Key, Counts]:
+        """The counts with what is fresh among them."""
         found = self.counts
-        for key in keys:
-            sums = found.get(key)
-            if sums is None:
-                found[key] = dict(counts) if sign > 0 else {name: -number for name, number in counts.items()}
-            else:
-                for name, number in counts.items():
-                    sums[name] = sums.get(name, 0) + sign * number
+        for keys, counts in self.fresh.items():
+            for key in keys:
+                sums = found.get(key)
+                if sums is None:
+                    found[key] = counts.copy()
+                else:
+                    for name, number in counts.items():
+                        sums[name] = sums.get(name, 0) + number
+        self.fresh = {}
+        return found
 
 
 class Panes:
@@ -125,7 +142,7 @@ class Panes:
     def row(self, minute: int, version: int = 0) -> PaneRow:
         """The pane as a full snapshot."""
         pane = self.panes[minute]
-        counts = [(dimension, value, sums) for (dimension, value), sums in pane.counts.items()]
+        counts = [(dimension, value, sums) for (dimension, value), sums in pane.spread().items()]
         return PaneRow(self.partition, minute, pane.opened, counts, version)
 
 

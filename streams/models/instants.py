@@ -9,9 +9,8 @@ LATEST = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 _SHAPE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_MINUTES: dict[
-    tuple[str, str], int
-] = {}  # (date and time up to the minute, offset) -> its instant; most events share a minute
+_MINUTES: dict[str, int] = {}  # "2026-10-12T00:35:" in UTC -> its instant; most events share a minute with others
+_SECONDS = {f"{second:02d}Z": second * 1000 for second in range(60)}
 _REMEMBERED = 50_000
 
 
@@ -20,11 +19,11 @@ def parse_instant(text: str) -> int:
 
     Raises ValueError if the text is not RFC 3339, has no offset, or lies outside 1990-2100.
     """
-    if len(text) == 20 and text[19] == "Z":  # 2026-10-12T00:35:02Z, the common form
-        minute, rest, offset = text[:17], text[17:19], "Z"
-        base = _MINUTES.get((minute, offset))
-        if base is not None and rest.isdigit() and rest < "60":
-            return base + int(rest) * 1000
+    minute = _MINUTES.get(text[:17])
+    if minute is not None:
+        second = _SECONDS.get(text[17:])  # 2026-10-12T00:35:02Z, the common form
+        if second is not None:
+            return minute + second
     return _parse_slowly(text)
 
 
@@ -44,9 +43,10 @@ def _parse_slowly(text: str) -> int:
     at = base + second * 1000 + int((found[7] or ".0")[1:4].ljust(3, "0"))
     if not EARLIEST <= at < LATEST:
         raise ValueError(f"time {text[:40]!r} is outside the years 1990 to 2100")
-    if len(_MINUTES) >= _REMEMBERED:
-        _MINUTES.clear()
-    _MINUTES[text[:17], offset] = base
+    if zone is UTC:
+        if len(_MINUTES) >= _REMEMBERED:
+            _MINUTES.clear()
+        _MINUTES[text[:17]] = base
     return at
 
 

@@ -63,14 +63,14 @@ def ms(text: str) -> int:
     return parse_instant(at(text))
 
 
-def event(kind: str, when: str, subject: str = "t1", **data: Any) -> bytes:
+def event(kind: str, when: str, subject_id: str = "t1", **data: Any) -> bytes:
     """An event as a line; the id is made of what it says, so the same event twice is the same twice."""
     named = {"ticket": "ticket_id", "call": "call_id"}.get(kind.partition(".")[0])
-    data = {named: subject, **data} if named else data
+    data = {named: subject_id, **data} if named else data
     return msgspec.json.encode(
         {
             "specversion": "1.0",
-            "id": f"{kind}/{subject}/{when}/{data.get('survey_id', '')}",
+            "id": f"{kind}/{subject_id}/{when}/{data.get('survey_id', '')}",
             "source": "test",
             "type": kind,
             "time": at(when),
@@ -128,7 +128,8 @@ def checkpoints(lines: Sequence[bytes], given: Policies, every: int) -> list[lis
 
     After each the clock stands at the latest instant so far: what is out of order meets a desk that has gone on.
     """
-    desk, latest, made = Desk(0, given, wall=False), -1, []
+    desk, latest = Desk(0, given, wall=False), -1
+    made: list[list[TableRows]] = []
     offsets = dict.fromkeys(INPUTS, 0)
     for start in range(0, len(lines), every):
         rows: list[TableRows] = []

@@ -1,50 +1,50 @@
 """Messages become blocks of rows without being decoded; what holds no rows is told apart."""
 
 import json
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
 from sinks.clickhouse.rows import COLUMNS, Batch, TableRows, UnknownMessage, encoded, rows_of
-from streams.desk.book import warning_id
-from streams.desk.messages import FACTS, LEDGER, TOGETHER, WARNINGS, messages
-from streams.models.rows import FactRow, PaneRow, ProgressRow, SpanRow, WarningRow
+from streams.desk.messages import FACTS, TOGETHER, messages, pane, progress
+from streams.models.rows import FactRow, PaneRow, ProgressRow, Row, SpanRow, WarningRow
 
 FACT = FactRow("ticket", "t1", "s", 'é"\n', "created", 0, 5, "A", "", "", "", "", "", "", "", "", "", {"created": 1})
 SPAN = SpanRow("ticket", "t1", 1, "A", 5, 5, None, 0, 1)
-PANE = PaneRow(0, 60_000, 7, [("all", "", {"created": 1})])
-WARNING = WarningRow(
-    **dict.fromkeys(WarningRow.__struct_fields__, 0)
-    | {"warning_id": warning_id("r", "t1", 5), "state": "raised", "ticket_id": "t1", "cleared_at": None}
-)
+PANE = PaneRow(0, 60_000, 7, [("all", "", {"created": 1})], 9)
+_NUMBERS = ("raised_at", "cycle", "elapsed_ms", "target_ms", "version", "is_deleted")
+_FIELDS = {name: 0 if name in _NUMBERS else "" for name in WarningRow.__struct_fields__}
+WARNING = msgspec.convert([{**_FIELDS, "cleared_at": None, "due_at": None}[name] for name in _FIELDS], WarningRow)
 
 
 def arrays(rows: TableRows) -> list[list[object]]:
     return [json.loads(line) for line in rows.block.split(b"\n")]
 
 
+def values(rows: Sequence[Row]) -> list[bytes]:
+    return [output.value for output in messages(3, 9, rows)]
+
+
 def test_each_kind_of_row_goes_to_its_table_as_it_came() -> None:
-    made = messages(3, 9, [FACT, SPAN, PANE, WARNING], as_of=60_000, offsets={"tickets": 4})
-    found = {rows.table: rows for output in made if (rows := rows_of(output.value)).table != "progress_rows"}
+    made = [*values([FACT, SPAN, WARNING]), pane(3, 9, b"60000/7", msgspec.json.encode(PANE)).value]
+    found = {rows.table: rows for rows in map(rows_of, made)}
     for row in (FACT, SPAN, PANE, WARNING):
         assert found[row.table].number == 1
         assert arrays(found[row.table]) == [json.loads(msgspec.json.encode(row))]
         assert len(arrays(found[row.table])[0]) == len(COLUMNS[row.table])
 
 
-def test_every_topic_ends_with_its_progress() -> None:
-    made = messages(3, 9, [FACT], as_of=60_000, offsets={"tickets": 4})
-    last = {output.topic: rows_of(output.value) for output in made}
+def test_progress_is_a_row_too() -> None:
+    last = {output.topic: rows_of(output.value) for output in progress(3, 9, 60_000, {"tickets": 4})}
+    assert {rows.table for rows in last.values()} == {"progress_rows"}
     assert arrays(last[FACTS]) == [["facts", 3, 60_000, {"tickets": 4}, 9]]
-    assert arrays(last[LEDGER]) == [["sla-ledger", 3, 60_000, {"tickets": 4}, 9]]
-    assert last[WARNINGS].table == "progress_rows"
 
 
 def test_all_rows_of_a_large_message_are_counted() -> None:
-    facts = [msgspec.structs.replace(FACT, cycle=n) for n in range(TOGETHER + 1)]
-    found = [rows_of(output.value) for output in messages(0, 1, facts, 0, {}) if output.topic == FACTS]
-    assert [rows.number for rows in found] == [TOGETHER, 1, 1]
-    assert [row[5] for rows in found[:2] for row in arrays(rows)] == list(range(TOGETHER + 1))
+    found = [rows_of(value) for value in values([msgspec.structs.replace(FACT, cycle=n) for n in range(TOGETHER + 1)])]
+    assert [rows.number for rows in found] == [TOGETHER, 1]
+    assert [row[5] for rows in found for row in arrays(rows)] == list(range(TOGETHER + 1))
 
 
 @pytest.mark.parametrize(

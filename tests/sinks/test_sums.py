@@ -102,8 +102,7 @@ def desk(log: list[bytes], given: Policies) -> Desk:
         desk.watermarks.advance(topic, latest)
     while desk.clock < latest:
         desk.advance(None)
-        desk.rows()
-        desk.sheet.clear()
+        desk.cut(1, {})
     return desk
 
 
