@@ -1,7 +1,7 @@
 """Recorded events: JSON lines of CloudEvents, plain or gzipped, and where each of them belongs."""
 
 import gzip
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -30,8 +30,15 @@ class Line(NamedTuple):
     broadcast: bool
 
 
-def read(files: Iterable[Path]) -> Iterator[bytes]:
-    """The lines of the files, one after another, empty ones left out. Raises LogError."""
+def read(files: Sequence[Path]) -> Iterator[bytes]:
+    """The lines of the files, one after another, empty ones left out. Raises LogError, for a file not there at once."""
+    for file in files:
+        if not file.is_file():
+            raise LogError(f"There is no file {file}.")
+    return _lines(files)
+
+
+def _lines(files: Sequence[Path]) -> Iterator[bytes]:
     for file in files:
         try:
             with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.httputil import get_pool_manager
+
+# The driver logs whole tracebacks of errors that it raises as well; whoever catches them says what matters.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
 Client = Any  # clickhouse_connect has no stable public name for its client
 

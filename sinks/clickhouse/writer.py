@@ -55,15 +55,24 @@ class Miscounted(Exception):
 class Writer:
     """Writes batches, one at a time: ``client`` must not be used by another thread meanwhile.
 
+    ``client`` may be a function that connects: it is called when there is something to write, and a server that is away
+    then is waited for like any other.
     Plain attributes for metrics: `rows`, `bytes`, `inserts`, `seconds` (in inserts that succeeded), `retries`.
     """
 
-    def __init__(self, client: Client, database: str, policies: Policies) -> None:
-        self.client, self.database, self.policies = client, database, policies
+    def __init__(self, client: Client | Callable[[], Client], database: str, policies: Policies) -> None:
+        self._client, self.database, self.policies = client, database, policies
         self.rows = self.bytes = self.inserts = self.retries = 0
         self.seconds = 0.0
         self._stopping = threading.Event()
         self._said_at = -SAY_EVERY_S
+
+    @property
+    def client(self) -> Client:
+        """The client, connected."""
+        if callable(self._client):
+            self._client = self._client()
+        return self._client
 
     def stop(self) -> None:
         """From any thread: give up waiting for a server that is away."""
@@ -81,7 +90,7 @@ class Writer:
 
     def write_calendars(self) -> None:
         """Write the calendars of the policies, as closed by the events stored so far. Raises as `write` does."""
-        self._until_done("calendar_rows", write_calendars, self.client, self.database, self.policies)
+        self._until_done("calendar_rows", lambda: write_calendars(self.client, self.database, self.policies))
 
     def _until_done(self, table: str, act: Callable[..., None], *arguments: object) -> None:
         """Do it, again and again while the error is one that passes."""

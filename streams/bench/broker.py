@@ -32,9 +32,7 @@ class Broker:
         port = free_port()
         self.address = f"127.0.0.1:{port}"
         log = self.folder / "broker.log"
-        self.process = Process(
-            "broker", broker.command(port), {"RUST_LOG": "warn"}, self.folder / "broker.pid", log
-        )
+        self.process = Process("broker", broker.command(port), {"RUST_LOG": "warn"}, self.folder / "broker.pid", log)
         until = time.monotonic() + START_S
         try:
             while not (self.process.listens(port) and broker.answers(self.address)):

@@ -1,4 +1,4 @@
-"""The raw drain as a process of its own: `python -m streams.bench.drain BROKER ENDS` reads the inputs, and does nothing.
+"""The raw drain as a process of its own: `python -m streams.bench.drain BROKER ENDS` reads the inputs, no more.
 
 ENDS is JSON, {topic: [end of partition 0, …]}; prints JSON: {"records", "seconds", "cpu_s", "rss_mb"}.
 """

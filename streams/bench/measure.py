@@ -1,9 +1,9 @@
 """The measurements of `deskwatch bench`. Each round loads a fresh broker, since the embedded one never forgets.
 
-    broker 1   the log                        raw_drain, then whole_job
-    broker 2   as many ticket events          whole_job_tickets
-    broker 3   ticket events, no clock's      idiomatic_faust
-    broker 4   100,000 tickets that stay open track_memory
+broker 1   the log                        raw_drain, then whole_job
+broker 2   as many ticket events          whole_job_tickets
+broker 3   ticket events, no clock's      idiomatic_faust
+broker 4   100,000 tickets that stay open track_memory
 """
 
 import asyncio
@@ -41,7 +41,7 @@ OPEN_FROM = 1_791_763_200_000  # 2026-10-12T00:00:00Z, a Monday
 
 @dataclass(frozen=True)
 class Figure:
-    """One measurement. Rates count events of the log; `rss_mb` is the peak, for track_memory what is held at the end."""
+    """One measurement. Rates count events of the log; `rss_mb` is the peak, but for track_memory what is held."""
 
     name: str
     events: int
@@ -145,9 +145,7 @@ class Bench:
                 async with Group(broker.address, "deskwatch-track", INPUTS, self.settings.partitions) as group:
                     span = await worker.follow(group, CHANGELOG, self.settings.partitions, all_of_it)
                 memory = worker.rss_mb() if name == TRACK_MEMORY else worker.peak_mb()
-                return Figure(
-                    name, events, events / span.seconds, span.cpu_s, memory, span.seconds, span.startup_s
-                )
+                return Figure(name, events, events / span.seconds, span.cpu_s, memory, span.seconds, span.startup_s)
 
             return asyncio.run(follow())
 

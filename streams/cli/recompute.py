@@ -30,6 +30,7 @@ def recompute(files: Files, data: Data = None, policy: Policy = None, as_of: AsO
     with one_sentence():
         settings = settings_of(data, policy)
         policies_of(settings)
+        read(files)
         directory = Directory(settings.data)
         directory.take()
         try:

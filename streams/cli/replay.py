@@ -57,6 +57,7 @@ def replay(
         settings = settings_of(data, policy, partitions)
         policies_of(settings)
         factor = _factor(speed)
+        read(files)
         if embedded:
             with Stack(settings.data) as stack:
                 settings, client = prepare(stack, settings)

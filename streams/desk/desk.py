@@ -198,6 +198,8 @@ class Desk:
         """All rows changed since the last cut but the panes: what was written, and how subjects stand."""
         for (topic, hour, what), number in self._arrived.items():
             self.panes.arrived(topic, hour, what, number)
+            if what == "events":  # the others are counted as they come
+                self.totals[what] += number
         self._arrived.clear()
         for subject in self.subjects.touched:
             if subject.state is not None and (row := subject.state.standing()) is not None:

@@ -1,5 +1,6 @@
 """Small logs, the desk that folds them, and the database that its rows go to."""
 
+import random
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,11 +11,11 @@ from sinks.clickhouse.events import stored
 from sinks.clickhouse.rows import TableRows, encoded, rows_of
 from sinks.clickhouse.writer import Writer
 from streams.desk.desk import Desk
-from streams.desk.messages import DEAD_LETTERS
 from streams.desk.policy import Policies, parse
 from streams.logfile import place
 from streams.models.codec import INPUTS
 from streams.models.instants import parse_instant
+from streams.partition_state import Output
 from streams.recompute import recompute
 
 OFFICE = """
@@ -83,6 +84,27 @@ def policies(*texts: str) -> Policies:
     return Policies([parse(text, f"{n}.toml") for n, text in enumerate(texts or (OFFICE,))])
 
 
+def disorderly(rng: random.Random) -> list[bytes]:
+    """Some hours of tickets, calls and surveys that come out of order, so that rows are corrected and withdrawn."""
+    lines = []
+    for n in range(60):
+        hour, minute, ticket = 9 + n // 12, 5 * (n % 12), f"t{n % 25}"
+        when = f"mon {hour:02}:{minute:02}"
+        lines += [
+            event("ticket.created", when, ticket, team=rng.choice("ABC"), category=rng.choice(["tax", "post"])),
+            event("ticket.assigned", f"{when}:10", ticket, team=rng.choice("ABC"), agent_id="ann"),
+            event("ticket.replied", f"{when}:20", ticket, author=rng.choice(["agent", "customer"])),
+            event("ticket.status_changed", f"{when}:30", ticket, status=rng.choice(["open", "pending", "solved"])),
+            event("call.offered", when, f"c{n}", queue="Q", team=rng.choice("ABC")),
+            event("call.answered", f"{when}:40", f"c{n}", wait_s=40),
+        ]
+        answer: dict[str, Any] = {"metric": "csat", "score": rng.randint(1, 5), "scale_min": 1, "scale_max": 5}
+        lines.append(event("survey.responded", f"{when}:50", survey_id=f"s{n}", ticket_id=ticket, **answer))
+    late = rng.sample(range(len(lines)), len(lines) // 5)
+    order = sorted(range(len(lines)), key=lambda n: n + 60 * (n in late))
+    return [lines[n] for n in order]
+
+
 class Database(NamedTuple):
     """A database at the newest schema."""
 
@@ -123,29 +145,36 @@ class Record(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def checkpoints(lines: Sequence[bytes], given: Policies, every: int) -> list[list[TableRows]]:
-    """The rows of a log by checkpoint, one after `every` lines, in the order in which the lines are given.
+def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Output]]:
+    """What the desk sends of a log by checkpoint, one after `every` lines, in the order in which the lines are given.
 
     After each the clock stands at the latest instant so far: what is out of order meets a desk that has gone on.
     """
     desk, latest = Desk(0, given, wall=False), -1
-    made: list[list[TableRows]] = []
+    made: list[list[Output]] = []
     offsets = dict.fromkeys(INPUTS, 0)
     for start in range(0, len(lines), every):
-        rows: list[TableRows] = []
         for value in lines[start : start + every]:
             line = place(value)
-            record = Record(value, line.topic, offsets[line.topic])
+            desk.feed(line.topic, [Record(value, line.topic, offsets[line.topic])], 0)
             offsets[line.topic] += 1
-            desk.feed(line.topic, [record], 0)
-            part = stored(line.topic, [record], latest)
-            rows += [encoded(part.events), encoded([part.progress])]
-            assert line.event is not None
-            latest = max(latest, line.event.at)
+            latest = latest if line.event is None else max(latest, line.event.at)
         for topic in INPUTS:
             desk.watermarks.advance(topic, latest)
         while desk.clock < latest:
             desk.advance(None)
-        outputs = desk.cut(len(made) + 1, offsets).outputs
-        made.append(rows + [rows_of(output.value) for output in outputs if output.topic != DEAD_LETTERS])
+        made.append(desk.cut(len(made) + 1, dict(offsets)).outputs)
+    return made
+
+
+def checkpoints(lines: Sequence[bytes], given: Policies, every: int) -> list[list[TableRows]]:
+    """The rows of a log by checkpoint, as the role store makes them: of the desk's outputs and of the events."""
+    made = [[rows_of(output.value) for output in sent] for sent in outputs(lines, given, every)]
+    offsets, latest = dict.fromkeys(INPUTS, 0), -1
+    for number, rows in enumerate(made):
+        for value in lines[number * every : (number + 1) * every]:
+            topic = place(value).topic
+            part = stored(topic, [Record(value, topic, offsets[topic])], latest)
+            offsets[topic], latest = offsets[topic] + 1, part.progress.as_of
+            rows += [encoded(part.events), encoded([part.progress])]
     return made

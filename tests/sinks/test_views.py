@@ -141,7 +141,13 @@ def test_service_levels(database: Database) -> None:
 
 
 def response(number: int, metric: str, score: int, scale: tuple[int, int], **more: Any) -> bytes:
-    data = {"survey_id": f"s{number}", "metric": metric, "score": score, "scale_min": scale[0], "scale_max": scale[1]}
+    data: dict[str, Any] = {
+        "survey_id": f"s{number}",
+        "metric": metric,
+        "score": score,
+        "scale_min": scale[0],
+        "scale_max": scale[1],
+    }
     return event("survey.responded", f"mon 10:{number:02}", **data, **more)
 
 

@@ -184,3 +184,15 @@ def test_a_refusal_ends_the_pipeline(server: FaultyServer, database: Database) -
 
     with pytest.raises(WriteError):
         asyncio.run(read())
+
+
+def test_a_server_that_is_away_at_the_start_is_waited_for(server: FaultyServer, database: Database) -> None:
+    tries = []
+
+    def connected() -> object:
+        tries.append(1)
+        return connect("http://127.0.0.1:1" if len(tries) < 3 else server.url)
+
+    Writer(connected, database.name, policies()).write(batch(spans(0, 2)))
+    assert numbers(database) == [0, 1]
+    assert len(tries) == 3

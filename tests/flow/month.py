@@ -1,0 +1,49 @@
+"""The recorded month in other arrangements, and the whole job on them."""
+
+import gzip
+import random
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from typer.testing import CliRunner
+
+from streams.cli.main import app
+
+
+def lines_of(log: Path) -> list[bytes]:
+    """The lines of a log."""
+    return gzip.open(log).read().splitlines()
+
+
+def minutes_of(line: bytes) -> float:
+    """A line's business time, in minutes."""
+    return datetime.fromisoformat(msgspec.json.decode(line)["time"]).timestamp() / 60
+
+
+def shuffled_within_an_hour(lines: list[bytes], seed: int) -> list[bytes]:
+    """The lines in an order that is up to an hour out of business time."""
+    chance = random.Random(seed)
+    return [line for _, line in sorted((minutes_of(line) + 60 * chance.random(), line) for line in lines)]
+
+
+def write(file: Path, lines: Iterable[bytes]) -> Path:
+    """Write a log."""
+    with gzip.open(file, "wb", compresslevel=1) as out:
+        out.writelines(line + b"\n" for line in lines)
+    return file
+
+
+def deskwatch(*arguments: object) -> str:
+    """Run a command that must succeed; its output."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, f"{arguments}: {result.output}\n{result.exception!r}"
+    return result.stdout
+
+
+def whole_job(data: Path, log: Path, *options: object) -> dict[str, float]:
+    """Replay a log through the embedded stack until all is in ClickHouse; the counts."""
+    printed = deskwatch("replay", "--embedded", "--drain", "--json", "--data", data, *options, log)
+    found: dict[str, float] = msgspec.json.decode(printed.splitlines()[-1])
+    return found

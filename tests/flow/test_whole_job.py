@@ -1,0 +1,84 @@
+"""The whole job on some days of the recorded month: in any arrangement, what ClickHouse shows is what the log says."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from streams.cli.main import app
+from streams.models.codec import INPUTS
+from tests.flow.month import deskwatch, lines_of, shuffled_within_an_hour, whole_job, write
+from tests.recorded import service_month
+
+pytestmark = pytest.mark.embedded
+
+BROKEN = {
+    "malformed JSON": b'{"specversion":"1.0","id":"x1",',
+    "no ticket_id": b'{"specversion":"1.0","id":"x2","source":"t","type":"ticket.created","time":"2026-10-17T08:00:00Z","data":{}}',
+    "wrong type": b'{"specversion":"1.0","id":"x3","source":"t","type":"call.answered","time":"2026-10-17T08:00:00Z",'
+    b'"data":{"call_id":"c","wait_s":"long"}}',
+    "negative duration": b'{"specversion":"1.0","id":"x4","source":"t","type":"call.answered","time":"2026-10-17T08:00:00Z",'
+    b'"data":{"call_id":"c","wait_s":-1}}',
+    "year 9999": b'{"specversion":"1.0","id":"x5","source":"t","type":"ticket.created","time":"9999-12-31T23:59:59Z",'
+    b'"data":{"ticket_id":"t"}}',
+    "score outside": b'{"specversion":"1.0","id":"x6","source":"t","type":"survey.responded","time":"2026-10-17T08:00:00Z",'
+    b'"data":{"survey_id":"s","metric":"csat","score":9,"scale_min":1,"scale_max":5}}',
+    "not UTF-8": b'{"specversion":"1.0","id":"x7\xff","source":"t","type":"ticket.created","time":"2026-10-17T08:00:00Z"}',
+    "2 MB": b'{"specversion":"1.0","id":"x8","source":"t","type":"ticket.created","time":"2026-10-17T08:00:00Z",'
+    b'"data":{"ticket_id":"t","url":"' + b"u" * (2 << 20) + b'"}}',
+}
+UNKNOWN = b'{"specversion":"1.0","id":"y","source":"t","type":"ticket.sneezed","time":"2026-10-17T08:00:00Z","data":{}}'
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two days of the month, with tickets, calls and surveys: 23 thousand events."""
+    wanted = (b'"time":"2026-10-17', b'"time":"2026-10-18')
+    chosen = [line for line in lines_of(service_month()) if any(day in line for day in wanted)]
+    return write(tmp_path_factory.mktemp("log") / "days.jsonl.gz", chosen)
+
+
+def test_the_views_are_what_the_log_says(days: Path, tmp_path: Path) -> None:
+    counts = whole_job(tmp_path / "d", days)
+    assert counts["events"] == counts["lines"] == len(lines_of(days))
+    assert counts["dead_letters"] == 0
+    verified = deskwatch("verify", "--data", tmp_path / "d", "--from", days, "--json")
+    differences = [msgspec.json.decode(line) for line in verified.splitlines()]
+    assert {row["view"] for row in differences} >= {"sla_ledger", "window_minutes", "backlog_minutes", "satisfaction"}
+    assert not [row["view"] for row in differences if not row["rows"]]
+
+
+def test_doubled_shuffled_on_other_partitions_by_two_workers(days: Path, tmp_path: Path) -> None:
+    disordered = write(tmp_path / "log.jsonl.gz", shuffled_within_an_hour(lines_of(days) * 2, seed=7))
+    counts = whole_job(tmp_path / "d", disordered, "--partitions", 3, "--workers", 2)
+    assert counts["events"] * 2 == counts["lines"]
+    deskwatch("verify", "--data", tmp_path / "d", "--from", days)
+
+
+def test_what_is_no_event_is_a_dead_letter_and_disturbs_nothing(days: Path, tmp_path: Path) -> None:
+    lines = lines_of(days)
+    for n, line in enumerate([*BROKEN.values(), UNKNOWN]):
+        lines.insert(n * 1000, line)
+    counts = whole_job(tmp_path / "d", write(tmp_path / "log.jsonl.gz", lines))
+    assert counts["dead_letters"] == len(BROKEN)
+    assert counts["events"] == len(lines) - len(BROKEN) - 1
+    deskwatch("verify", "--data", tmp_path / "d", "--from", days)
+    letters = deskwatch("sql", "--data", tmp_path / "d", "SELECT topic, reason FROM dead_letters", "--json")
+    reasons = [msgspec.json.decode(line) for line in letters.splitlines()]
+    assert all(letter["topic"] in INPUTS and letter["reason"] for letter in reasons)
+    quality = deskwatch(
+        "sql", "--data", tmp_path / "d", "SELECT sum(dead_letters) d, sum(unknown) u FROM data_quality", "--json"
+    )
+    assert msgspec.json.decode(quality) == {"d": len(BROKEN), "u": 1}
+
+
+def test_verify_finds_a_difference(days: Path, tmp_path: Path) -> None:
+    deskwatch("recompute", "--data", tmp_path / "d", days)
+    deskwatch("verify", "--data", tmp_path / "d")
+    lose = "ALTER TABLE fact_rows DELETE WHERE counter = 'created' AND at % 7000 = 0 SETTINGS mutations_sync = 1"
+    deskwatch("sql", "--data", tmp_path / "d", lose)
+    result = CliRunner().invoke(app, ["verify", "--data", str(tmp_path / "d"), "--from", str(days)])
+    assert result.exit_code == 1
+    assert "ticket_minutes" in result.stdout
+    assert "DIFFERENT" in result.stdout
