@@ -28,10 +28,10 @@ BYTES_AN_EVENT = 3_000
 """What the broker (input and outputs) and the processes need for an event of the log, generously."""
 SIMULATED_FROM = 1_791_734_400_000  # 2026-10-12T00:00:00+08:00, a Monday
 NOTES = (
-    "events/s: events of the log a second, from the first record until all outputs are acknowledged and the offsets "
-    "committed (up to one commit interval of a second is in it); CPU s are of this time, RSS MB is the most, start s is "
-    "what came before. x Faust: times as fast as the idiomatic app, which gets only ticket events, and not all of them, "
-    "and is timed at a commit while it is still busy. of drain: share of the raw drain's rate."
+    "events/s: events of the log a second, from the first record until outputs are acknowledged and offsets committed "
+    "(up to one commit interval of a second is in it). CPU s: of this time. RSS MB: the most. start s: what came "
+    "before. x Faust: times as fast as the idiomatic app, which gets ticket events only, a part of them, and is timed "
+    "at a commit while it is still busy. of drain: share of the raw drain's rate."
 )
 
 

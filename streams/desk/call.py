@@ -170,7 +170,7 @@ class Call:
         """Close the waiting span, now or, if the call had been lost, anew."""
         if self.span is None:
             return
-        if at <= self.span.from_at:
+        if at <= self.span.from_at or self.outcome == "ivr":  # it never reached the queue
             self.sheet.withdraw(self.span)
         else:
             self.sheet.put(msgspec.structs.replace(self.span, to_at=at, version=0, is_deleted=0))

@@ -114,7 +114,7 @@ class Clock:
         self.target, self.matched = target, True
         self.calendar, self.target_ms = target.resolve(self.started_at)
         book.take_back(self, "ended")
-        self.ended_at = None
+        self.ended_at, self.at_risk = None, False
         self.elapsed = self._elapsed_since_start(at)
         stands, self.state = self.state, State.RUNNING
         self.since = at

@@ -160,7 +160,7 @@ class LocalDays:
         if start is None:
             zone = ZoneInfo(self.timezone(at))
             local = datetime.fromtimestamp(quarter * QUARTER // 1000, zone)
-            start = int(local.replace(hour=0, minute=0, second=0).timestamp()) * 1000
+            start = int(local.replace(hour=0, minute=0, second=0, fold=0).timestamp()) * 1000
             if len(self.starts) > 100_000:
                 self.starts.clear()
             self.starts[quarter] = start

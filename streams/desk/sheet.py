@@ -6,7 +6,7 @@ corrected rows, and rows that are withdrawn.
 """
 
 from streams.desk.panes import Panes
-from streams.models.rows import FactRow, Identity, Row
+from streams.models.rows import FactRow, Identity, Row, WarningRow
 
 
 class Sheet:
@@ -58,6 +58,7 @@ def amend(sheet: Sheet, before: dict[Identity, Row], after: dict[Identity, Row])
             sheet.uncount(row)
         elif identity not in after:
             sheet.withdraw(row)
+            sheet.urgent |= isinstance(row, WarningRow)
     for identity, row in after.items():
         if before.get(identity) == row:
             continue
@@ -66,4 +67,5 @@ def amend(sheet: Sheet, before: dict[Identity, Row], after: dict[Identity, Row])
             sheet.count(row)
         else:
             sheet.put(row)
+            sheet.urgent |= isinstance(row, WarningRow)
     return changed

@@ -82,9 +82,9 @@ class Ticket(Book):
 
     def apply(self, event: Event, at: int) -> None:
         """Fold an event in, at the instant `at` (its own, or that of the creation if it was timed before it)."""
-        if self.merged_into or at > self.released_at:
+        if self.merged_into or at > self.released_at or (not event.rank and self.created_at is not None):
             return
-        if self.next_at <= at:
+        if self.next_at < at:
             self.pass_time(at)
         cause = (event.source, event.id)
         self.updated_at = at
@@ -93,8 +93,6 @@ class Ticket(Book):
 
     def create(self, data: events.Created, at: int, cause: Cause) -> None:
         """The ticket starts, and with it the clocks for the first response and the resolution."""
-        if self.created_at is not None:
-            return
         self.created_at, self.status = at, "new"
         self.dims = (
             data.team or "",
@@ -202,7 +200,14 @@ class Ticket(Book):
     # The passing of time
 
     def pass_time(self, until: int) -> None:
-        """Fire what is due before `until`; a switch of the policy also at `until` itself (see the module `desk`)."""
+        """Fire what is due before `until`.
+
+        A switch of the policy comes at the start of its instant, which is the end of the one before:
+
+            instant    |   tau - 1            |   tau            |
+                       | events  breach, risk | switch  events   |
+            fires with next_at = tau - 1 ─────┴──┘
+        """
         while True:
             clock = min(self._active_clocks(), key=lambda clock: clock.next_at, default=None)
             at = NEVER if clock is None else clock.next_at
@@ -280,7 +285,7 @@ class Ticket(Book):
             self.closed_at = at
         if counts:
             self.fact(cause, next(iter(counts)), 0, at, counts)
-        for clock in self._active_clocks():
+        for clock in self._active_clocks() if counts else ():  # solved after closed ends nothing
             if clock.metric == RESOLUTION:
                 clock.fulfil(at, cause, self)
             else:
@@ -357,7 +362,7 @@ class Ticket(Book):
 
     def _settle_next(self) -> None:
         next_at = min((clock.next_at for clock in self.clocks if clock.state < State.FULFILLED), default=NEVER)
-        self.next_at = min(next_at, self._switch_at()) if self.policies.switches else next_at
+        self.next_at = min(next_at, self._switch_at() - 1) if self.policies.switches else next_at
 
     def standing(self) -> TicketRow:
         """The ticket as it stands."""

@@ -150,7 +150,7 @@ def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Ou
 
     After each the clock stands at the latest instant so far: what is out of order meets a desk that has gone on.
     """
-    desk, latest = Desk(0, given, wall=False), -1
+    desk, latest, version = Desk(0, given, wall=False), -1, 0
     made: list[list[Output]] = []
     offsets = dict.fromkeys(INPUTS, 0)
     for start in range(0, len(lines), every):
@@ -161,9 +161,12 @@ def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Ou
             latest = latest if line.event is None else max(latest, line.event.at)
         for topic in INPUTS:
             desk.watermarks.advance(topic, latest)
-        while desk.clock < latest:
+        sent: list[Output] = []
+        while not sent or desk.clock < latest:  # a full checkpoint comes in between
             desk.advance(None)
-        made.append(desk.cut(len(made) + 1, dict(offsets)).outputs)
+            version += 1
+            sent += desk.cut(version, dict(offsets)).outputs
+        made.append(sent)
     return made
 
 
