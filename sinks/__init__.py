@@ -1,0 +1,1 @@
+"""Where the outputs go: ClickHouse, and the metrics page."""

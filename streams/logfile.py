@@ -58,7 +58,7 @@ _sketch = msgspec.json.Decoder(_Sketch).decode
 
 
 def place(value: bytes) -> Line:
-    """Where a line belongs; one that is no event goes where its type says, else to `signals`, to be a dead letter there."""
+    """Where a line belongs; no event: where its type says, else to `signals`, to be a dead letter there."""
     event = decode(value)
     if isinstance(event, DeadLetter | Unknown):
         return _place_refused(value)

@@ -1,8 +1,8 @@
 """The role store: what the topics hold goes into ClickHouse, and only then is acknowledged.
 
-    tickets, calls, surveys, signals                 ──> events
-    sla-ledger, facts, rollups, risk-warnings        ──> the rows in the messages   ──> pipeline ──> ClickHouse
-    dead-letters                                     ──> dead letters
+tickets, calls, surveys, signals                 ──> events
+sla-ledger, facts, rollups, risk-warnings        ──> the rows in the messages   ──> pipeline ──> ClickHouse
+dead-letters                                     ──> dead letters
 """
 
 import logging

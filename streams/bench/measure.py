@@ -209,7 +209,7 @@ def ratios(figures: Iterable[Figure]) -> dict[str, dict[str, float]]:
 def as_json(figure: Figure, ratio: dict[str, float]) -> dict[str, object]:
     """A figure with its ratios, rounded to what means anything."""
     found = {name: value for name, value in asdict(figure).items() if value is not None}
-    digits = {"events_per_s": 0, "cpu_s": 2, "rss_mb": 1, "seconds": 2, "startup_s": 2}
+    digits = {"events_per_s": 0, "cpu_s": 2, "rss_mb": 1, "seconds": 3, "startup_s": 2}
     rounded = {name: round(value, digits[name]) if name in digits else value for name, value in found.items()}
     return rounded | {name: round(value, 3) for name, value in ratio.items()}
 

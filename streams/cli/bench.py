@@ -1,5 +1,6 @@
 """`deskwatch bench`: how fast the whole job is, beside an idiomatic Faust app and a raw drain of the same topics."""
 
+import os
 import signal
 import tempfile
 from collections.abc import Callable, Sequence
@@ -39,7 +40,9 @@ def bench(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE...]", help="The log: JSON lines of CloudEvents, plain or .gz; else a simulated one."
+            metavar="[FILE...]",
+            help="The log: JSON lines of CloudEvents, plain or .gz. Without: service_month.jsonl.gz in the "
+            "directory that DESK_LOGS names, or a simulated log.",
         ),
     ] = None,
     number: Annotated[
@@ -96,9 +99,10 @@ def _refuse_without_memory(number: int) -> None:
 
 
 def _log(files: Sequence[Path] | None, number: int) -> list[bytes]:
-    """At most so many lines of the files, or of four simulated weeks of a desk of 30."""
-    if files:
-        return list(islice(read(files), number))
+    """At most so many lines of the files, of the recorded month, or of four simulated weeks of a desk of 30."""
+    month = Path(os.environ.get("DESK_LOGS", "")) / "service_month.jsonl.gz"
+    if files or month.is_file():
+        return list(islice(read(files or [month]), number))
     world = World(seed=1, start=SIMULATED_FROM, end=SIMULATED_FROM + 28 * DAY, agents=30)
     return [encode(event) for event in islice(events(world), number)]
 

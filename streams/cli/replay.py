@@ -16,10 +16,10 @@ from sinks.clickhouse.client import Client, connect
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
 from streams.cli.roles import prepare, start_roles
+from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.embedded.stack import Stack
 from streams.logfile import read
 from streams.models.codec import INPUTS
-from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.replay import Fed, feed
 from streams.settings import Settings
 from streams.topics import create_topics

@@ -33,7 +33,7 @@ def verify(
     as_of: AsOf = None,
     json: Json = False,
 ) -> None:
-    """Recompute from the log and compare with what the pipeline wrote, view by view; exit code 1 if anything differs."""
+    """Recompute from the log and compare with what the pipeline wrote, view by view; exit code 1 if it differs."""
     with one_sentence():
         settings = settings_of(data, policy)
         with open_client(settings, data) as client:

@@ -21,7 +21,7 @@ from streams.simulator import Feed, World, encode, parse
 from streams.simulator.kernel import HOUR
 
 HISTORY_MS = 8 * HOUR
-CATCH_UP_S = 8.0
+CATCH_UP_S = 5.0
 SHORTEST_S, LONGEST_S = 0.05, 0.5
 """The desk looks for what is due at least so often, and no more often."""
 LOCAL_HOUR = 14

@@ -99,7 +99,9 @@ class Book:
         if not fact:
             return
         self.sheet.uncount(fact)
-        exempted = msgspec.structs.replace(fact, counts={**fact.counts, f"{clock.metric}_exempted": 1}, version=0, is_deleted=0)
+        exempted = msgspec.structs.replace(
+            fact, counts={**fact.counts, f"{clock.metric}_exempted": 1}, version=0, is_deleted=0
+        )
         self.sheet.count(exempted)
         clock.facts = {**(clock.facts or {}), "breached": exempted}
 

@@ -1,9 +1,9 @@
 """A call: offered, then answered and ended, or abandoned; or lost, if it never ended.
 
-    offered    queue            answered                ended
-       |--ivr--|----- wait --------|------- talk ----------|
-               |== waiting span ===|
-       |<----- max_wait ... lost   |<------ max_talk ... lost
+offered    queue            answered                ended
+   |--ivr--|----- wait --------|------- talk ----------|
+           |== waiting span ===|
+   |<----- max_wait ... lost   |<------ max_talk ... lost
 """
 
 from collections.abc import Callable

@@ -29,7 +29,7 @@ class State(IntEnum):
 
 
 class Clock:
-    """See the module. Times are ms; `due_at` is None while paused; `next_at` is its next instant by the passing of time."""
+    """See the module. Times are ms; `due_at` is None while paused; `next_at`: when time alone does something."""
 
     __slots__ = (
         "at_risk",
@@ -129,7 +129,9 @@ class Clock:
     def _elapsed_since_start(self, at: int) -> int:
         if at == self.started_at or self.calendar is None:
             return 0
-        paused = sum(self.calendar.between(pause[0], pause[1] if len(pause) == 2 else at) for pause in self.pauses or ())
+        paused = sum(
+            self.calendar.between(pause[0], pause[1] if len(pause) == 2 else at) for pause in self.pauses or ()
+        )
         return self.calendar.between(self.started_at, at) - paused
 
     def _retarget(self, target: Target, at: int, cause: Cause, book: Book) -> None:

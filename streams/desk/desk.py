@@ -9,7 +9,7 @@ again at a restore. The partition's time is the wall clock, or, in a replay, the
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from streams.desk import messages
 from streams.desk.panes import KEPT, LocalDays, Panes
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet
-from streams.desk.subject import CALL, SURVEY, TICKET
+from streams.desk.subject import CALL, SURVEY, TICKET, event_of
 from streams.desk.subjects import RELEASED, Subjects, parse_key
 from streams.desk.watermark import Watermarks
 from streams.models import calls, surveys, tickets
@@ -47,6 +47,9 @@ class Head(msgspec.Struct, array_like=True):
     advanced: dict[str, int]
     opened: int
     clock: int
+    fired: str = ""
+    closing: tuple[bytes, bytes | None] | None = None
+    changed: str = ""
 
 
 _head = msgspec.msgpack.Decoder(Head).decode
@@ -62,6 +65,9 @@ class Desk:
         self.subjects = Subjects(policies, self.sheet, self._count)
         self.watermarks = Watermarks(INPUTS)
         self.closures: dict[bytes, bytes] = {}  # by changelog key, the events as they came
+        self.closing: tuple[bytes, bytes | None] | None = (
+            None  # the closure that tickets are still to follow, and what stood
+        )
         self.totals: Counter[str] = Counter()  # since the start of this process, for the metrics
         self._arrived: Counter[tuple[str, int, str]] = Counter()
         self._letters: list[Output] = []
@@ -88,17 +94,17 @@ class Desk:
                 if record.headers:
                     raw = structured(raw, record.headers)
                 assert raw is not None
-                self.fold(event, raw, topic)
+                if not self.fold(event, raw, topic, self._full):
+                    return i
             else:
                 self._refuse(event, topic, record)
-            if not i & 63 and self.pending_bytes() > FULL:
-                self._folded = True
+            self._folded = True
+            if not i & 63 and self._full():
                 return i + 1
-        self._folded = True
         return len(records)
 
-    def fold(self, event: Event, raw: bytes, topic: str) -> None:
-        """Fold one event; `raw` is its JSON."""
+    def fold(self, event: Event, raw: bytes, topic: str, full: Callable[[], bool] = lambda: False) -> bool:
+        """Fold one event; `raw` is its JSON. False: not yet, for a checkpoint is `full`; fold it again after it."""
         kind = _KINDS.get(type(event))
         if kind is not None:
             at, clock = event.at, self.subjects.clock
@@ -110,10 +116,11 @@ class Desk:
         elif isinstance(event, ClockAdvanced):
             self.watermarks.advance(topic, parse_instant(event.data.to))
         else:
+            if isinstance(event, DeskClosed) and not self._close(event, raw, topic, full):
+                return False
             self._arrived[topic, event.at - event.at % HOUR, "events"] += 1
             self.watermarks.see(topic, event.at)
-            if isinstance(event, DeskClosed):
-                self._close(event, raw)
+        return True
 
     def _refuse(self, refused: DeadLetter | Unknown, topic: str, record: Record) -> None:
         if isinstance(refused, Unknown):
@@ -130,17 +137,42 @@ class Desk:
         self._arrived[topic, at - at % HOUR, what] += number
         self.totals[what] += number
 
-    def _close(self, event: DeskClosed, raw: bytes) -> None:
-        """An ad-hoc closure of a calendar: it changes the past and the future of every clock on it."""
-        key = CLOSURE + f"{event.source}\0{event.id}".encode()
-        if key not in self.closures:
-            self.closures[key] = self.subjects.entries[key] = raw
-            self.subjects.change_policies(self._policies())
+    def _close(self, event: DeskClosed, raw: bytes, topic: str, full: Callable[[], bool]) -> bool:
+        """An ad-hoc closure of a calendar changes the past and the future of every clock on it: ticket by ticket.
 
-    def _policies(self) -> Policies:
+        While it does, its record is not done with: the offset in the checkpoints stays before it, and it comes again.
+
+            record     closed ─> t1 t2 ... full | checkpoint | closed ─> ... t8 t9 | next
+        """
+        key = CLOSURE + f"{event.source}\0{event.id}".encode()
+        stands = self.closures.get(key)
+        going_on = self.closing is not None and self.closing[0] == key and stands == raw
+        if not going_on:
+            if not self._go_on_closing(full):  # with another one
+                return False
+            if stands is not None and (stands == raw or event_of(stands) == event):
+                self._count(topic, event.at, "duplicates", 1)
+                return True
+            if stands is not None:
+                self._count(topic, event.at, "conflicts", 1)
+                if (event.at, raw) >= (event_of(stands).at, stands):
+                    return True
+            former = self._policies(self.closures)
+            self.closures[key] = self.subjects.entries[key] = raw
+            self.closing = (key, stands)
+            self.subjects.begin_change(former, self._policies(self.closures))
+        return self._go_on_closing(full)
+
+    def _go_on_closing(self, full: Callable[[], bool]) -> bool:
+        if not self.subjects.go_on_changing(full):
+            return False
+        self.closing = None
+        return True
+
+    def _policies(self, closures: Mapping[bytes, bytes]) -> Policies:
         closed: dict[str, list[tuple[int, int]]] = {}
-        for raw in self.closures.values():
-            event = decode(raw)
+        for raw in closures.values():
+            event = event_of(raw)
             assert isinstance(event, DeskClosed)
             span = parse_instant(event.data.begins), parse_instant(event.data.ends)
             closed.setdefault(event.data.calendar, []).append(span)
@@ -153,7 +185,7 @@ class Desk:
         self._now = now
         clock = self.watermarks.clock() if now is None or not self.wall else now
         if clock > self.subjects.clock:
-            self.subjects.pass_time(clock, lambda: self.pending_bytes() > FULL)
+            self.subjects.pass_time(clock, self._full)
 
     # Checkpoints
 
@@ -167,6 +199,9 @@ class Desk:
         rows = len(self.sheet.rows) + len(self.subjects.touched)
         made = rows * ROW_BYTES + len(self.panes.changed) * PANE_BYTES * 2
         return made + self.subjects.entry_bytes + self._letter_bytes
+
+    def _full(self) -> bool:
+        return self.pending_bytes() > FULL
 
     def urgent(self) -> bool:
         """Whether a warning waits."""
@@ -208,31 +243,40 @@ class Desk:
         return list(self.sheet.rows.values())
 
     def _head(self) -> bytes:
-        marks = self.watermarks
-        return msgspec.msgpack.encode(Head(marks.seen, marks.advanced, self.panes.opened, self.clock))
+        marks, subjects = self.watermarks, self.subjects
+        head = Head(
+            marks.seen, marks.advanced, self.panes.opened, self.clock, subjects.fired, self.closing, subjects.changed
+        )
+        return msgspec.msgpack.encode(head)
 
     # Restore
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one entry of the changelog."""
         kind = key[:1]
-        if kind == HEAD and value is not None:
-            head = _head(value)
-            self.watermarks.seen.update(head.seen)
-            self.watermarks.advanced, self.panes.opened = head.advanced, head.opened
-            self.subjects.clock = head.clock
+        if kind == HEAD:
+            if value is not None:
+                self._load_head(_head(value))
         elif kind == PANE:
             if value is None:
                 self.panes.panes.pop(int(key[1:]), None)
             else:
                 self.panes.load(value)
-        elif kind == CLOSURE and value is not None:
-            self.closures[key] = value
+        elif kind == CLOSURE:
+            if value is None:
+                self.closures.pop(key, None)
+            else:
+                self.closures[key] = value
         elif kind == RELEASED:
-            name = key[1:].decode()
-            self.subjects.released.add((name[0], name[1:]))
+            self.subjects.load_released(key, value is not None)
         else:
             self._load_event(key, value)
+
+    def _load_head(self, head: Head) -> None:
+        self.watermarks.seen.update(head.seen)
+        self.watermarks.advanced, self.panes.opened = head.advanced, head.opened
+        self.subjects.clock, self.subjects.fired, self.subjects.changed = head.clock, head.fired, head.changed
+        self.closing = head.closing
 
     def _load_event(self, key: bytes, value: bytes | None) -> None:
         subject_kind, subject_id, n = parse_key(key)
@@ -246,8 +290,12 @@ class Desk:
 
     def restored(self) -> None:
         """Fold every subject again."""
-        self.subjects.policies = self._policies()
-        self.subjects.restore(self._raws, self.subjects.released)
+        self.subjects.policies = self._policies(self.closures)
+        if self.closing is not None:
+            key, stood = self.closing
+            former = {other: raw for other, raw in self.closures.items() if other != key}
+            self.subjects.former = self._policies(former if stood is None else {**former, key: stood})
+        self.subjects.restore(self._raws)
         self._raws = {}
         self.panes.changed.clear()
         self._cut_at = self.clock

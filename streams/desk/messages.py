@@ -76,7 +76,13 @@ def _warning(row: WarningRow) -> Output:
 
 
 def _event(event_id: str, kind: str, at: int | None, data: object, subject: str | None = None) -> bytes:
-    event = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": kind, "datacontenttype": "application/json"}
+    event = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": SOURCE,
+        "type": kind,
+        "datacontenttype": "application/json",
+    }
     if at is not None and at >= 0:
         event["time"] = format_instant(at)
     if subject is not None:

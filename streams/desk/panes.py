@@ -186,4 +186,3 @@ def rolling(panes: Iterable[PaneRow], until: int, width: int) -> dict[tuple[str,
                 for name, number in counts.items():
                     sums[name] = sums.get(name, 0) + number
     return window
-

@@ -10,7 +10,7 @@ from streams.models.rows import FactRow, Identity, Row, WarningRow
 
 
 class Sheet:
-    """Rows written since the last checkpoint, the last one of each identity. `panes` are kept in step with the facts."""
+    """Rows written since the last checkpoint, the last one of each identity. `panes` are kept in step with facts."""
 
     def __init__(self, panes: Panes | None = None) -> None:
         self.rows: dict[Identity, Row] = {}

@@ -1,8 +1,8 @@
 """A subject (ticket or call) and its events: kept as they came, folded in order, refolded when one comes out of order.
 
-    in order       e1 ─ e2 ─ e3 ─ [e4]            fold e4 onto the state: the fast path
-    out of order   e1 ─ e3 ─ e4 ─ [e2]            fold e1 e3 e4, fold e1 e2 e3 e4, write the difference
-    again          e1 ─ e2 ─ [e1]                 nothing (a duplicate), or the earlier of the two stands (a conflict)
+in order       e1 ─ e2 ─ e3 ─ [e4]            fold e4 onto the state: the fast path
+out of order   e1 ─ e3 ─ e4 ─ [e2]            fold e1 e3 e4, fold e1 e2 e3 e4, write the difference
+again          e1 ─ e2 ─ [e1]                 nothing (a duplicate), or the earlier of the two stands (a conflict)
 """
 
 from typing import NamedTuple
@@ -34,7 +34,10 @@ class Place(NamedTuple):
 
 
 class Subject:
-    """A ticket, a call, or the surveys about one: `raws` are its events as they came, in order of arrival."""
+    """A ticket, a call, or the surveys about one: `raws` are its events as they came, in order of arrival.
+
+    The surveys' id tells whom they are about: that one's kind and id (`t17`), or, of nobody, `s` and the survey's id.
+    """
 
     __slots__ = ("id", "ids", "kind", "last", "orphan_at", "queued_at", "raws", "state")
 
@@ -107,11 +110,11 @@ def _by_place(placed: tuple[Place, Event]) -> Place:
 
 
 def fold(kind: str, subject_id: str, events: list[Event], policies: Policies, clock: int, sheet: Sheet) -> State:
-    """Fold all of a subject's events, in any order given, up to the instant `clock`, writing on `sheet`."""
+    """Fold all of a subject's events, given in any order, and let time pass to `clock`, writing on `sheet`."""
     state = new_state(kind, subject_id, policies, sheet)
     for place, event in places(events):
         state.apply(event, place.at)
-    if state.next_at <= clock:
+    if state.next_at < clock:
         state.pass_time(clock)
     return state
 

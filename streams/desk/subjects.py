@@ -1,7 +1,14 @@
-"""All subjects of a partition: who gets an event, what it changes, what falls due, and who is held no longer."""
+"""All subjects of a partition: who gets an event, what it changes, what falls due, and who is held no longer.
 
-from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
+Two things take long and go on step by step, with checkpoints in between, always in the same order, so that the place
+they have come to tells what was done:
+
+    time passes        by instant, then by subject: what falls due before (`clock`, `fired`) was written
+    policies change    by ticket: those up to `changed` follow the new ones, the others the former
+"""
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from streams.desk.clock import NEVER
@@ -34,6 +41,7 @@ class Due(NamedTuple):
     """An entry of the deadline heap."""
 
     at: int
+    name: str
     n: int  # breaks ties: subjects have no order
     subject: Subject
 
@@ -49,7 +57,11 @@ class Subjects:
         self.entry_bytes = 0
         self.touched: set[Subject] = set()  # whose standing row is to be written
         self.surveys: dict[str, dict[Identity, Row]] = {}  # the rows that stand, by the surveys' subject
-        self.clock = -1  # time has passed up to here
+        self.clock = -1  # time has passed up to here,
+        self.fired = ""  # and for the subjects with names up to this one to the end of this instant too
+        self.former: Policies | None = None  # while policies change, those of the tickets after `changed`
+        self.changed = ""
+        self._unchanged: list[str] = []  # a heap of ticket ids
         self._heap: list[Due] = []
         self._pushes = 0
 
@@ -57,19 +69,24 @@ class Subjects:
 
     def take(self, kind: str, subject_id: str, event: Event, raw: bytes, topic: str) -> None:
         """An event of the subject came: fold it in."""
+        if kind == SURVEY:
+            subject_id = _whom(event) + subject_id
         subject = self.held.get((kind, subject_id))
         if subject is None:
-            if (kind, subject_id) in self.released:
+            if self._was_released(kind, subject_id):
                 self.count(topic, event.at, "released", 1)
                 return
             subject = self.held[kind, subject_id] = Subject(kind, subject_id)
+            if kind == TICKET and self.former is not None and subject_id > self.changed:
+                heappush(self._unchanged, subject_id)
             if kind != SURVEY and event.rank:
                 subject.orphan_at = event.at
                 self.count(topic, event.at, "orphans", 1)
         elif (n := subject.find(event)) is not None:
             self._take_again(subject, n, event, raw, topic)
             return
-        if subject.state is not None and event.at > subject.state.released_at:
+        holder = self._named(subject) if kind == SURVEY else subject
+        if holder is not None and holder.state is not None and event.at > holder.state.released_at:
             self.count(topic, event.at, "released", 1)
         if kind == SURVEY:
             self._keep(subject, subject.append(event, raw), raw)
@@ -81,19 +98,19 @@ class Subjects:
         if subject.is_next(event):
             self._keep(subject, subject.append(event, raw), raw)
             if subject.state is None:
-                subject.state = new_state(kind, subject_id, self.policies, self.sheet)
+                subject.state = new_state(kind, subject_id, self._policies(subject), self.sheet)
             subject.last = order_of(event)
             subject.state.apply(event, event.at)
             if subject.state.next_at <= self.clock:  # it came late: what fell due meanwhile follows at once
-                subject.state.pass_time(self.clock)
+                subject.state.pass_time(self._clock(subject))
             self._settle(subject)
         else:
             self._refold(subject, lambda: self._keep(subject, subject.append(event, raw), raw))
-        if subject_id in self.surveys:
-            self._refresh_surveys(self.held[SURVEY, subject_id])
+        if self.surveys:
+            self._refresh_surveys_about(subject)
 
     def _take_again(self, subject: Subject, n: int, event: Event, raw: bytes, topic: str) -> None:
-        """The same identity came before: a duplicate changes nothing; of a conflict, the earlier (time, bytes) stands."""
+        """The identity came before: a duplicate changes nothing; of a conflict, the earlier (time, bytes) stands."""
         stands = event_of(subject.raws[n])
         if subject.raws[n] == raw or stands == event:
             self.count(topic, event.at, "duplicates", 1)
@@ -111,8 +128,7 @@ class Subjects:
             self._refresh_surveys(subject)
         else:
             self._refold(subject, replace)
-            if subject.id in self.surveys:
-                self._refresh_surveys(self.held[SURVEY, subject.id])
+            self._refresh_surveys_about(subject)
 
     def _keep(self, subject: Subject, n: int, raw: bytes) -> None:
         self.entries[subject.key(n)] = raw
@@ -120,26 +136,43 @@ class Subjects:
 
     def _refold(self, subject: Subject, change: Callable[[], object]) -> None:
         """Fold the subject without and with a change of its events, and write the difference."""
-        before = self._fold(subject, self.policies)[1] if subject.raws else {}
+        policies = self._policies(subject)
+        before = self._fold(subject, policies)[1] if subject.raws else {}
         change()
-        subject.state, after = self._fold(subject, self.policies)
+        subject.state, after = self._fold(subject, policies)
         amend(self.sheet, before, after)
         self._adopt(subject)
+        self.touched.add(subject)
 
     def _fold(self, subject: Subject, policies: Policies) -> tuple[State, dict[Identity, Row]]:
         sheet = Sheet()
         events = [event_of(raw) for raw in subject.raws]
-        state = fold(subject.kind, subject.id, events, policies, self.clock, sheet)
+        state = fold(subject.kind, subject.id, events, policies, self._clock(subject), sheet)
         return state, sheet.standing()
+
+    def _clock(self, subject: Subject) -> int:
+        """The instant up to which time has passed for a subject."""
+        return self.clock + (bool(self.fired) and subject.kind + subject.id <= self.fired)
+
+    def _policies(self, subject: Subject) -> Policies:
+        """The policies that a subject follows."""
+        if self.former is None or subject.kind != TICKET or subject.id <= self.changed:
+            return self.policies
+        return self.former
 
     def _adopt(self, subject: Subject) -> None:
         """A state that was folded apart goes on with the partition's sheet."""
         assert subject.state is not None
         subject.state.sheet = self.sheet
         subject.last = max(order_of(event_of(raw)) for raw in subject.raws)
-        self._settle(subject)
+        self._queue(subject)
 
     # Surveys
+
+    def _refresh_surveys_about(self, subject: Subject) -> None:
+        name = subject.kind + subject.id
+        if name in self.surveys:
+            self._refresh_surveys(self.held[SURVEY, name])
 
     def _refresh_surveys(self, subject: Subject) -> None:
         """Make the rows of a subject's surveys anew, and write what changed."""
@@ -152,16 +185,19 @@ class Subjects:
         self._settle(subject)
 
     def _survey_rows(self, subject: Subject) -> dict[Identity, Row]:
-        events = subject.events()
-        ticket = next((event.data.ticket_id for event in events if event.data.ticket_id), None)
-        call = next((event.data.call_id for event in events if event.data.call_id), None)
-        named = self.held.get((TICKET, ticket)) if ticket else self.held.get((CALL, call)) if call else None
-        return survey_rows(subject.id, events, lambda at: self._about(named, at), self.policies)
+        named = self._named(subject)
+        return survey_rows(subject.id[1:], subject.events(), lambda at: self._about(named, at), self.policies)
 
-    def _about(self, named: Subject | None, at: int) -> About:
+    def _named(self, surveys: Subject) -> Subject | None:
+        """The ticket or call that surveys are about, if it is known."""
+        return self.held.get((surveys.id[0], surveys.id[1:])) if surveys.id[0] != SURVEY else None
+
+    def _about(self, named: Subject | None, at: int) -> About | None:
         state = None if named is None else stood_at(named, at, self.policies)
         if state is None:
             return About()
+        if at > state.released_at:
+            return None
         if isinstance(state, Ticket):
             team, channel, _, _, segment, category, _ = state.dims
             return About(team, channel, segment, state.agent_id, category)
@@ -170,27 +206,23 @@ class Subjects:
     # Time
 
     def pass_time(self, clock: int, full: Callable[[], bool]) -> None:
-        """Fire all that is due before `clock`; stop early, at a deadline's boundary, when the checkpoint is `full`."""
-        again: list[Subject] = []
-        while self._heap and self._heap[0].at <= clock:
+        """Fire all that is due before `clock`; stop early, between two subjects, when the checkpoint is `full`."""
+        while self._heap and self._heap[0].at < clock:
             if full():
-                clock = self._heap[0].at
-                break
-            due = heappop(self._heap)
-            subject = due.subject
-            if subject.queued_at != due.at:
+                return
+            at, name, _, subject = heappop(self._heap)
+            self.clock, self.fired = max((at, name), (self.clock, self.fired))
+            if subject.queued_at != at:
                 continue  # it changed meanwhile, and was queued anew
             subject.queued_at = None
-            if self._release_at(subject) < clock:
+            if self._release_at(subject) <= at:
                 self._release(subject)
                 continue
-            if subject.state is not None and subject.state.next_at <= clock:
-                subject.state.pass_time(clock)
+            if subject.state is not None and subject.state.next_at <= at:
+                subject.state.pass_time(at + 1)
                 self.touched.add(subject)
-            again.append(subject)
-        self.clock = max(self.clock, clock)
-        for subject in again:
             self._queue(subject)
+        self.clock, self.fired = clock, ""
 
     def _settle(self, subject: Subject) -> None:
         self.touched.add(subject)
@@ -203,46 +235,73 @@ class Subjects:
         if at < NEVER and at != subject.queued_at:
             subject.queued_at = at
             self._pushes += 1
-            heappush(self._heap, Due(at, self._pushes, subject))
+            heappush(self._heap, Due(at, subject.kind + subject.id, self._pushes, subject))
 
     def _release_at(self, subject: Subject) -> int:
-        """When a subject leaves memory: a day after the hold, so that what is late meets it still."""
+        """When a subject leaves memory: a day after the hold, so that what is late meets it still.
+
+        Surveys go with the ticket or call they are about; those of nobody known, a hold after the last of them.
+        """
         if subject.state is not None:
             return subject.state.released_at + DAY
-        if subject.kind == SURVEY and subject.raws:
-            last = event_of(subject.raws[-1]).at
+        if subject.kind == SURVEY and subject.raws and self._named(subject) is None:
+            last = max(event_of(raw).at for raw in subject.raws)
             return last + self.policies.at(last).hold_ms + DAY
         return NEVER
 
     def _release(self, subject: Subject) -> None:
-        for n in range(len(subject.raws)):
-            self.entries[subject.key(n)] = None
+        self._forget(subject)
         self.entries[_released_key(subject.kind, subject.id)] = b""
         self.released.add((subject.kind, subject.id))
-        self.held.pop((subject.kind, subject.id), None)
+        if subject.kind != SURVEY and (surveys := self.held.get((SURVEY, subject.kind + subject.id))) is not None:
+            self._forget(surveys)
+
+    def _forget(self, subject: Subject) -> None:
+        for n in range(len(subject.raws)):
+            self.entries[subject.key(n)] = None
+        del self.held[subject.kind, subject.id]
         self.surveys.pop(subject.id, None)
+        subject.queued_at = None
+
+    def _was_released(self, kind: str, subject_id: str) -> bool:
+        about = (subject_id[0], subject_id[1:]) if kind == SURVEY and subject_id[0] != SURVEY else (kind, subject_id)
+        return (kind, subject_id) in self.released or about in self.released
 
     # Policy
 
-    def change_policies(self, policies: Policies) -> None:
-        """Closures became known: fold every ticket under the old and the new calendars, and write the difference."""
-        for subject in list(self.held.values()):
-            if subject.state is None:
-                continue
-            if isinstance(subject.state, Ticket):
-                _, before = self._fold(subject, self.policies)
-                subject.state, after = self._fold(subject, policies)
-                amend(self.sheet, before, after)
+    def begin_change(self, former: Policies, policies: Policies, changed: str = "") -> None:
+        """Closures became known: tickets up to `changed` follow the new policies, the others by `go_on_changing`."""
+        self.former, self.policies, self.changed = former, policies, changed
+        self._unchanged = [subject_id for kind, subject_id in self.held if kind == TICKET and subject_id > changed]
+        heapify(self._unchanged)
+
+    def go_on_changing(self, full: Callable[[], bool]) -> bool:
+        """Fold ticket after ticket under former and new policies, and write the difference; False if `full` first."""
+        while self.former is not None and self._unchanged:
+            if full():
+                return False
+            subject_id = heappop(self._unchanged)
+            if (subject := self.held.get((TICKET, subject_id))) is not None:
+                before = self._fold(subject, self.former)[1]
+                subject.state, after = self._fold(subject, self.policies)
+                if amend(self.sheet, before, after):
+                    self.touched.add(subject)
                 self._adopt(subject)
-            else:
-                subject.state.policies = policies
-        self.policies = policies
+            self.changed = subject_id
+        self.former = None
+        return True
 
     # Restore
 
-    def restore(self, raws: dict[tuple[str, str], dict[int, bytes]], released: Iterable[tuple[str, str]]) -> None:
+    def load_released(self, key: bytes, released: bool) -> None:
+        """Remember, from its key in the changelog, that a subject was released; or that it was not after all."""
+        if released:
+            self.released.add(_released(key))
+        else:
+            self.released.discard(_released(key))
+
+    def restore(self, raws: dict[tuple[str, str], dict[int, bytes]]) -> None:
         """Fold all subjects again from their events: nothing is written, for it was before."""
-        self.released = set(released)
         for (kind, subject_id), numbered in raws.items():
             subject = self.held[kind, subject_id] = Subject(kind, subject_id)
             subject.raws = [raw for _, raw in sorted(numbered.items())]
@@ -252,13 +311,15 @@ class Subjects:
                 continue
             if all(event.rank for event in events):
                 subject.orphan_at = events[0].at
-            subject.state, _ = self._fold(subject, self.policies)
+            subject.state, _ = self._fold(subject, self._policies(subject))
             self._adopt(subject)
         for (kind, subject_id), subject in self.held.items():
             if kind == SURVEY:
                 self.surveys[subject_id] = self._survey_rows(subject)
                 self._queue(subject)
         self.touched.clear()
+        if self.former is not None:
+            self.begin_change(self.former, self.policies, self.changed)
 
     def entry(self, key: bytes) -> bytes | None:
         """What the changelog should hold under `key`, a subject's or a released one's."""
@@ -273,6 +334,11 @@ def parse_key(key: bytes) -> tuple[str, str, int]:
     """(kind, subject, number) of an event's key in the changelog."""
     subject, _, n = key[1:].decode().rpartition("\0")
     return key[:1].decode(), subject, int(n)
+
+
+def _whom(survey: Event) -> str:
+    """The kind of what a survey is about: a ticket, a call, or nobody but itself."""
+    return TICKET if survey.data.ticket_id else CALL if survey.data.call_id else SURVEY
 
 
 def _released_key(kind: str, subject_id: str) -> bytes:

@@ -30,27 +30,33 @@ class About(NamedTuple):
 
 
 def survey_rows(
-    subject: str, events: Sequence[Event], about: Callable[[int], About], policies: Policies
+    subject: str, events: Sequence[Event], about: Callable[[int], About | None], policies: Policies
 ) -> dict[Identity, Row]:
     """All rows of the surveys about one subject.
 
-    `events`: its survey events in order; `about(at)`: the ticket or call it names, as it stood at `at`.
+    `events`: its survey events in order; `about(at)`: the ticket or call it names, as it stood at `at`, None if it was
+    released by then: a survey of that time changes nothing.
     """
     offers: dict[str, SurveyOffered] = {}
     responses: dict[tuple[str, str], SurveyResponded] = {}
+    told: dict[int, About] = {}
     for event in events:
+        stood = about(event.at)
+        if stood is None:
+            continue
+        told[event.at] = stood
         if isinstance(event, SurveyOffered):
             offers[event.data.survey_id] = event
         elif isinstance(event, SurveyResponded):
             responses[event.data.survey_id, event.data.metric] = event
     rows: list[Row] = []
     for offer in offers.values():
-        stood = about(offer.at)
+        stood = told[offer.at]
         rows.append(_fact(subject, offer, offer.data.metric or "", stood, {"offered": 1}))
         if not any(survey_id == offer.data.survey_id for survey_id, _ in responses):
             rows.append(_standing(subject, offer, None, stood))
     for response in responses.values():
-        data, stood = response.data, about(response.at)
+        data, stood = response.data, told[response.at]
         stood = About(
             data.team or stood.team,
             data.channel or stood.channel,

@@ -1,9 +1,9 @@
 """A ticket: what each of its events does to its properties, its clocks, its counts and its place in the backlog.
 
-    created ──> assigned/updated ──> replied ... ──> solved ──> closed          merged: the end
-      │            retarget            │              │  ^
-      ├─ first_response ───────────────┘ fulfilled    │  └── reopened: `reactivated`, or a new cycle
-      └─ resolution ──────────────────────────────────┘ fulfilled
+created ──> assigned/updated ──> replied ... ──> solved ──> closed          merged: the end
+  │            retarget            │              │  ^
+  ├─ first_response ───────────────┘ fulfilled    │  └── reopened: `reactivated`, or a new cycle
+  └─ resolution ──────────────────────────────────┘ fulfilled
 """
 
 from collections.abc import Callable
@@ -158,11 +158,13 @@ class Ticket(Book):
             for clock in self._active(FIRST), self._active(NEXT):
                 if clock is not None:
                     clock.fulfil(at, cause, self)
-        elif data.author == "customer" and self.created_at is not None:
-            if self._active(NEXT) is None and (self.agent_replied or self.first_unanswered):
-                policy = self.policies.at(at)
-                cycle = sum(clock.metric == NEXT for clock in self.clocks) + 1
-                self._start(NEXT, cycle, policy, at, cause)
+        elif data.author == "customer" and self.created_at is not None and self._awaits_next():
+            cycle = sum(clock.metric == NEXT for clock in self.clocks) + 1
+            self._start(NEXT, cycle, self.policies.at(at), at, cause)
+
+    def _awaits_next(self) -> bool:
+        """Whether a reply of the customer starts a next_response: no other runs, and the first is over."""
+        return self._active(NEXT) is None and (self.agent_replied or self.first_unanswered)
 
     def set_stage(self, data: events.StageChanged, at: int, cause: Cause) -> None:
         """The complaint procedure goes on: count the time in the stage left."""
@@ -362,7 +364,9 @@ class Ticket(Book):
 
     def _settle_next(self) -> None:
         next_at = min((clock.next_at for clock in self.clocks if clock.state < State.FULFILLED), default=NEVER)
-        self.next_at = min(next_at, self._switch_at() - 1) if self.policies.switches else next_at
+        if self.policies.switches and (switch_at := self._switch_at()) < NEVER:
+            next_at = min(next_at, switch_at - 1)
+        self.next_at = next_at
 
     def standing(self) -> TicketRow:
         """The ticket as it stands."""

@@ -1,9 +1,9 @@
 """Log time: how far the log of each input topic has come, and with it the partition's clock.
 
-    tickets   ────────────●            watermarks: the latest business time seen
-    calls     ───────●                 the clock is the least of them
-    advanced  ──────────|              `clock.advanced` moves a topic's watermark, and no other event moves it
-                        |──1 h──|      more than an hour past the last one: a single odd time cannot run away with it
+tickets   ────────────●            watermarks: the latest business time seen
+calls     ───────●                 the clock is the least of them
+advanced  ──────────|              `clock.advanced` moves a topic's watermark, and no other event moves it
+                    |──1 h──|      more than an hour past the last one: a single odd time cannot run away with it
 """
 
 from collections.abc import Sequence

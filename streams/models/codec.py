@@ -1,4 +1,4 @@
-"""Bytes to events: each message is an event, a dead letter with its reason, or of a type that we do not know; never an exception."""
+"""Bytes to events: each message is an event, a dead letter with its reason, or of unknown type; never an exception."""
 
 from collections.abc import Iterable
 from functools import reduce

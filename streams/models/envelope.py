@@ -26,7 +26,7 @@ class Data(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 class Event(msgspec.Struct, tag_field="type", kw_only=True):
-    """One CloudEvent. `at` is its business time in ms, set by the codec from `time`; `rank` orders events of one instant."""
+    """One CloudEvent. `at`: business time in ms, set by the codec from `time`; `rank` orders events of one instant."""
 
     rank: ClassVar[int] = 1
     specversion: Literal["1.0"]

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -17,9 +16,8 @@ from dashboards.grafana.generate import files
 from dashboards.grafana.macros import ALL, Range, expand
 from dashboards.grafana.operations_now import operations_now
 from dashboards.grafana.panels import SHARE, dashboard, row, stat
+from tests.recorded import service_month
 
-ROOT = Path(__file__).parents[2]
-MONTH = ROOT.parent / "shared" / "data" / "service_month.jsonl.gz"
 VIEWS = {
     "events", "sla_ledger", "sla_outcomes", "ticket_minutes", "call_minutes", "survey_minutes", "window_minutes",
     "backlog_minutes", "tickets", "calls", "surveys", "customers", "due_next", "service_levels", "satisfaction",
@@ -84,8 +82,6 @@ class Desk(NamedTuple):
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     pytest.importorskip("chdb")
-    if not MONTH.exists():
-        pytest.skip(f"{MONTH.name} is not here")
     from sinks.clickhouse.client import connect
     from sinks.clickhouse.migrate import migrate
     from sinks.clickhouse.writer import Writer
@@ -97,7 +93,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     try:
         with connect(server.url) as client:
             migrate(client, "deskwatch")
-        with connect(server.url, database="deskwatch") as client, gzip.open(MONTH) as lines:
+        with connect(server.url, database="deskwatch") as client, gzip.open(service_month()) as lines:
             policy = policies.load(policies.DEFAULT)
             recompute((line.strip() for line in lines), policy, Writer(client, "deskwatch", policy))
             first, last = client.query("SELECT min(time), max(time) FROM events").result_rows[0]

@@ -47,7 +47,11 @@ CALL: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 SURVEY: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "offered": _some(ticket_id=st.just("t1")),
     "responded": _all(
-        metric=st.just("csat"), score=st.integers(1, 5), scale_min=st.just(1), scale_max=st.just(5), ticket_id=st.just("t1")
+        metric=st.just("csat"),
+        score=st.integers(1, 5),
+        scale_min=st.just(1),
+        scale_max=st.just(5),
+        ticket_id=st.just("t1"),
     ),
 }
 

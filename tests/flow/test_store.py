@@ -138,3 +138,22 @@ def test_a_database_without_schema_ends_the_worker_with_a_sentence(
     finally:
         worker.process.kill()
     assert "deskwatch migrate" in worker.text()
+
+
+def test_a_worker_whose_clickhouse_is_away_ends_promptly(
+    server: FaultyServer, environment: dict[str, str], tmp_path: Path
+) -> None:
+    client = connect(server.url)
+    migrate(client, "away")
+    client.close()
+    server.inject(refuse(210), "desk.closed", times=1000)  # the first that it asks
+    worker = Worker("d", "streams.app:store", {**environment, "DESKWATCH_DATABASE": "away"}, tmp_path / "d.log")
+    try:
+        wait_for("it to say so", lambda: "waiting for it (nothing is lost)" in worker.text())
+        code, seconds = worker.stop()
+    finally:
+        worker.process.kill()
+        server._planned.clear()
+    assert code == 0
+    assert seconds < 5
+    assert worker.text().count("waiting for it") == 1

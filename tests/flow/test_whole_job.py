@@ -13,20 +13,24 @@ from tests.recorded import service_month
 
 pytestmark = pytest.mark.embedded
 
+
+def broken(identity: str, kind: str, data: str, time: str = "2026-10-17T08:00:00Z") -> bytes:
+    """A line that is no event, for what its data or time say."""
+    head = f'"specversion":"1.0","id":"{identity}","source":"t","type":"{kind}","time":"{time}"'
+    return f'{{{head},"data":{data}}}'.encode()
+
+
 BROKEN = {
     "malformed JSON": b'{"specversion":"1.0","id":"x1",',
-    "no ticket_id": b'{"specversion":"1.0","id":"x2","source":"t","type":"ticket.created","time":"2026-10-17T08:00:00Z","data":{}}',
-    "wrong type": b'{"specversion":"1.0","id":"x3","source":"t","type":"call.answered","time":"2026-10-17T08:00:00Z",'
-    b'"data":{"call_id":"c","wait_s":"long"}}',
-    "negative duration": b'{"specversion":"1.0","id":"x4","source":"t","type":"call.answered","time":"2026-10-17T08:00:00Z",'
-    b'"data":{"call_id":"c","wait_s":-1}}',
-    "year 9999": b'{"specversion":"1.0","id":"x5","source":"t","type":"ticket.created","time":"9999-12-31T23:59:59Z",'
-    b'"data":{"ticket_id":"t"}}',
-    "score outside": b'{"specversion":"1.0","id":"x6","source":"t","type":"survey.responded","time":"2026-10-17T08:00:00Z",'
-    b'"data":{"survey_id":"s","metric":"csat","score":9,"scale_min":1,"scale_max":5}}',
-    "not UTF-8": b'{"specversion":"1.0","id":"x7\xff","source":"t","type":"ticket.created","time":"2026-10-17T08:00:00Z"}',
-    "2 MB": b'{"specversion":"1.0","id":"x8","source":"t","type":"ticket.created","time":"2026-10-17T08:00:00Z",'
-    b'"data":{"ticket_id":"t","url":"' + b"u" * (2 << 20) + b'"}}',
+    "no ticket_id": broken("x2", "ticket.created", "{}"),
+    "wrong type": broken("x3", "call.answered", '{"call_id":"c","wait_s":"long"}'),
+    "negative duration": broken("x4", "call.answered", '{"call_id":"c","wait_s":-1}'),
+    "year 9999": broken("x5", "ticket.created", '{"ticket_id":"t"}', "9999-12-31T23:59:59Z"),
+    "score outside": broken(
+        "x6", "survey.responded", '{"survey_id":"s","metric":"csat","score":9,"scale_min":1,"scale_max":5}'
+    ),
+    "not UTF-8": broken("x7", "ticket.created", '{"ticket_id":"t"}').replace(b"x7", b"x7\xff"),
+    "2 MB": broken("x8", "ticket.created", '{"ticket_id":"t","url":"' + "u" * (2 << 20) + '"}'),
 }
 UNKNOWN = b'{"specversion":"1.0","id":"y","source":"t","type":"ticket.sneezed","time":"2026-10-17T08:00:00Z","data":{}}'
 

@@ -25,6 +25,7 @@ from streams import policies
 from streams.desk.desk import Desk
 from streams.models.rows import ProgressRow
 from streams.partition import Partition, Statistics
+from streams.settings import SettingsError, load
 
 POLICIES = policies.load(policies.DEFAULT)
 
@@ -37,7 +38,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def page() -> Iterator[Any]:
-    """Serves metrics and returns the page: by metric name, its type and samples, by the labels in alphabetical order."""
+    """Serves metrics and returns the page: by metric name, its type and samples, by the labels in their order."""
     servers: list[Any] = []
 
     def read(served: Any) -> dict[str, tuple[str, dict[tuple[str, ...], float]]]:
@@ -235,6 +236,13 @@ def test_only_this_machine_is_served() -> None:
     assert server.server_address[0] == "127.0.0.1"
     server.shutdown()
     server.server_close()
+
+
+def test_the_address_is_a_setting() -> None:
+    assert load({"DESKWATCH_METRICS_HOST": "0.0.0.0"}).metrics_host == "0.0.0.0"
+    assert load({}).metrics_host == "127.0.0.1"
+    with pytest.raises(SettingsError, match="DESKWATCH_METRICS_HOST = 'http://x' is not an address to serve"):
+        load({"DESKWATCH_METRICS_HOST": "http://x"})
 
 
 @pytest.mark.embedded

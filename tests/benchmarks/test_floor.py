@@ -1,0 +1,32 @@
+"""The floor of the project's speed and memory, on this machine, with nothing else running."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.recorded import service_month
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
+
+
+def bench(*arguments: str) -> dict[str, dict[str, Any]]:
+    command = [sys.executable, "-c", "from streams.cli.main import main; main()", "bench", "--json", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
+
+
+def test_the_whole_job_on_a_million_events() -> None:
+    whole = bench(str(service_month()), "--only", "whole_job", "--only", "idiomatic_faust", "--only", "raw_drain")[
+        "whole_job"
+    ]
+    assert whole["times_idiomatic_faust"] >= 10
+    assert whole["of_raw_drain"] >= 0.08
+
+
+def test_a_worker_holds_a_hundred_thousand_open_tickets_in_400_mb() -> None:
+    assert bench("--only", "track_memory")["track_memory"]["rss_mb"] < 400
