@@ -9,15 +9,17 @@ again at a restore. The partition's time is the wall clock, or, in a replay, the
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from streams.desk import messages
+from streams.desk.closures import CLOSURE, Closures
 from streams.desk.panes import KEPT, LocalDays, Panes
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet
-from streams.desk.subject import CALL, SURVEY, TICKET, event_of
+from streams.desk.subject import CALL, SURVEY, TICKET
 from streams.desk.subjects import RELEASED, Subjects, parse_key
 from streams.desk.watermark import Watermarks
 from streams.models import calls, surveys, tickets
@@ -28,7 +30,7 @@ from streams.models.rows import Row
 from streams.models.signals import ClockAdvanced, DeskClosed
 from streams.partition_state import Cut, Output, Record
 
-HEAD, PANE, CLOSURE = b"h", b"p", b"k"  # first byte of a changelog key; subjects have t, c, s, released ones r
+HEAD, PANE = b"h", b"p"  # first byte of a changelog key; subjects have t, c, s, released ones r, closures k
 FULL = 4 << 20  # bytes of a checkpoint above which it is to be written
 ROW_BYTES, PANE_BYTES = 300, 600  # about what one takes in a checkpoint
 IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
@@ -48,7 +50,7 @@ class Head(msgspec.Struct, array_like=True):
     opened: int
     clock: int
     fired: str = ""
-    closing: tuple[bytes, bytes | None] | None = None
+    closing: tuple[bytes, bytes | None] | None = None  # see Closures.under_way
     changed: str = ""
 
 
@@ -64,10 +66,7 @@ class Desk:
         self.sheet = Sheet(self.panes)
         self.subjects = Subjects(policies, self.sheet, self._count)
         self.watermarks = Watermarks(INPUTS)
-        self.closures: dict[bytes, bytes] = {}  # by changelog key, the events as they came
-        self.closing: tuple[bytes, bytes | None] | None = (
-            None  # the closure that tickets are still to follow, and what stood
-        )
+        self.closures = Closures(policies, self.subjects)
         self.totals: Counter[str] = Counter()  # since the start of this process, for the metrics
         self._arrived: Counter[tuple[str, int, str]] = Counter()
         self._letters: list[Output] = []
@@ -116,8 +115,10 @@ class Desk:
         elif isinstance(event, ClockAdvanced):
             self.watermarks.advance(topic, parse_instant(event.data.to))
         else:
-            if isinstance(event, DeskClosed) and not self._close(event, raw, topic, full):
-                return False
+            if isinstance(event, DeskClosed):
+                count = partial(self._count, topic, event.at)
+                if not self.closures.take(event, raw, full, count):
+                    return False
             self._arrived[topic, event.at - event.at % HOUR, "events"] += 1
             self.watermarks.see(topic, event.at)
         return True
@@ -136,47 +137,6 @@ class Desk:
     def _count(self, topic: str, at: int, what: str, number: int) -> None:
         self._arrived[topic, at - at % HOUR, what] += number
         self.totals[what] += number
-
-    def _close(self, event: DeskClosed, raw: bytes, topic: str, full: Callable[[], bool]) -> bool:
-        """An ad-hoc closure of a calendar changes the past and the future of every clock on it: ticket by ticket.
-
-        While it does, its record is not done with: the offset in the checkpoints stays before it, and it comes again.
-
-            record     closed ─> t1 t2 ... full | checkpoint | closed ─> ... t8 t9 | next
-        """
-        key = CLOSURE + f"{event.source}\0{event.id}".encode()
-        stands = self.closures.get(key)
-        going_on = self.closing is not None and self.closing[0] == key and stands == raw
-        if not going_on:
-            if not self._go_on_closing(full):  # with another one
-                return False
-            if stands is not None and (stands == raw or event_of(stands) == event):
-                self._count(topic, event.at, "duplicates", 1)
-                return True
-            if stands is not None:
-                self._count(topic, event.at, "conflicts", 1)
-                if (event.at, raw) >= (event_of(stands).at, stands):
-                    return True
-            former = self._policies(self.closures)
-            self.closures[key] = self.subjects.entries[key] = raw
-            self.closing = (key, stands)
-            self.subjects.begin_change(former, self._policies(self.closures))
-        return self._go_on_closing(full)
-
-    def _go_on_closing(self, full: Callable[[], bool]) -> bool:
-        if not self.subjects.go_on_changing(full):
-            return False
-        self.closing = None
-        return True
-
-    def _policies(self, closures: Mapping[bytes, bytes]) -> Policies:
-        closed: dict[str, list[tuple[int, int]]] = {}
-        for raw in closures.values():
-            event = event_of(raw)
-            assert isinstance(event, DeskClosed)
-            span = parse_instant(event.data.begins), parse_instant(event.data.ends)
-            closed.setdefault(event.data.calendar, []).append(span)
-        return self.given.with_closures(closed) if closed else self.given
 
     # Time
 
@@ -243,9 +203,9 @@ class Desk:
         return list(self.sheet.rows.values())
 
     def _head(self) -> bytes:
-        marks, subjects = self.watermarks, self.subjects
+        marks, subjects, closing = self.watermarks, self.subjects, self.closures.under_way
         head = Head(
-            marks.seen, marks.advanced, self.panes.opened, self.clock, subjects.fired, self.closing, subjects.changed
+            marks.seen, marks.advanced, self.panes.opened, self.clock, subjects.fired, closing, subjects.changed
         )
         return msgspec.msgpack.encode(head)
 
@@ -263,10 +223,7 @@ class Desk:
             else:
                 self.panes.load(value)
         elif kind == CLOSURE:
-            if value is None:
-                self.closures.pop(key, None)
-            else:
-                self.closures[key] = value
+            self.closures.load(key, value)
         elif kind == RELEASED:
             self.subjects.load_released(key, value is not None)
         else:
@@ -276,7 +233,7 @@ class Desk:
         self.watermarks.seen.update(head.seen)
         self.watermarks.advanced, self.panes.opened = head.advanced, head.opened
         self.subjects.clock, self.subjects.fired, self.subjects.changed = head.clock, head.fired, head.changed
-        self.closing = head.closing
+        self.closures.under_way = head.closing
 
     def _load_event(self, key: bytes, value: bytes | None) -> None:
         subject_kind, subject_id, n = parse_key(key)
@@ -290,11 +247,7 @@ class Desk:
 
     def restored(self) -> None:
         """Fold every subject again."""
-        self.subjects.policies = self._policies(self.closures)
-        if self.closing is not None:
-            key, stood = self.closing
-            former = {other: raw for other, raw in self.closures.items() if other != key}
-            self.subjects.former = self._policies(former if stood is None else {**former, key: stood})
+        self.closures.restored()
         self.subjects.restore(self._raws)
         self._raws = {}
         self.panes.changed.clear()
@@ -310,7 +263,7 @@ class Desk:
                 else:
                     self.subjects.entries[key] = None
             elif key[:1] == CLOSURE:
-                self.subjects.entries[key] = self.closures.get(key)
+                self.subjects.entries[key] = self.closures.known.get(key)
             elif key[:1] != HEAD:
                 self.subjects.entries[key] = self.subjects.entry(key)
         self._folded = True

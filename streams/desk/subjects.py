@@ -25,10 +25,8 @@ from streams.desk.subject import (
     new_state,
     order_of,
     places,
-    stood_at,
 )
-from streams.desk.survey import About, survey_rows
-from streams.desk.ticket import Ticket
+from streams.desk.surveys import Surveys
 from streams.models.envelope import Event
 from streams.models.instants import DAY
 from streams.models.rows import Identity, Row
@@ -56,7 +54,7 @@ class Subjects:
         self.entries: dict[bytes, bytes | None] = {}
         self.entry_bytes = 0
         self.touched: set[Subject] = set()  # whose standing row is to be written
-        self.surveys: dict[str, dict[Identity, Row]] = {}  # the rows that stand, by the surveys' subject
+        self.surveys = Surveys(self.held, sheet)
         self.clock = -1  # time has passed up to here,
         self.fired = ""  # and for the subjects with names up to this one to the end of this instant too
         self.former: Policies | None = None  # while policies change, those of the tickets after `changed`
@@ -85,7 +83,7 @@ class Subjects:
         elif (n := subject.find(event)) is not None:
             self._take_again(subject, n, event, raw, topic)
             return
-        holder = self._named(subject) if kind == SURVEY else subject
+        holder = self.surveys.named(subject) if kind == SURVEY else subject
         if holder is not None and holder.state is not None and event.at > holder.state.released_at:
             self.count(topic, event.at, "released", 1)
         if kind == SURVEY:
@@ -106,7 +104,7 @@ class Subjects:
             self._settle(subject)
         else:
             self._refold(subject, lambda: self._keep(subject, subject.append(event, raw), raw))
-        if self.surveys:
+        if self.surveys.rows:
             self._refresh_surveys_about(subject)
 
     def _take_again(self, subject: Subject, n: int, event: Event, raw: bytes, topic: str) -> None:
@@ -167,41 +165,13 @@ class Subjects:
         subject.last = max(order_of(event_of(raw)) for raw in subject.raws)
         self._queue(subject)
 
-    # Surveys
+    def _refresh_surveys(self, surveys: Subject) -> None:
+        self.surveys.refresh(surveys, self.policies)
+        self._settle(surveys)
 
     def _refresh_surveys_about(self, subject: Subject) -> None:
-        name = subject.kind + subject.id
-        if name in self.surveys:
-            self._refresh_surveys(self.held[SURVEY, name])
-
-    def _refresh_surveys(self, subject: Subject) -> None:
-        """Make the rows of a subject's surveys anew, and write what changed."""
-        before = self.surveys.get(subject.id, {})
-        for row in before.values():
-            row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
-        after = self._survey_rows(subject)
-        self.surveys[subject.id] = after
-        amend(self.sheet, before, after)
-        self._settle(subject)
-
-    def _survey_rows(self, subject: Subject) -> dict[Identity, Row]:
-        named = self._named(subject)
-        return survey_rows(subject.id[1:], subject.events(), lambda at: self._about(named, at), self.policies)
-
-    def _named(self, surveys: Subject) -> Subject | None:
-        """The ticket or call that surveys are about, if it is known."""
-        return self.held.get((surveys.id[0], surveys.id[1:])) if surveys.id[0] != SURVEY else None
-
-    def _about(self, named: Subject | None, at: int) -> About | None:
-        state = None if named is None else stood_at(named, at, self.policies)
-        if state is None:
-            return About()
-        if at > state.released_at:
-            return None
-        if isinstance(state, Ticket):
-            team, channel, _, _, segment, category, _ = state.dims
-            return About(team, channel, segment, state.agent_id, category)
-        return About(state.team, "phone", state.segment, state.agent_id, state.category)
+        if (surveys := self.surveys.about(subject)) is not None:
+            self._refresh_surveys(surveys)
 
     # Time
 
@@ -244,7 +214,7 @@ class Subjects:
         """
         if subject.state is not None:
             return subject.state.released_at + DAY
-        if subject.kind == SURVEY and subject.raws and self._named(subject) is None:
+        if subject.kind == SURVEY and subject.raws and self.surveys.named(subject) is None:
             last = max(event_of(raw).at for raw in subject.raws)
             return last + self.policies.at(last).hold_ms + DAY
         return NEVER
@@ -260,7 +230,7 @@ class Subjects:
         for n in range(len(subject.raws)):
             self.entries[subject.key(n)] = None
         del self.held[subject.kind, subject.id]
-        self.surveys.pop(subject.id, None)
+        self.surveys.rows.pop(subject.id, None)
         subject.queued_at = None
 
     def _was_released(self, kind: str, subject_id: str) -> bool:
@@ -313,9 +283,9 @@ class Subjects:
                 subject.orphan_at = events[0].at
             subject.state, _ = self._fold(subject, self._policies(subject))
             self._adopt(subject)
-        for (kind, subject_id), subject in self.held.items():
-            if kind == SURVEY:
-                self.surveys[subject_id] = self._survey_rows(subject)
+        for subject in self.held.values():
+            if subject.kind == SURVEY:
+                self.surveys.restore(subject, self.policies)
                 self._queue(subject)
         self.touched.clear()
         if self.former is not None:

@@ -9,74 +9,45 @@ created ──> assigned/updated ──> replied ... ──> solved ──> clos
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from streams.desk.book import Book, Cause, Dimensions, Passing, tags_of
-from streams.desk.clock import NEVER, Clock, State
+from streams.desk.book import Cause, Dimensions, tags_of
+from streams.desk.clock import NEVER, State
 from streams.desk.policy import Policies, Policy
 from streams.desk.sheet import Sheet
+from streams.desk.ticket_clocks import DONE, FIRST, NEXT, RESOLUTION, TicketClocks
 from streams.models import tickets as events
 from streams.models.envelope import Event
-from streams.models.rows import SpanRow, TicketRow
-
-FIRST, NEXT, RESOLUTION = METRICS = ("first_response", "next_response", "resolution")
-DONE = ("solved", "closed")
+from streams.models.rows import TicketRow
 
 
-class Ticket(Book):
+class Ticket(TicketClocks):
     """A ticket as it stands after its events so far. A plain fold: `apply` events in order, `pass_time` in between."""
 
     __slots__ = (
-        "agent_replied",
-        "clocks",
         "closed_at",
-        "created_at",
         "customer_id",
         "ended_at",
-        "fired_at",
         "first_replied_at",
-        "first_unanswered",
         "hops",
-        "merged_into",
-        "next_at",
         "parent_id",
-        "policies",
         "reassignments",
-        "released_at",
         "reopenings",
         "replies",
         "severity",
         "solved_at",
-        "span",
-        "spans",
         "stage",
         "stage_since",
-        "status",
-        "switch",
-        "tags",
         "updated_at",
     )
 
     def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
-        super().__init__(ticket_id, sheet)
-        self.policies = policies
-        self.created_at: int | None = None
-        self.status = self.customer_id = self.stage = self.severity = self.parent_id = self.merged_into = ""
-        self.tags: tuple[str, ...] = ()
-        self.clocks: list[Clock] = []  # in the order they started; of each metric the last one is current
-        self.agent_replied = self.first_unanswered = False
+        super().__init__(ticket_id, policies, sheet)
+        self.customer_id = self.stage = self.severity = self.parent_id = ""
         self.first_replied_at: int | None = None
         self.solved_at: int | None = None
         self.closed_at: int | None = None
         self.ended_at: int | None = None  # solved, closed or merged, and not reopened since
         self.updated_at = self.stage_since = 0
         self.replies = self.hops = self.reassignments = self.reopenings = 0
-        self.span: SpanRow | None = None  # its stretch in the backlog now
-        self.spans = 0  # how many there were
-        self.switch = 0  # how many switches of the policy it has seen
-        self.next_at = NEVER  # the next instant at which the passing of time does something
-        self.fired_at = -1  # the last such instant: an event no later than this is out of order
-        self.released_at = NEVER  # when it will be held no longer
 
     # Events
 
@@ -162,10 +133,6 @@ class Ticket(Book):
             cycle = sum(clock.metric == NEXT for clock in self.clocks) + 1
             self._start(NEXT, cycle, self.policies.at(at), at, cause)
 
-    def _awaits_next(self) -> bool:
-        """Whether a reply of the customer starts a next_response: no other runs, and the first is over."""
-        return self._active(NEXT) is None and (self.agent_replied or self.first_unanswered)
-
     def set_stage(self, data: events.StageChanged, at: int, cause: Cause) -> None:
         """The complaint procedure goes on: count the time in the stage left."""
         if self.stage and data.stage != self.stage:
@@ -198,73 +165,6 @@ class Ticket(Book):
             if clock.metric == data.metric and data.cycle in (None, clock.cycle):
                 clock.exempt(at, cause, self)
                 return
-
-    # The passing of time
-
-    def pass_time(self, until: int) -> None:
-        """Fire what is due before `until`.
-
-        A switch of the policy comes at the start of its instant, which is the end of the one before:
-
-            instant    |   tau - 1            |   tau            |
-                       | events  breach, risk | switch  events   |
-            fires with next_at = tau - 1 ─────┴──┘
-        """
-        while True:
-            clock = min(self._active_clocks(), key=lambda clock: clock.next_at, default=None)
-            at = NEVER if clock is None else clock.next_at
-            switch_at = self._switch_at()
-            if switch_at <= at and switch_at <= until:
-                self.fired_at = max(self.fired_at, switch_at - 1)
-                self._switch_policy(switch_at)
-            elif clock is not None and at < until:
-                self.fired_at = at
-                clock.fire(self)
-                self._settle(at)
-            else:
-                break
-        self._settle_next()
-
-    def _switch_at(self) -> int:
-        """The next switch of the policy that matters to this ticket."""
-        switches = self.policies.switches
-        if self.switch >= len(switches) or not self._active_clocks():
-            return NEVER
-        return switches[self.switch]
-
-    def _switch_policy(self, at: int) -> None:
-        self.switch += 1
-        policy = self.policies.at(at)
-        for clock in self._active_clocks():
-            clock.match(self._target(clock.metric, policy), at, Passing, self)
-        self._hold_still(policy, at, Passing)
-        self._settle(at)
-
-    # Parts
-
-    def _target(self, metric: str, policy: Policy) -> Any:
-        return policy.target(metric, self.dims, self.tags)
-
-    def _start(self, metric: str, cycle: int, policy: Policy, at: int, cause: Cause) -> None:
-        self.switch = self.policies.switched(at)
-        clock = Clock(metric, cycle, at)
-        self.clocks.append(clock)
-        clock.match(self._target(metric, policy), at, cause, self)
-        if self.status in policy.clocks[metric].pause_on:
-            clock.pause(at, cause, self)
-
-    def _active(self, metric: str) -> Clock | None:
-        for clock in self.clocks:
-            if clock.state < State.FULFILLED and clock.metric == metric:
-                return clock
-        return None
-
-    def _active_clocks(self) -> list[Clock]:
-        """The clocks that have not ended, by metric."""
-        active = [clock for clock in self.clocks if clock.state < State.FULFILLED]
-        if len(active) > 1:
-            active.sort(key=lambda clock: clock.metric)  # first_response, next_response, resolution
-        return active
 
     def _change(self, dims: Dimensions, at: int, cause: Cause) -> None:
         """Take new dimensions, and choose policy and target anew."""
@@ -320,53 +220,6 @@ class Ticket(Book):
         last.reactivate(at, mode == "continue", cause, self)
         self.past_dims = None
         last.match(self._target(RESOLUTION, policy), at, cause, self)
-
-    def _hold_still(self, policy: Policy, at: int, cause: Cause) -> None:
-        """Pause the clocks that stand still in this status, resume the others."""
-        for clock in self._active_clocks():
-            still = self.status in policy.clocks[clock.metric].pause_on
-            if still and clock.state == State.RUNNING:
-                clock.pause(at, cause, self)
-            elif not still and clock.state == State.PAUSED:
-                clock.resume(at, cause, self)
-
-    # What follows from each change
-
-    def _settle(self, at: int) -> None:
-        """Keep the backlog span and the next instant in step."""
-        self._settle_next()
-        if self.created_at is None or self.status in DONE or self.merged_into:
-            self._close_span(at)
-            return
-        at_risk = breached = False
-        for clock in self.clocks:
-            if clock.state < State.FULFILLED and clock.matched:
-                breached |= clock.breached_at is not None
-                at_risk |= clock.at_risk
-        at_risk &= not breached
-        span = self.span
-        if span is None or (span.team, span.at_risk, span.breached) != (self.dims[0], at_risk, breached):
-            self._close_span(at)
-            self.spans += 1
-            team, created_at = self.dims[0], self.created_at
-            self.span = SpanRow("ticket", self.id, self.spans, team, created_at, at, None, int(at_risk), int(breached))
-            self.sheet.put(self.span)
-
-    def _close_span(self, at: int) -> None:
-        span, self.span = self.span, None
-        if span is None:
-            return
-        if span.from_at == at:
-            self.spans -= 1
-            self.sheet.withdraw(span)
-        else:
-            self.sheet.put(msgspec.structs.replace(span, to_at=at, version=0))
-
-    def _settle_next(self) -> None:
-        next_at = min((clock.next_at for clock in self.clocks if clock.state < State.FULFILLED), default=NEVER)
-        if self.policies.switches and (switch_at := self._switch_at()) < NEVER:
-            next_at = min(next_at, switch_at - 1)
-        self.next_at = next_at
 
     def standing(self) -> TicketRow:
         """The ticket as it stands."""

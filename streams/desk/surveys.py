@@ -1,0 +1,56 @@
+"""The surveys of a partition: their rows, made anew whenever a survey or the ticket or call it is about changes.
+
+ticket    created(team a) ──────── assigned(team b) ───────>
+survey               └ answered: team a      └ answered: team b      a corrected ticket corrects the survey's row
+"""
+
+from streams.desk.policy import Policies
+from streams.desk.sheet import Sheet, amend
+from streams.desk.subject import SURVEY, Subject, stood_at
+from streams.desk.survey import About, survey_rows
+from streams.desk.ticket import Ticket
+from streams.models.rows import Identity, Row
+
+
+class Surveys:
+    """The rows of all surveys that stand, by the surveys' subject. `held`: the partition's subjects."""
+
+    def __init__(self, held: dict[tuple[str, str], Subject], sheet: Sheet) -> None:
+        self.held, self.sheet = held, sheet
+        self.rows: dict[str, dict[Identity, Row]] = {}
+
+    def about(self, subject: Subject) -> Subject | None:
+        """The surveys about a ticket or call, if there are any."""
+        name = subject.kind + subject.id
+        return self.held[SURVEY, name] if name in self.rows else None
+
+    def named(self, surveys: Subject) -> Subject | None:
+        """The ticket or call that surveys are about, if it is known."""
+        return self.held.get((surveys.id[0], surveys.id[1:])) if surveys.id[0] != SURVEY else None
+
+    def refresh(self, surveys: Subject, policies: Policies) -> None:
+        """Make their rows anew, and write what changed."""
+        before = self.rows.get(surveys.id, {})
+        for row in before.values():
+            row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
+        self.restore(surveys, policies)
+        amend(self.sheet, before, self.rows[surveys.id])
+
+    def restore(self, surveys: Subject, policies: Policies) -> None:
+        """Make their rows anew; they were written before."""
+        named = self.named(surveys)
+        self.rows[surveys.id] = survey_rows(
+            surveys.id[1:], surveys.events(), lambda at: _about(named, at, policies), policies
+        )
+
+
+def _about(named: Subject | None, at: int, policies: Policies) -> About | None:
+    state = None if named is None else stood_at(named, at, policies)
+    if state is None:
+        return About()
+    if at > state.released_at:
+        return None
+    if isinstance(state, Ticket):
+        team, channel, _, _, segment, category, _ = state.dims
+        return About(team, channel, segment, state.agent_id, category)
+    return About(state.team, "phone", state.segment, state.agent_id, state.category)
