@@ -275,7 +275,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         self.statistics.bytes += size
         position = part.reader.position
         between = await self.changelog.read_between(part.number, position, base) if base != position else []
-        if part.reader.wrote(base, len(records), len(cut.outputs), between):
+        if part.reader.wrote(base, len(records), between):
             return True
         self.statistics.fenced += 1
         part.give_up()

@@ -20,7 +20,7 @@ them again at once, and the changelog's ``min.compaction.lag.ms`` leaves an hour
 A claim that carried offsets, or shared the head's key, would be wrong: compaction would then let it hide a checkpoint.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -63,7 +63,10 @@ class Header(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_header = msgspec.msgpack.Decoder(Header).decode
-_decode_output = msgspec.msgpack.Decoder(tuple[str, bytes | None, bytes, tuple[tuple[str, bytes], ...]]).decode
+_decode_outputs = msgspec.msgpack.Decoder(list[tuple[str, bytes | None, bytes, tuple[tuple[str, bytes], ...]]]).decode
+
+PACK = 256 << 10
+"""About how many bytes of outputs one record of the outbox holds: a record for each would cost more than the output."""
 
 
 def version(epoch: int, sequence: int) -> int:
@@ -73,6 +76,19 @@ def version(epoch: int, sequence: int) -> int:
 
 def _slot(number: int) -> bytes:
     return OUTBOX + number.to_bytes(4, "big")
+
+
+def _packed(outputs: Iterable[Output]) -> Iterator[bytes]:
+    pack: list[Output] = []
+    size = 0
+    for output in outputs:
+        pack.append(output)
+        size += len(output.value)
+        if size > PACK:
+            yield _encode(pack)
+            pack, size = [], 0
+    if pack:
+        yield _encode(pack)
 
 
 @dataclass
@@ -97,6 +113,7 @@ class LogReader:
     checkpoints: int = 0
     """Counting checkpoints read."""
     _skip_to: int = 0
+    _packs: int = 0  # slots of the last checkpoint made here
 
     def apply(self, records: Iterable[LogRecord], load: Callable[[bytes, bytes | None], None]) -> None:
         """Take in records in log order, but none before ``position``; ``load`` gets the entries that count."""
@@ -134,7 +151,7 @@ class LogReader:
             return
         self.slots = max(self.slots, slot + 1)
         if offset >= self._skip_to:
-            self.outbox.append(Output(*_decode_output(value)))
+            self.outbox += [Output(*output) for output in _decode_outputs(value)]
 
     def probe(self) -> "LogReader":
         """Return a reader that goes on from here, to look at what others appended without taking it in."""
@@ -158,13 +175,15 @@ class LogReader:
     def checkpoint(self, cut: Cut, offsets: dict[str, int]) -> list[Entry]:
         """Return the batch of the owner's next checkpoint (sequence + 1), the last outbox's left-over slots cleared."""
         records: list[Entry] = [(ENTRY + key, value) for key, value in cut.entries]
-        records += [(_slot(number), _encode(output)) for number, output in enumerate(cut.outputs)]
-        records += [(_slot(number), None) for number in range(len(cut.outputs), self.slots)]
+        packs = list(_packed(cut.outputs))
+        records += [(_slot(number), pack) for number, pack in enumerate(packs)]
+        records += [(_slot(number), None) for number in range(len(packs), self.slots)]
+        self._packs = len(packs)
         header = Header(self.epoch, self.owner, self.sequence + 1, len(records), offsets)
         return [(HEAD, _encode(header)), *records]
 
-    def wrote(self, base: int, records: int, outputs: int, between: Iterable[LogRecord]) -> bool:
-        """The checkpoint of ``records`` records stands at ``base``; ``between`` is what others put before it.
+    def wrote(self, base: int, records: int, between: Iterable[LogRecord]) -> bool:
+        """The last checkpoint, of ``records`` records, stands at ``base``; ``between`` is what others put before it.
 
         Returns False if one of them is a higher claim: the partition is somebody else's, and nothing may be sent.
         """
@@ -173,7 +192,7 @@ class LogReader:
         if probe.epoch > self.epoch:
             return False
         self.stale |= probe.stale
-        self.slots = max(outputs, probe.slots)  # a zombie's slots below `outputs` have just been overwritten
+        self.slots = max(self._packs, probe.slots)  # a zombie's slots below ours have just been overwritten
         self.zombie = False  # ours is the last head now
         self.sequence += 1
         self.position = base + records

@@ -70,7 +70,7 @@ def pane(partition: int, version: int, key: bytes, row: bytes) -> Output:
 def _warning(row: WarningRow) -> Output:
     state = "withdrawn" if row.is_deleted else row.state
     at = row.raised_at if row.cleared_at is None else row.cleared_at
-    data = {name: getattr(row, name) for name in row.__struct_fields__}
+    data = msgspec.structs.asdict(row)
     event = _event(f"{row.warning_id}/{row.version}", f"warning.{state}", at, data, row.ticket_id)
     return Output(WARNINGS, row.ticket_id.encode(), event)
 

@@ -9,6 +9,7 @@ lateness). A fact for a minute that was put away opens it again under a new numb
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from heapq import heappop, heappush
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -21,45 +22,51 @@ Key = tuple[str, str]  # dimension, value
 KEPT = 2 * DAY
 QUARTER = HOUR // 4
 TICKET_DIMENSIONS = ("team", "channel", "priority", "kind", "segment", "category", "product")
-REMEMBERED = 50_000  # combinations of dimensions whose keys are kept
+REMEMBERED = 50_000  # combinations of dimensions that are kept
+MANY = 64  # combinations in a pane from which it is smaller by single keys
 
 _encode, _decode = msgspec.json.encode, msgspec.json.Decoder(PaneRow).decode
 
 
-class Pane:
-    """A minute's counts: (dimension, value) -> counter -> sum.
+class Keys:
+    """The keys that some counts stand under, and their JSON; equal only to itself, for a dict's sake."""
 
-    What comes in is first summed by combination of dimensions (`fresh`) and spread over the single ones when the pane
-    is looked at: a minute has far fewer combinations than facts.
+    __slots__ = ("encoded", "keys")
+
+    def __init__(self, keys: tuple[Key, ...]) -> None:
+        self.keys = keys
+        self.encoded = msgspec.Raw(_encode(keys))
+
+
+class Pane:
+    """A minute's counts. Facts of one combination of dimensions share their sums; of many, each key has its own.
+
+    A quiet minute has far fewer combinations than keys, a busy one far more: a pane is kept as what is smaller.
     """
 
-    __slots__ = ("counts", "fresh", "opened")
+    __slots__ = ("opened", "sums")
 
-    def __init__(self, opened: int, counts: dict[Key, Counts]) -> None:
-        self.opened, self.counts = opened, counts
-        self.fresh: dict[tuple[Key, ...], Counts] = {}
+    def __init__(self, opened: int) -> None:
+        self.opened = opened
+        self.sums: dict[Keys, Counts] = {}
 
-    def add(self, keys: tuple[Key, ...], counts: Counts, sign: int) -> None:
-        """Add `counts` under each key, or take them away (sign -1)."""
-        sums = self.fresh.get(keys)
+    def add(self, keys: Keys, counts: Counts, sign: int) -> None:
+        """Add `counts` under each of the keys, or take them away (sign -1)."""
+        sums = self.sums.get(keys)
         if sums is None:
-            self.fresh[keys] = counts.copy() if sign > 0 else {name: -number for name, number in counts.items()}
+            self.sums[keys] = counts.copy() if sign > 0 else {name: -number for name, number in counts.items()}
         else:
             for name, number in counts.items():
                 sums[name] = sums.get(name, 0) + sign * number
 
     def spread(self) -> dict[Key, Counts]:
-        """The counts with what is fresh among them."""
-        found = self.counts
-        for keys, counts in self.fresh.items():
-            for key in keys:
-                sums = found.get(key)
-                if sums is None:
-                    found[key] = counts.copy()
-                else:
-                    for name, number in counts.items():
-                        sums[name] = sums.get(name, 0) + number
-        self.fresh = {}
+        """The counts of each single key."""
+        found: dict[Key, Counts] = {}
+        for keys, counts in self.sums.items():
+            for key in keys.keys:
+                sums = found.setdefault(key, {})
+                for name, number in counts.items():
+                    sums[name] = sums.get(name, 0) + number
         return found
 
 
@@ -72,7 +79,9 @@ class Panes:
         self.changed: set[int] = set()
         self.closed: list[int] = []  # minutes put away since the last checkpoint
         self.opened = 0
-        self._keys: dict[tuple[str, ...], tuple[Key, ...]] = {}
+        self._minutes: list[int] = []  # a heap of those of the panes
+        self._combinations: dict[tuple[str, ...], Keys] = {}
+        self._keys: dict[tuple[Key, ...], Keys] = {}
 
     def pane(self, minute: int) -> Pane:
         """The open pane of a minute, marked as changed."""
@@ -80,7 +89,13 @@ class Panes:
         pane = self.panes.get(minute)
         if pane is None:
             self.opened += 1
-            pane = self.panes[minute] = Pane(self.opened, {})
+            pane = self._open(minute, self.opened)
+        return pane
+
+    def _open(self, minute: int, opened: int) -> Pane:
+        if minute not in self.panes:
+            heappush(self._minutes, minute)
+        pane = self.panes[minute] = Pane(opened)
         return pane
 
     def add(self, fact: FactRow, sign: int) -> None:
@@ -100,50 +115,67 @@ class Panes:
             named = (family, fact.team, fact.channel, fact.segment, fact.queue)
             if family == "survey":
                 counts = {f"{fact.metric or 'survey'}_{name}": number for name, number in counts.items()}
-        keys = self._keys.get(named)
+        keys = self._combinations.get(named)
         if keys is None:
-            keys = self._remember(named)
-        self.pane(fact.at - fact.at % MINUTE).add(keys, counts, sign)
+            keys = self._combine(named)
+        at = fact.at
+        self.pane(at - at % MINUTE).add(keys, counts, sign)
         if fact.agent_id:
-            self.pane(self.day_start(fact.at)).add((("agent", fact.agent_id),), counts, sign)
+            self.pane(self.day_start(at)).add(self.keys((("agent", fact.agent_id),)), counts, sign)
 
-    def _remember(self, named: tuple[str, ...]) -> tuple[Key, ...]:
-        if len(self._keys) >= REMEMBERED:
-            self._keys.clear()
+    def _combine(self, named: tuple[str, ...]) -> Keys:
+        if len(self._combinations) >= REMEMBERED:
+            self._combinations.clear()
         if len(named) == len(TICKET_DIMENSIONS):
             keys = tuple(zip(TICKET_DIMENSIONS, named, strict=True))
         else:
             family, team, channel, segment, queue = named
             keys = (("team", team), ("channel", channel), ("segment", segment))
             keys += (("queue", queue),) if family == "call" else ()
-        keys = self._keys[named] = (("all", ""), *keys)
-        return keys
+        found = self._combinations[named] = self.keys((("all", ""), *keys))
+        return found
+
+    def keys(self, keys: tuple[Key, ...]) -> Keys:
+        """The one object that stands for these keys."""
+        found = self._keys.get(keys)
+        if found is None:
+            if len(self._keys) >= REMEMBERED:
+                self._keys.clear()
+            found = self._keys[keys] = Keys(keys)
+        return found
 
     def arrived(self, topic: str, at: int, what: str, number: int = 1) -> None:
         """Count an arrival under its topic and hour: data quality, which depends on the order of arrival."""
-        self.pane(at - at % HOUR).add((("topic", topic),), {what: number}, 1)
+        self.pane(at - at % HOUR).add(self.keys((("topic", topic),)), {what: number}, 1)
 
     def put_away(self, before: int) -> None:
-        """Close the panes of minutes before `before`."""
-        for minute in [minute for minute in self.panes if minute < before and minute not in self.changed]:
-            del self.panes[minute]
-            self.closed.append(minute)
+        """Close the panes of minutes before `before`, but those that changed since the last checkpoint."""
+        waiting = []
+        while self._minutes and self._minutes[0] < before:
+            minute = heappop(self._minutes)
+            if minute in self.changed:
+                waiting.append(minute)
+            elif self.panes.pop(minute, None) is not None:
+                self.closed.append(minute)
+        for minute in waiting:
+            heappush(self._minutes, minute)
 
     def load(self, value: bytes) -> None:
         """Take a pane from a checkpoint."""
         row = _decode(value)
-        self.panes[row.minute] = Pane(row.opened, {(dim, name): sums for dim, name, sums in row.counts})
+        self._open(row.minute, row.opened).sums = {self.keys(keys): sums for keys, sums in row.counts}
 
     def dump(self, minute: int, version: int) -> tuple[bytes, bytes]:
         """A pane's key on the topic, and its full snapshot as a row: the same bytes for checkpoint and topic."""
         pane = self.panes[minute]
-        return f"{minute}/{pane.opened}".encode(), _encode(self.row(minute, version))
+        if len(pane.sums) > MANY and sum(len(keys.keys) > 1 for keys in pane.sums) > MANY:
+            pane.sums = {self.keys((key,)): sums for key, sums in pane.spread().items()}
+        counts = [(keys.encoded, sums) for keys, sums in pane.sums.items()]
+        return f"{minute}/{pane.opened}".encode(), _encode((self.partition, minute, pane.opened, counts, version, 0))
 
     def row(self, minute: int, version: int = 0) -> PaneRow:
         """The pane as a full snapshot."""
-        pane = self.panes[minute]
-        counts = [(dimension, value, sums) for (dimension, value), sums in pane.spread().items()]
-        return PaneRow(self.partition, minute, pane.opened, counts, version)
+        return _decode(self.dump(minute, version)[1])
 
 
 class LocalDays:
@@ -179,10 +211,11 @@ def rolling(panes: Iterable[PaneRow], until: int, width: int) -> dict[tuple[str,
     window: dict[tuple[str, str], Counts] = {}
     for row in panes:
         if until - width <= row.minute < until:
-            for dimension, value, counts in row.counts:
-                if dimension in ("agent", "topic"):
-                    continue  # these panes are a day and an hour wide
-                sums = window.setdefault((dimension, value), {})
-                for name, number in counts.items():
-                    sums[name] = sums.get(name, 0) + number
+            for keys, counts in row.counts:
+                for key in keys:
+                    if key[0] in ("agent", "topic"):
+                        continue  # these panes are a day and an hour wide
+                    sums = window.setdefault(key, {})
+                    for name, number in counts.items():
+                        sums[name] = sums.get(name, 0) + number
     return window

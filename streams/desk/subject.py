@@ -39,13 +39,14 @@ class Subject:
     The surveys' id tells whom they are about: that one's kind and id (`t17`), or, of nobody, `s` and the survey's id.
     """
 
-    __slots__ = ("id", "ids", "kind", "last", "orphan_at", "queued_at", "raws", "state")
+    __slots__ = ("id", "ids", "kind", "last", "latest", "orphan_at", "queued_at", "raws", "state")
 
     def __init__(self, kind: str, subject_id: str) -> None:
         self.kind, self.id = kind, subject_id
         self.raws: list[bytes] = []
         self.ids: list[str] = []  # the events' ids, to know one that comes again
         self.last: Order | None = None  # the latest event folded in
+        self.latest = -1  # of all its events, the latest instant
         self.state: State | None = None
         self.orphan_at: int | None = None  # counted as an orphan under this instant
         self.queued_at: int | None = None  # its next instant in the partition's heap
@@ -71,6 +72,7 @@ class Subject:
         """Keep an event; returns its number."""
         self.raws.append(raw)
         self.ids.append(event.id)
+        self.latest = max(self.latest, event.at)
         return len(self.raws) - 1
 
     def is_next(self, event: Event) -> bool:

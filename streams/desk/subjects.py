@@ -119,6 +119,7 @@ class Subjects:
 
         def replace() -> None:
             subject.raws[n] = raw
+            subject.latest = max(event_of(other).at for other in subject.raws)
             self._keep(subject, n, raw)
 
         if subject.kind == SURVEY:
@@ -215,8 +216,7 @@ class Subjects:
         if subject.state is not None:
             return subject.state.released_at + DAY
         if subject.kind == SURVEY and subject.raws and self.surveys.named(subject) is None:
-            last = max(event_of(raw).at for raw in subject.raws)
-            return last + self.policies.at(last).hold_ms + DAY
+            return subject.latest + self.policies.at(subject.latest).hold_ms + DAY
         return NEVER
 
     def _release(self, subject: Subject) -> None:
@@ -277,6 +277,7 @@ class Subjects:
             subject.raws = [raw for _, raw in sorted(numbered.items())]
             events = [event_of(raw) for raw in subject.raws]
             subject.ids = [event.id for event in events]
+            subject.latest = max(event.at for event in events)
             if kind == SURVEY:
                 continue
             if all(event.rank for event in events):

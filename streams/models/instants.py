@@ -10,6 +10,7 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 _SHAPE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _MINUTES: dict[str, int] = {}  # "2026-10-12T00:35:" in UTC -> its instant; most events share a minute with others
+_TEXTS: dict[int, str] = {}  # the inverse
 _SECONDS = {f"{second:02d}Z": second * 1000 for second in range(60)}
 _REMEMBERED = 50_000
 
@@ -59,4 +60,10 @@ def _zone(offset: str) -> timezone:
 
 def format_instant(at: int) -> str:
     """RFC 3339 in UTC with milliseconds, e.g. `2026-10-12T00:35:02.000Z`."""
-    return (EPOCH + timedelta(milliseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
+    minutes, rest = divmod(at, MINUTE)
+    minute = _TEXTS.get(minutes)
+    if minute is None:
+        if len(_TEXTS) >= _REMEMBERED:
+            _TEXTS.clear()
+        minute = _TEXTS[minutes] = (EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:")
+    return f"{minute}{rest // 1000:02d}.{rest % 1000:03d}Z"

@@ -263,6 +263,8 @@ class WarningRow(Row, kw_only=True):
 class PaneRow(Row):
     """All of one business minute's counts in one partition, per single dimension: a full snapshot.
 
+    Counts that several keys share stand once, with all these keys.
+
     `opened` tells apart the panes of a minute that was put away and, late, opened again: their sums add up.
     The dimension `agent` has the day's first minute; `topic` counts what arrived (data quality) by the hour.
     """
@@ -273,7 +275,7 @@ class PaneRow(Row):
     partition: int
     minute: int
     opened: int
-    counts: list[tuple[str, str, dict[str, int]]]  # dimension, value, counter -> sum
+    counts: list[tuple[tuple[tuple[str, str], ...], dict[str, int]]]  # under each (dimension, value): counter -> sum
     version: int = 0
     is_deleted: int = 0
 

@@ -34,10 +34,11 @@ def summed(rows: dict[Identity, Row]) -> dict[tuple[Any, ...], int]:
     sums: dict[tuple[Any, ...], int] = {}
     for row in rows.values():
         if isinstance(row, PaneRow):
-            for dimension, value, counts in row.counts:
-                for name, number in counts.items():
-                    key = (row.minute, dimension, value, name)
-                    sums[key] = sums.get(key, 0) + number
+            for keys, counts in row.counts:
+                for dimension, value in keys:
+                    for name, number in counts.items():
+                        key = (row.minute, dimension, value, name)
+                        sums[key] = sums.get(key, 0) + number
     return {key: number for key, number in sums.items() if number and key[1] != "topic"}
 
 

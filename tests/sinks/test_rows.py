@@ -12,7 +12,7 @@ from streams.models.rows import FactRow, PaneRow, ProgressRow, Row, SpanRow, War
 
 FACT = FactRow("ticket", "t1", "s", 'é"\n', "created", 0, 5, "A", "", "", "", "", "", "", "", "", "", {"created": 1})
 SPAN = SpanRow("ticket", "t1", 1, "A", 5, 5, None, 0, 1)
-PANE = PaneRow(0, 60_000, 7, [("all", "", {"created": 1})], 9)
+PANE = PaneRow(0, 60_000, 7, [((("all", ""),), {"created": 1})], 9)
 _NUMBERS = ("raised_at", "cycle", "elapsed_ms", "target_ms", "version", "is_deleted")
 _FIELDS = {name: 0 if name in _NUMBERS else "" for name in WarningRow.__struct_fields__}
 WARNING = msgspec.convert([{**_FIELDS, "cleared_at": None, "due_at": None}[name] for name in _FIELDS], WarningRow)

@@ -189,7 +189,9 @@ CREATE TABLE IF NOT EXISTS pane_rows (
     partition Int64,
     minute Int64,
     opened Int64,
-    counts Array(Tuple(dimension LowCardinality(String), value String, counts Map(LowCardinality(String), Int64))),
+    counts Array(Tuple(
+        keys Array(Tuple(dimension LowCardinality(String), value String)), counts Map(LowCardinality(String), Int64)
+    )),
     version UInt64,
     is_deleted UInt8
 ) ENGINE = ReplacingMergeTree(version, is_deleted)

@@ -300,11 +300,12 @@ SELECT
 FROM (
     SELECT
         pane_rows.minute AS minute_ms,
-        pane.dimension AS dimension,
-        pane.value AS value,
+        key.dimension AS dimension,
+        key.value AS value,
         mapFilter((name, number) -> number != 0, sumMap(pane.counts)) AS sums
     FROM pane_rows FINAL
     ARRAY JOIN counts AS pane
+    ARRAY JOIN pane.keys AS key
     WHERE dimension != 'topic'
     GROUP BY minute_ms, dimension, value
 )

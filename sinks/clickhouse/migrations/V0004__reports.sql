@@ -202,10 +202,11 @@ SELECT
     if(delays.n = 0, NULL, reinterpret(delays.median_ms, 'Decimal64(3)')) AS delay_median_s,
     if(delays.n = 0, NULL, reinterpret(delays.p95_ms, 'Decimal64(3)')) AS delay_p95_s
 FROM (
-    SELECT pane_rows.minute AS hour_ms, pane.value AS topic, sumMap(pane.counts) AS sums
+    SELECT pane_rows.minute AS hour_ms, key.value AS topic, sumMap(pane.counts) AS sums
     FROM pane_rows FINAL
     ARRAY JOIN counts AS pane
-    WHERE pane.dimension = 'topic'
+    ARRAY JOIN pane.keys AS key
+    WHERE key.dimension = 'topic'
     GROUP BY hour_ms, topic
 ) AS arrived
 LEFT JOIN (
