@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,6 +26,7 @@ from streams.checkpoint_log import LogReader
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyEvent, ToyState, offline, toy_events
 
 ROOT = Path(__file__).parents[2]
+CHANGELOG = "app-desk-changelog"
 
 
 def wait_for(what: str, condition: Callable[[], Any], limit_s: float = 40.0) -> Any:
@@ -119,15 +120,19 @@ class ToyDesk:
         self.prefix = f"toy{uuid4().hex[:8]}-"
         self.workers: list[Worker] = []
         self.events: list[tuple[str, ToyEvent]] = []
+        self.gaps = 0  # offsets of the inputs that hold no event
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._create_topics()
 
     def _create_topics(self) -> None:
-        names = [self.prefix + name for name in (TICKETS, CALLS, LEDGER, PANES)]
+        for name in (TICKETS, CALLS, LEDGER, PANES):
+            self.create_topic(name)
+
+    def create_topic(self, name: str, config: Mapping[str, str] | None = None) -> None:
         admin = KafkaAdminClient(bootstrap_servers=self.broker)
-        admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
-        admin.wait_for_topics(names)
+        admin.create_topics([NewTopic(self.prefix + name, PARTITIONS, 1, topic_configs=dict(config or {}))])
+        admin.wait_for_topics([self.prefix + name])
         admin.close()
 
     def worker(self, name: str, module: str = "tests.flow.toy_worker", **environment: str) -> Worker:
@@ -164,6 +169,7 @@ class ToyDesk:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+        self._stop.clear()
 
     # --- checking -----------------------------------------------------------------------------------------------------
 
@@ -172,7 +178,7 @@ class ToyDesk:
 
         def folded() -> bool:
             assert any(worker.process.poll() is None for worker in self.workers), "no worker is left"
-            return self.folded() == len(self.events)
+            return self.folded() == len(self.events) + self.gaps
 
         wait_for("all events to be folded", folded)
 
@@ -199,7 +205,7 @@ class ToyDesk:
         async def append() -> None:
             async with AIOKafkaProducer(bootstrap_servers=self.broker) as producer:
                 _epoch, [(key, value)] = LogReader().claim(epoch, "zombie")
-                await producer.send_and_wait(self.prefix + "app-desk-changelog", value, key=key, partition=partition)
+                await producer.send_and_wait(self.prefix + CHANGELOG, value, key=key, partition=partition)
 
         asyncio.run(append())
 
@@ -227,7 +233,7 @@ class ToyDesk:
     async def _restore(self) -> tuple[list[ToyState], list[LogReader]]:
         states = [ToyState(number) for number in range(PARTITIONS)]
         readers = [LogReader() for _ in range(PARTITIONS)]
-        for state, reader, records in zip(states, readers, await self.read("app-desk-changelog"), strict=True):
+        for state, reader, records in zip(states, readers, await self.read(CHANGELOG), strict=True):
             reader.apply(records, state.load)
         return states, readers
 
@@ -235,7 +241,7 @@ class ToyDesk:
         """Compare the changelog and the outputs with an offline fold; return the changelog's readers."""
         entries, rows = offline(self.events)
         states, readers = asyncio.run(self._restore())
-        assert sum(sum(reader.offsets.values()) for reader in readers) == len(self.events)
+        assert sum(sum(reader.offsets.values()) for reader in readers) == len(self.events) + self.gaps
         for number, state in enumerate(states):
             assert state.entries == entries[number]
         self._check_ledger(rows)

@@ -87,6 +87,7 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
     other.wait_owner(PARTITIONS)
     frozen = toy_desk.worker("b", TOY_STRIKE=strike)
     frozen.wait_owner(PARTITIONS // 2)
+    other.wait_owner(PARTITIONS // 2)
     if strike.startswith("never"):
         frozen.send(signal.SIGSTOP)
     frozen.wait_frozen()
