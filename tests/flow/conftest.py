@@ -23,7 +23,9 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from streams.bench.broker import Broker
 from streams.bench.kafka import Kafka, KafkaUnavailable
 from streams.checkpoint_log import LogReader
+from tests.flow.month import lines_of, write
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyEvent, ToyState, offline, toy_events
+from tests.recorded import service_month
 
 ROOT = Path(__file__).parents[2]
 CHANGELOG = "app-desk-changelog"
@@ -287,3 +289,11 @@ def toy_desk(broker: str, tmp_path: Path) -> Iterator[ToyDesk]:
         yield desk
     finally:
         desk.close()
+
+
+@pytest.fixture(scope="session")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two days of the month, with tickets, calls and surveys: 23 thousand events."""
+    wanted = (b'"time":"2026-10-17', b'"time":"2026-10-18')
+    chosen = [line for line in lines_of(service_month()) if any(day in line for day in wanted)]
+    return write(tmp_path_factory.mktemp("log") / "days.jsonl.gz", chosen)
