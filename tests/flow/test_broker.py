@@ -1,7 +1,7 @@
 """What the project asks of a Kafka broker, asked of each: topics, batches, groups, the changelog."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -11,12 +11,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from streams.bench.broker import Group
-from streams.changelog import BATCH_LIMIT, TOPIC_CONFIG, Changelog, CheckpointTooLarge
+from streams.changelog import BATCH_LIMIT, Changelog, CheckpointTooLarge
 from streams.checkpoint_log import Entry
 from streams.partition_state import Output
 from streams.replay import Feeder
 from streams.settings import Settings
-from streams.topics import TopicError, create_topics
+from streams.topics import CHANGELOG, CONFIGS, TopicError, create_topics
 from streams.transport import BatchApp
 
 
@@ -24,12 +24,11 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 30))
 
 
-def new_topic(broker: str, partitions: int = 2, **config: str) -> str:
-    """A topic of this test's own; in `config` `_` stands for `.`."""
+def new_topic(broker: str, config: Mapping[str, str] | None = None) -> str:
+    """A topic of this test's own, with two partitions."""
     name = f"contract-{uuid4().hex[:8]}"
     admin = KafkaAdminClient(bootstrap_servers=broker)
-    settings = {key.replace("_", "."): value for key, value in config.items()}
-    admin.create_topics([NewTopic(name, partitions, 1, topic_configs=settings)])
+    admin.create_topics([NewTopic(name, 2, 1, topic_configs=dict(config or {}))])
     admin.wait_for_topics([name])
     admin.close()
     return name
@@ -37,7 +36,7 @@ def new_topic(broker: str, partitions: int = 2, **config: str) -> str:
 
 @asynccontextmanager
 async def changelog_on(broker: str) -> AsyncIterator[Changelog]:
-    topic, outputs = new_topic(broker, cleanup_policy="compact", **TOPIC_CONFIG), new_topic(broker)
+    topic, outputs = new_topic(broker, CONFIGS[CHANGELOG]), new_topic(broker)
     changelog = Changelog(topic, [outputs], BatchApp("unit", broker=f"kafka://{broker}").conf)
     await changelog.start()
     yield changelog

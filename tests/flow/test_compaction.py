@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.flow.toy import LEDGER, PARTITIONS
 pytestmark = pytest.mark.kafka
 
 LAG_MS = 4000  # an owner writes a zombie's keys once more within two checkpoints: one second
+ZOMBIE = b"\x93\x07\x07\x07"  # an entry that no worker writes: [7, 7, 7]
 COMPACTED = {
     **TOPIC_CONFIG,
     "cleanup.policy": "compact",
@@ -76,14 +78,11 @@ async def zombie_checkpoint(desk: ToyDesk) -> None:
     await changelog.stop()
 
 
-ZOMBIE = b"\x93\x07\x07\x07"  # [7, 7, 7]
-
-
 def zombies(desk: ToyDesk) -> int:
     """How many records of the zombie the changelog still holds."""
     return sum(record.value == ZOMBIE for records in asyncio.run(desk.read(CHANGELOG)) for record in records)
 
 
-def gone(records: list[object]) -> int:
+def gone(records: list[Any]) -> int:
     """How many offsets hold no record any more."""
-    return records[-1].offset + 1 - len(records)  # type: ignore[attr-defined]
+    return int(records[-1].offset) + 1 - len(records)

@@ -57,9 +57,8 @@ def test_the_views_are_what_the_log_says(
         monkeypatch.setenv(f"DESKWATCH_{name}", value)
     roles = [deskwatch_run("track", tmp_path, 1), deskwatch_run("track", tmp_path, 2), deskwatch_run("store", tmp_path)]
     try:
-        for number in (1, 2):
-            log = tmp_path / f"track-{number}.log"
-            wait_for("two partitions each", lambda log=log: owned(log) == 2)
+        logs = [tmp_path / f"track-{number}.log" for number in (1, 2)]
+        wait_for("two partitions each", lambda: [owned(log) for log in logs] == [2, 2])
         printed = deskwatch("replay", "--drain", "--json", days)
         check(msgspec.json.decode(printed.splitlines()[-1]), days)
         deskwatch("verify", "--from", "topic")
