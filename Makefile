@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint fast embedded proof bench clean
+.PHONY: help demo test lint fast embedded kafka proof bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml
 demo: $(VENV)/installed  ## the whole thing on this machine, on a simulated desk; Ctrl-C ends it
 	$(BIN)/deskwatch demo
 
-test: lint fast embedded  ## all checks and tests (what CI runs)
+test: lint fast embedded kafka  ## all checks and tests (what CI runs)
 
 lint: $(VENV)/installed  ## formatting, rules, types, and which module may import which
 	$(BIN)/ruff format --check --quiet .
@@ -30,6 +30,9 @@ fast: $(VENV)/installed  ## the tests that need nothing but Python
 
 embedded: $(VENV)/installed  ## the tests on the embedded broker and ClickHouse
 	$(BIN)/python -m pytest -m embedded --durations=10
+
+kafka: $(VENV)/installed  ## the tests on Apache Kafka: needs Java 17 and Maven, which fetches the jars once
+	$(BIN)/python -m pytest -m kafka -n 2 -rs --durations=10
 
 proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE)
 	$(BIN)/python -m pytest -m bench tests/flow/test_month.py --timeout 3600

@@ -20,7 +20,9 @@ def read_topics(settings: Settings) -> Iterator[bytes]:
 
 async def _read(settings: Settings) -> list[bytes]:
     lines: list[bytes] = []
-    async with AIOKafkaConsumer(bootstrap_servers=settings.broker, auto_offset_reset="earliest") as consumer:
+    async with AIOKafkaConsumer(
+        bootstrap_servers=settings.broker, auto_offset_reset="earliest", isolation_level="read_committed"
+    ) as consumer:
         assigned = [TopicPartition(topic, n) for topic in INPUTS for n in range(settings.partitions)]
         consumer.assign(assigned)
         await consumer.seek_to_beginning(*assigned)

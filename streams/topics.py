@@ -12,17 +12,44 @@ from streams.settings import Settings
 
 CHANGELOG = "deskwatch-track-desk-changelog"
 LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
-YEAR = str(365 * 86_400_000)
+LARGEST_LETTER = str(5 << 20)  # the message and where it came from
+DAY = 86_400_000
+
+# Of every topic. Time of arrival: else a producer's clock, or a replay that stamps records with the time of their
+# events, would decide what retention deletes and when compaction may begin.
+_ALL = {"message.timestamp.type": "LogAppendTime", "unclean.leader.election.enable": "false"}
+_KEPT = {**_ALL, "cleanup.policy": "delete", "retention.ms": str(365 * DAY), "retention.bytes": "-1"}
+# Compaction leaves the segment that is written to alone: 1 GiB or a week by default, which every restart would read.
+_COMPACTED = {
+    **_ALL,
+    "cleanup.policy": "compact",
+    "segment.bytes": str(64 << 20),
+    "segment.ms": str(DAY // 24),
+    "min.cleanable.dirty.ratio": "0.3",
+}
 
 CONFIGS: dict[str, dict[str, str]] = {
-    **{topic: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE} for topic in INPUTS},
-    LEDGER: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE},
-    FACTS: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE},
-    ROLLUPS: {"cleanup.policy": "compact", "max.message.bytes": LARGEST_MESSAGE},
-    WARNINGS: {"retention.ms": YEAR},
-    DEAD_LETTERS: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE},
-    CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
+    **{topic: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE} for topic in INPUTS},
+    LEDGER: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
+    FACTS: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
+    # A zombie may send a pane again after its successor's newer one. Who reads both keeps the higher version;
+    # compaction keeps the last, so a reader has a week to see both.
+    ROLLUPS: {**_COMPACTED, "max.message.bytes": LARGEST_MESSAGE, "min.compaction.lag.ms": str(7 * DAY)},
+    WARNINGS: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
+    DEAD_LETTERS: {**_KEPT, "max.message.bytes": LARGEST_LETTER},
+    CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
 }
+"""What each topic is told, beside :func:`in_sync`.
+
+Not a topic's but the broker's is `offsets.retention.minutes`, after which a group without members loses its place (a
+week). Track does not mind: its place is in its checkpoints. Store then writes again all that the topics keep, which
+changes nothing; `deskwatch doctor` says how long that is.
+"""
+
+
+def in_sync(replication: int) -> str:
+    """How many replicas must have a record before it is acknowledged: most of them, so that no minority loses it."""
+    return str(replication // 2 + 1)
 
 
 class TopicError(Exception):
@@ -42,14 +69,16 @@ def create_topics(settings: Settings) -> None:
         ) from None
     try:
         existing = set(admin.list_topics())
+        required = {"min.insync.replicas": in_sync(settings.replication)}
         wanted = [
-            NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
+            NewTopic(name, settings.partitions, settings.replication, topic_configs=config | required)
             for name, config in CONFIGS.items()
             if name not in existing
         ]
         if wanted:
             with suppress(TopicAlreadyExistsError):  # another role was first
                 admin.create_topics(wanted)
+            admin.wait_for_topics(list(CONFIGS))
         _check_partitions(admin, settings)
     except KafkaError as error:
         raise TopicError(f"The topics cannot be created at {settings.broker}: {error}") from None

@@ -84,6 +84,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         # drivers/aiokafka.py:615 hard-codes 1500; aiokafka 0.14 consumer.py:391 reads it when the consumer starts.
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        # drivers/aiokafka.py:571 reads what a producer aborted, too, unless the app itself is transactional.
+        consumer._isolation_level = "read_committed"
         return consumer
 
 
@@ -208,6 +210,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._acked_before = {}
         await self.app.drain()
         self._unacked_messages.clear()
+        if self.app.crashed:
+            return  # a crash ends the consumer's thread, too (mode 0.7.1 services.py:931): nobody would answer a commit
         await self.maybe_wait_for_commit_to_finish()
         await super().wait_empty()
 

@@ -15,6 +15,7 @@ import msgspec
 import typer
 from clickhouse_connect.driver.exceptions import Error
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +30,7 @@ from streams.embedded.question import NoDatabase
 from streams.policies import DEFAULT
 from streams.policies import load as load_policies
 from streams.settings import Settings, SettingsError, load
+from streams.topics import CHANGELOG, CONFIGS
 
 INPUTS = ("tickets", "calls", "surveys", "signals")
 _LOW, _TOO_LOW = 5 << 30, 512 << 20
@@ -145,13 +147,33 @@ def kafka(address: str, expected: int) -> Iterator[Finding]:
     try:
         admin = KafkaAdminClient(bootstrap_servers=address.split(","))
         try:
-            described = admin.describe_topics()
+            partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+            configs, kept = _topic_configs(admin, [name for name in CONFIGS if name in partitions]), _kept_min(admin)
         finally:
             admin.close()
     except KafkaError as error:
         yield Finding("topics", "fail", f"The broker at {address} does not tell its topics: {error}.")
         return
-    yield topics({topic["name"]: len(topic["partitions"]) for topic in described}, expected)
+    yield topics(partitions, expected)
+    yield topic_settings(configs)
+    yield groups(kept)
+
+
+def _topic_configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    """What the broker reports of each topic; the embedded broker reports nothing."""
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    reported = admin.describe_configs(resources, config_filter="all").get("topic", {})
+    return {name: {key: entry["value"] for key, entry in found.items()} for name, found in reported.items()}
+
+
+def _kept_min(admin: KafkaAdminClient) -> int | None:
+    """For how many minutes the broker keeps the offsets of a group without members; None if it does not say."""
+    one = str(admin.describe_cluster()["brokers"][0]["broker_id"])
+    reported = admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, one)], config_filter="all")
+    entry = reported.get("broker", {}).get(one, {}).get("offsets.retention.minutes")
+    return None if entry is None else int(entry["value"])
 
 
 def topics(partitions: Mapping[str, int], expected: int) -> Finding:
@@ -170,6 +192,29 @@ def topics(partitions: Mapping[str, int], expected: int) -> Finding:
             f"The input topics have {counts['tickets']} partitions, DESKWATCH_PARTITIONS is {expected}: correct that.",
         )
     return Finding("topics", "ok", f"The input topics have {expected} partitions each.")
+
+
+def topic_settings(reported: Mapping[str, Mapping[str, str]]) -> Finding:
+    """Whether the topics have the settings that Deskwatch gives those it makes; exactness rests on the changelog's."""
+    differing = {
+        f"{name} {key}={found[key]} (not {value})": name
+        for name, found in reported.items()
+        for key, value in CONFIGS[name].items()
+        if key in found and found[key] != value
+    }
+    if not differing:
+        return Finding("topic settings", "ok", "The topics have the settings that Deskwatch gives them.")
+    status: Literal["warn", "fail"] = "fail" if CHANGELOG in differing.values() else "warn"
+    return Finding("topic settings", status, f"Other settings than Deskwatch's own: {', '.join(differing)}.")
+
+
+def groups(kept_min: int | None) -> Finding:
+    """How long the broker keeps the place of a group whose workers are all away: store's; track does not need it."""
+    if kept_min is None:
+        return Finding("groups", "ok", "The broker does not say how long it keeps the offsets of a group at rest.")
+    kept = f"{kept_min / 1440:g} days"
+    then = f"offsets.retention.minutes is {kept_min}: when no store has run for {kept}, it writes all again, in vain"
+    return Finding("groups", "ok" if kept_min >= 1440 else "warn", f"{then} but harmless.")
 
 
 def clickhouse(settings: Settings, data: Path | None) -> Finding:

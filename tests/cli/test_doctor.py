@@ -16,6 +16,7 @@ from streams.cli.doctor import INPUTS, doctor
 from streams.cli.migrate import migrate
 from streams.embedded.process import free_port
 from streams.settings import Settings
+from streams.topics import CHANGELOG, CONFIGS
 
 app = typer.Typer()
 app.command()(doctor)
@@ -90,6 +91,25 @@ def test_topics(partitions: dict[str, int], status: str, says: str) -> None:
     finding = parts.topics(partitions, 4)
     assert finding.status == status
     assert says in finding.says
+
+
+@pytest.mark.parametrize(
+    ("topic", "key", "status"),
+    [("tickets", "retention.ms", "warn"), (CHANGELOG, "min.compaction.lag.ms", "fail"), ("", "", "ok")],
+)
+def test_topics_that_somebody_else_made(topic: str, key: str, status: str) -> None:
+    reported = {name: dict(config) for name, config in CONFIGS.items()}
+    if topic:
+        reported[topic][key] = "1"
+    finding = parts.topic_settings(reported)
+    assert finding.status == status
+    assert not topic or f"{topic} {key}=1 (not {CONFIGS[topic][key]})" in finding.says
+
+
+@pytest.mark.parametrize(("minutes", "status", "says"), [(10080, "ok", "7 days"), (60, "warn", "0.0416667 days")])
+def test_how_long_a_group_keeps_its_place(minutes: int, status: str, says: str) -> None:
+    finding = parts.groups(minutes)
+    assert (finding.status, says in finding.says) == (status, True)
 
 
 @pytest.mark.embedded

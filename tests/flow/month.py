@@ -47,3 +47,16 @@ def whole_job(data: Path, log: Path, *options: object) -> dict[str, float]:
     printed = deskwatch("replay", "--embedded", "--drain", "--json", "--data", data, *options, log)
     found: dict[str, float] = msgspec.json.decode(printed.splitlines()[-1])
     return found
+
+
+def check(counts: dict[str, float], log: Path, *where: object) -> None:
+    """All lines came, and no view differs from what the log says; none of them is empty, so that this means something.
+
+    `where` says to `deskwatch verify` which database it is.
+    """
+    assert counts["events"] == counts["lines"] == len(lines_of(log))
+    assert counts["dead_letters"] == 0
+    verified = deskwatch("verify", *where, "--from", log, "--json")
+    differences = [msgspec.json.decode(line) for line in verified.splitlines()]
+    assert {row["view"] for row in differences} >= {"sla_ledger", "window_minutes", "backlog_minutes", "satisfaction"}
+    assert not [row["view"] for row in differences if not row["rows"]]

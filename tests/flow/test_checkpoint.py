@@ -7,10 +7,9 @@ import signal
 
 import pytest
 
-from tests.flow.conftest import ToyDesk, free_port, wait_for
+from streams.embedded.process import free_port
+from tests.flow.conftest import ToyDesk, wait_for
 from tests.flow.toy import PARTITIONS
-
-pytestmark = pytest.mark.embedded
 
 
 def test_all_is_saved_and_committed_when_a_worker_stops(toy_desk: ToyDesk) -> None:
@@ -88,6 +87,7 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
     other.wait_owner(PARTITIONS)
     frozen = toy_desk.worker("b", TOY_STRIKE=strike)
     frozen.wait_owner(PARTITIONS // 2)
+    other.wait_owner(PARTITIONS // 2)
     if strike.startswith("never"):
         frozen.send(signal.SIGSTOP)
     frozen.wait_frozen()

@@ -8,8 +8,7 @@ from typer.testing import CliRunner
 
 from streams.cli.main import app
 from streams.models.codec import INPUTS
-from tests.flow.month import deskwatch, lines_of, shuffled_within_an_hour, whole_job, write
-from tests.recorded import service_month
+from tests.flow.month import check, deskwatch, lines_of, shuffled_within_an_hour, whole_job, write
 
 pytestmark = pytest.mark.embedded
 
@@ -35,22 +34,8 @@ BROKEN = {
 UNKNOWN = b'{"specversion":"1.0","id":"y","source":"t","type":"ticket.sneezed","time":"2026-10-17T08:00:00Z","data":{}}'
 
 
-@pytest.fixture(scope="module")
-def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two days of the month, with tickets, calls and surveys: 23 thousand events."""
-    wanted = (b'"time":"2026-10-17', b'"time":"2026-10-18')
-    chosen = [line for line in lines_of(service_month()) if any(day in line for day in wanted)]
-    return write(tmp_path_factory.mktemp("log") / "days.jsonl.gz", chosen)
-
-
 def test_the_views_are_what_the_log_says(days: Path, tmp_path: Path) -> None:
-    counts = whole_job(tmp_path / "d", days)
-    assert counts["events"] == counts["lines"] == len(lines_of(days))
-    assert counts["dead_letters"] == 0
-    verified = deskwatch("verify", "--data", tmp_path / "d", "--from", days, "--json")
-    differences = [msgspec.json.decode(line) for line in verified.splitlines()]
-    assert {row["view"] for row in differences} >= {"sla_ledger", "window_minutes", "backlog_minutes", "satisfaction"}
-    assert not [row["view"] for row in differences if not row["rows"]]
+    check(whole_job(tmp_path / "d", days), days, "--data", tmp_path / "d")
 
 
 def test_doubled_shuffled_on_other_partitions_by_two_workers(days: Path, tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""The whole job on Apache Kafka, by the commands that an installation runs; ClickHouse is the embedded one."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streams.bench.kafka import Kafka
+from streams.embedded.process import Process, free_port
+from streams.embedded.stack import clickhouse_answers
+from tests.flow.conftest import started_kafka, wait_for
+from tests.flow.month import check, deskwatch
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def kafka_of_its_own(tmp_path: Path) -> Iterator[Kafka]:
+    """The topics' names are fixed, and other tests use them too."""
+    with started_kafka(tmp_path / "kafka") as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def clickhouse(tmp_path: Path) -> Iterator[str]:
+    pytest.importorskip("chdb")
+    port = free_port()
+    argv = [sys.executable, "-m", "streams.embedded.clickhouse", "--port", str(port), "--path", str(tmp_path / "ch")]
+    process = Process("clickhouse", argv, {}, tmp_path / "clickhouse.pid", tmp_path / "clickhouse.log")
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for("ClickHouse", lambda: clickhouse_answers(url))
+        yield url
+    finally:
+        process.end(0.0)
+
+
+def deskwatch_run(role: str, folder: Path, number: int = 1) -> Process:
+    name = f"{role}-{number}"
+    argv = [str(Path(sys.executable).with_name("deskwatch")), "run", role]
+    return Process(name, argv, {}, folder / f"{name}.pid", folder / f"{name}.log")
+
+
+def owned(log: Path) -> int:
+    """How many partitions a track worker says that it took over last."""
+    said = [line.split("partitions ")[1].split("]")[0] for line in log.read_text().splitlines() if "Took over" in line]
+    return said[-1].count(",") + 1 if said else 0
+
+
+def test_the_views_are_what_the_log_says(
+    days: Path, tmp_path: Path, kafka_of_its_own: Kafka, clickhouse: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"BROKER": kafka_of_its_own.address, "CLICKHOUSE": clickhouse, "CLOCK": "log", "DATA": str(tmp_path)}
+    for name, value in named.items():
+        monkeypatch.setenv(f"DESKWATCH_{name}", value)
+    roles = [deskwatch_run("track", tmp_path, 1), deskwatch_run("track", tmp_path, 2), deskwatch_run("store", tmp_path)]
+    try:
+        logs = [tmp_path / f"track-{number}.log" for number in (1, 2)]
+        wait_for("two partitions each", lambda: [owned(log) for log in logs] == [2, 2])
+        printed = deskwatch("replay", "--drain", "--json", days)
+        check(msgspec.json.decode(printed.splitlines()[-1]), days)
+        deskwatch("verify", "--from", "topic")
+    finally:
+        for role in roles:
+            role.ask_to_end()
+        for role in roles:
+            role.end(10.0)
