@@ -6,12 +6,14 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.changelog import TOPIC_CONFIG
-from streams.desk.messages import DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.desk.letter import DEAD_LETTERS
+from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.models.codec import INPUTS
 from streams.settings import Settings
 
 CHANGELOG = "deskwatch-track-desk-changelog"
 LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
+LARGEST_LETTER = str(5 << 20)  # the message and where it came from
 YEAR = str(365 * 86_400_000)
 
 CONFIGS: dict[str, dict[str, str]] = {
@@ -20,7 +22,7 @@ CONFIGS: dict[str, dict[str, str]] = {
     FACTS: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE},
     ROLLUPS: {"cleanup.policy": "compact", "max.message.bytes": LARGEST_MESSAGE},
     WARNINGS: {"retention.ms": YEAR},
-    DEAD_LETTERS: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE},
+    DEAD_LETTERS: {"retention.ms": YEAR, "max.message.bytes": LARGEST_LETTER},
     CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
 }
 
