@@ -1,7 +1,6 @@
 """Dead letters on a running desk: listed, shown, mended and sent once more; and too many of them stop the worker."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 from streams.cli.main import app
 from tests.flow.conftest import ROOT, wait_for
 from tests.flow.month import deskwatch, write
+from tests.flow.running import feed, objects, running_desk, value
 from tests.sinks.desk import event
 
 pytestmark = pytest.mark.embedded
@@ -24,50 +24,10 @@ WRONG = event("survey.responded", "mon 10:00", score=50, **ANSWER)
 HOPELESS = b'{"specversion":"1.0","id":"x\xff'
 
 
-def objects(*arguments: object) -> list[dict[str, Any]]:
-    return [msgspec.json.decode(line) for line in deskwatch(*arguments, "--json").splitlines()]
-
-
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A running embedded desk, over the data directory that is returned."""
-    data = tmp_path_factory.mktemp("desk") / "d"
-    with (data.parent / "log").open("wb") as log:
-        script = "from tests.flow.test_dead_letters import serve; import sys; serve(sys.argv[1])"
-        process = subprocess.Popen([sys.executable, "-c", script, str(data)], cwd=ROOT, stdout=log, stderr=log)
-    try:
-        wait_for("the desk", lambda: (data / "ready").exists() or process.poll() is not None)
-        assert process.poll() is None, (data.parent / "log").read_text()
+    with running_desk(tmp_path_factory.mktemp("desk") / "d") as data:
         yield data
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-
-
-def serve(data: str) -> None:
-    """A desk without simulator, until SIGTERM."""
-    from streams.cli.options import settings_of
-    from streams.cli.roles import prepare, start_roles
-    from streams.embedded.stack import Stack
-
-    with Stack(Path(data)) as stack:
-        settings, client = prepare(stack, settings_of(Path(data)))
-        client.close()
-        start_roles(stack, settings, "log")
-        (Path(data) / "ready").touch()
-        stack.wait()
-
-
-def feed(desk: Path, *lines: bytes) -> None:
-    broker = msgspec.json.decode((desk / "run" / "ports.json").read_bytes())["broker"]
-    log = write(desk / "log.jsonl.gz", lines)
-    result = CliRunner().invoke(app, ["replay", str(log), "--json"], env={"DESKWATCH_BROKER": broker})
-    assert result.exit_code == 0, result.output
-
-
-def value(desk: Path, question: str) -> Any:
-    rows = objects("sql", "--data", desk, question)
-    return next(iter(rows[0].values())) if rows else None
 
 
 def test_a_letter_is_mended_and_sent_once(desk: Path) -> None:
