@@ -31,8 +31,8 @@ fast: $(VENV)/installed  ## the tests that need nothing but Python
 embedded: $(VENV)/installed  ## the tests on the embedded broker and ClickHouse
 	$(BIN)/python -m pytest -m embedded --durations=10
 
-proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE)
-	$(BIN)/python -m pytest -m bench tests/flow/test_month.py --timeout 3600
+proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE); 100,000 mutated events
+	$(BIN)/python -m pytest -m bench tests/flow/test_month.py tests/fuzz --timeout 3600
 
 bench: $(VENV)/installed  ## the speed of the whole job, beside idiomatic Faust and a raw drain
 	$(BIN)/deskwatch bench

@@ -258,10 +258,10 @@ class BatchApp(faust.App):  # type: ignore[misc]
         super().__init__(id, **settings)
 
     def _crash(self, reason: BaseException) -> None:
-        """Say why as the very last words: the traceback is far above them by then."""
+        """Say why as the very last words, past the log: the traceback is far above them by then."""
         if not self.crashed:
             sentence = " ".join(f"{self.conf.id} stops: {reason or type(reason).__name__}".split())
-            atexit.register(print, sentence, file=sys.stderr, flush=True)
+            atexit.register(print, sentence, file=sys.__stderr__, flush=True)
         super()._crash(reason)
 
     def _new_transport(self) -> BatchTransport:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli.main import app
+from streams.embedded.stack import Stack
 from tests.flow.conftest import ROOT, wait_for
 from tests.flow.month import deskwatch, write
 from tests.flow.running import feed, objects, running_desk, value
@@ -111,9 +112,15 @@ def test_no_broker_is_said() -> None:
     assert result.stderr.startswith("The dead letters at 127.0.0.1:1 cannot be reached")
 
 
-def test_too_many_letters_stop_the_worker_and_none_is_lost(broker: str, tmp_path: Path) -> None:
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[str]:
+    with Stack(tmp_path / "stack") as stack:
+        yield stack.broker
+
+
+def test_too_many_letters_stop_the_worker_and_none_is_lost(own_broker: str, tmp_path: Path) -> None:
     env = {
-        **os.environ, "PYTHONPATH": str(ROOT), "DESKWATCH_BROKER": broker, "DESKWATCH_CLOCK": "log",
+        **os.environ, "PYTHONPATH": str(ROOT), "DESKWATCH_BROKER": own_broker, "DESKWATCH_CLOCK": "log",
         "DESKWATCH_DATA": str(tmp_path / "d"), "DESKWATCH_DEAD_LETTER_RUN": "200",
     }  # fmt: skip
     worker = [sys.executable, "-m", "faust", "-A", "streams.app:track", "worker", "-l", "info", "--without-web"]
