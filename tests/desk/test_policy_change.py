@@ -84,7 +84,7 @@ def expect(run: Run, log: list[dict[str, Any]], given: Policies) -> None:
     assert summed(run.standing) == summed(wanted)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(logs(), policies().filter(lambda texts: len(texts) == 2))
 def test_a_version_that_is_still_to_come_may_be_added_at_any_restart(
     log: list[dict[str, Any]], texts: list[str]
@@ -98,7 +98,7 @@ def test_a_version_that_is_still_to_come_may_be_added_at_any_restart(
     expect(run, log, versions(texts))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(logs(), policies(), policies(), st.integers(0, 30), st.randoms(use_true_random=False))
 def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
     log: list[dict[str, Any]], former: list[str], texts: list[str], at: int, random: Random

@@ -84,6 +84,8 @@ def test_a_version_in_the_past_is_refused_until_it_may_restate(desk: Desk) -> No
     assert "takes effect in the past, from 2026-10-12T10:30:00.000Z on" in last
     assert "--restate" in last
 
+    desk.stack.stop("store")  # it writes the calendars of the versions it was started with
+    desk.stack.start("store", argv_of("store"), desk.env)
     restating = desk.track("restating", DESKWATCH_RESTATE="yes")
     wait_for("the restatement", lambda: len(rows(desk.data, LEDGER)) == 3)
     ledger = [("activated", "10:00", "1"), ("retargeted", "10:30", "2"), ("breached", "12:00", "2")]
