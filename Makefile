@@ -29,13 +29,13 @@ fast: $(VENV)/installed  ## the tests that need nothing but Python
 	$(BIN)/python -m pytest -n auto
 
 embedded: $(VENV)/installed  ## the tests on the embedded broker and ClickHouse
-	$(BIN)/python -m pytest -m embedded --durations=10
+	$(BIN)/python -m pytest -m embedded -n 2 --dist loadfile --durations=10
 
 kafka: $(VENV)/installed  ## the tests on Apache Kafka: needs Java 17 and Maven, which fetches the jars once
 	$(BIN)/python -m pytest -m kafka -n 2 -rs --durations=10
 
-proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE)
-	$(BIN)/python -m pytest -m bench tests/flow/test_month.py --timeout 3600
+proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE); 100,000 mutated events
+	$(BIN)/python -m pytest -m bench tests/flow/test_month.py tests/desk/test_recorded.py tests/fuzz --timeout 3600
 
 bench: $(VENV)/installed  ## the speed of the whole job, beside idiomatic Faust and a raw drain
 	$(BIN)/deskwatch bench

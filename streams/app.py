@@ -24,6 +24,7 @@ from streams.checkpoint import wall_clock
 from streams.checkpoint_app import CheckpointApp
 from streams.desk.desk import Desk
 from streams.desk.messages import OUTPUTS
+from streams.desk.refusals import Limit
 from streams.models.codec import INPUTS
 from streams.settings import Settings, load
 from streams.transport import BatchApp
@@ -36,9 +37,10 @@ def new_track(settings: Settings) -> CheckpointApp:
     app = CheckpointApp(TRACK, **_faust(settings), topic_partitions=settings.partitions)
     policy = policies.load(settings.policy or policies.DEFAULT)
     wall = settings.clock == "wall"
+    limit = Limit(settings.dead_letter_ratio, settings.dead_letter_run)
     desk = app.checkpoint_table(
         "desk",
-        new_state=lambda partition: Desk(partition, policy, wall=wall),
+        new_state=lambda partition: Desk(partition, policy, wall=wall, restate=settings.restate, limit=limit),
         inputs=INPUTS,
         outputs=OUTPUTS,
         partitions=settings.partitions,
@@ -79,6 +81,7 @@ def new_store(settings: Settings) -> BatchApp:
 
 
 def _faust(settings: Settings) -> dict[str, Any]:
+    settings.data.mkdir(parents=True, exist_ok=True)  # Faust makes its own directory, but none above it
     return {
         "broker": [f"kafka://{address.strip()}" for address in settings.broker.split(",")],
         "datadir": str(settings.data / "faust"),

@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sinks.clickhouse.events import DeadLetterRow, dead_letter_row, stored
+from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.rows import Batch, encoded, rows_of
 from sinks.clickhouse.writer import Writer
 from streams.desk.desk import FULL, Desk
-from streams.desk.messages import DEAD_LETTERS
+from streams.desk.letter import DEAD_LETTERS
 from streams.desk.policy import Policies
 from streams.logfile import Line, place
 from streams.models.codec import INPUTS
-from streams.partition_state import Output
 
 TOGETHER = 5000  # lines folded between two looks at the clock
 ROWS, SIZE = 50_000, 32 << 20  # of a batch for ClickHouse
@@ -123,7 +122,9 @@ class _Fold:
         self.version += 1
         for output in self.desk.cut(self.version, self.offsets).outputs:
             if output.topic == DEAD_LETTERS:
-                self.batch.add(encoded([_dead_letter(output)]))
+                row = dead_letter_row(_Record(output.value, output.topic, 0, 0, headers=output.headers))
+                if row is not None:
+                    self.batch.add(encoded([row]))
             else:
                 self.batch.add(rows_of(output.value))
         if self.batch.rows >= ROWS or self.batch.size >= SIZE:
@@ -132,7 +133,3 @@ class _Fold:
     def _write(self) -> None:
         batch, self.batch = self.batch, Batch()
         self.writer.write(batch)
-
-
-def _dead_letter(output: Output) -> DeadLetterRow:
-    return dead_letter_row(_Record(output.value, output.topic, 0, 0, headers=output.headers))

@@ -37,6 +37,9 @@ class Settings:
     clock: Literal["wall", "log"] = "wall"
     partitions: int = 4
     replication: int = 1
+    dead_letter_ratio: float = 0.5
+    dead_letter_run: int = 1000
+    restate: bool = False
     metrics_port: int = 0
     metrics_host: str = "127.0.0.1"
     receivers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -72,6 +75,19 @@ def _one_of(*choices: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise ValueError
+    return share
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError
+    return text == "yes"
 
 
 def _between(lowest: int, highest: int) -> Callable[[str], int]:
@@ -113,6 +129,9 @@ OPTIONS: dict[str, Option] = {
     "clock": Option(_one_of("wall", "log"), "wall (a running desk) or log (a replay)"),
     "partitions": Option(_between(1, 1024), "a number of partitions from 1 to 1024, the same for all input topics"),
     "replication": Option(_between(1, 9), "a replication factor for new topics, from 1 to 9"),
+    "dead_letter_ratio": Option(_share, "a share from 0 to 1: more dead letters stop the worker (1: they never do)"),
+    "dead_letter_run": Option(_between(1, 1_000_000), "a number of records from 1 to 1,000,000, to take the share of"),
+    "restate": Option(_yes, "yes or no: whether a policy may change what was written"),
     "metrics_port": Option(_between(0, 65535), "a port for the metrics page (0: none)"),
     "metrics_host": Option(_host, "an address to serve the metrics page at (127.0.0.1: this machine only)"),
 }

@@ -6,7 +6,8 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.changelog import TOPIC_CONFIG
-from streams.desk.messages import DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.desk.letter import DEAD_LETTERS
+from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.models.codec import INPUTS
 from streams.settings import Settings
 

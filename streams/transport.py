@@ -10,7 +10,9 @@ The workarounds below name the file and line of faust-streaming 0.15.3 that they
 """
 
 import asyncio
+import atexit
 import gc
+import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -258,6 +260,13 @@ class BatchApp(faust.App):  # type: ignore[misc]
     def __init__(self, id: str, **settings: Any) -> None:
         settings = {**SETTINGS, "TableManager": PromptTableManager, **settings}
         super().__init__(id, **settings)
+
+    def _crash(self, reason: BaseException) -> None:
+        """Say why as the very last words, past the log: the traceback is far above them by then."""
+        if not self.crashed:
+            sentence = " ".join(f"{self.conf.id} stops: {reason or type(reason).__name__}".split())
+            atexit.register(print, sentence, file=sys.__stderr__, flush=True)
+        super()._crash(reason)
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
+from streams.desk.letter import Mark, read
 from streams.models.codec import decode, structured
 from streams.models.envelope import Event, type_of
 from streams.models.instants import parse_instant
@@ -47,6 +48,18 @@ class DeadLetterRow(msgspec.Struct, array_like=True, gc=False):
     offset: int
     received_at: int
     reason: str
+    value_base64: str
+
+
+class ReplayedRow(msgspec.Struct, array_like=True, gc=False):
+    """A dead letter in whose place something was sent."""
+
+    table: ClassVar[str] = "dead_letter_replay_rows"
+
+    topic: str
+    partition: int
+    offset: int
+    replayed_at: int
     value_base64: str
 
 
@@ -100,18 +113,13 @@ def event_row(event: Event, record: Record, topic: str) -> EventRow:
     )
 
 
-def dead_letter_row(record: Record) -> DeadLetterRow:
-    """The row of a message of the topic dead-letters, as `streams.desk.messages.dead_letter` wrote it."""
-    headers = {name: value.decode(errors="replace") for name, value in record.headers}
-    try:
-        received_at = parse_instant(headers.get("ce_time", ""))
-    except ValueError:
-        received_at = record.timestamp
-    return DeadLetterRow(
-        headers.get("topic", ""),
-        int(headers.get("partition", "0")),
-        int(headers.get("offset", "0")),
-        received_at,
-        headers.get("reason", ""),
-        b64encode(record.value or b"").decode(),
-    )
+def dead_letter_row(record: Record) -> DeadLetterRow | ReplayedRow | None:
+    """The row of a message of the topic dead-letters: a letter, the mark of one that was replayed, or None: neither."""
+    found = read(record)
+    if found is None:
+        return None
+    origin = (found.topic, found.partition, found.offset)
+    value = b64encode(found.value or b"").decode()
+    if isinstance(found, Mark):
+        return ReplayedRow(*origin, found.replayed_at, value)
+    return DeadLetterRow(*origin, found.received_at, found.reason, value)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from sinks.clickhouse.events import DeadLetterRow, EventRow
+from sinks.clickhouse.events import DeadLetterRow, EventRow, ReplayedRow
 from streams.models.rows import ROWS, ProgressRow, Row, WarningRow
 
 _KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow)
@@ -21,6 +21,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.__struct_fields__ for kind in _KINDS},
     EventRow.table: EventRow.__struct_fields__,
     DeadLetterRow.table: DeadLetterRow.__struct_fields__,
+    ReplayedRow.table: ReplayedRow.__struct_fields__,
 }
 """By table, the columns that a row's fields go to, in their order."""
 
@@ -72,7 +73,7 @@ def rows_of(value: bytes | None) -> TableRows:
     raise UnknownMessage(f"no table is known for the type {envelope.type[:100]!r}")
 
 
-def encoded(rows: Sequence[EventRow | DeadLetterRow | ProgressRow]) -> TableRows:
+def encoded(rows: Sequence[EventRow | DeadLetterRow | ReplayedRow | ProgressRow]) -> TableRows:
     """Rows of one kind that were made here; at least one."""
     return TableRows(rows[0].table, len(rows), b"\n".join(map(_encode, rows)))
 

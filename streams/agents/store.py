@@ -13,7 +13,8 @@ from typing import Any
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.rows import TableRows, UnknownMessage, encoded, rows_of
-from streams.desk.messages import DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.desk.letter import DEAD_LETTERS
+from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.models.codec import INPUTS
 from streams.transport import BatchApp
 
@@ -80,10 +81,11 @@ def store_rows(topic: str, pipeline: Pipeline, unknown: Counter[str]) -> Agent:
 
 
 def store_dead_letters(pipeline: Pipeline) -> Agent:
-    """An agent that keeps the dead letters."""
+    """An agent that keeps the dead letters, and which were replayed."""
 
     async def store(stream: Any) -> None:
         async for batch in stream.noack().events():
-            await pipeline.put([encoded([dead_letter_row(record) for record in batch.value])], batch.ack)
+            rows = [row for record in batch.value if (row := dead_letter_row(record)) is not None]
+            await pipeline.put([encoded([row]) for row in rows], batch.ack)
 
     return store

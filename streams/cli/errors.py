@@ -10,6 +10,7 @@ from sinks.clickhouse.client import in_one_line
 from sinks.clickhouse.migrate import MigrationError
 from sinks.clickhouse.writer import WriteError
 from streams.cli.sql import Unreachable
+from streams.dead_letters import LettersError
 from streams.desk.policy import PolicyError
 from streams.embedded import NotInstalled
 from streams.embedded.directory import DirectoryInUse
@@ -22,6 +23,7 @@ from streams.topics import TopicError
 
 SAID = (
     DirectoryInUse,
+    LettersError,
     LogError,
     MigrationError,
     NoDatabase,

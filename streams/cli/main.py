@@ -3,6 +3,7 @@
 import typer
 
 from streams.cli.bench import bench
+from streams.cli.dead_letters import dead_letters
 from streams.cli.demo import demo
 from streams.cli.doctor import doctor
 from streams.cli.migrate import migrate
@@ -24,6 +25,7 @@ app = typer.Typer(
 for command in (demo, run, replay, recompute, verify, simulate, sql, migrate, bench, doctor):
     app.command()(command)
 app.add_typer(policy, name="policy")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 def main() -> None:

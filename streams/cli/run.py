@@ -1,5 +1,6 @@
 """`deskwatch run [ROLE…]`: the worker roles, on the configured Kafka and ClickHouse."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -24,6 +25,9 @@ def run(
     roles: Annotated[list[str] | None, typer.Argument(metavar="[ROLE...]", help="track, store; none: all.")] = None,
     data: Data = None,
     policy: Policy = None,
+    restate: Annotated[
+        bool, typer.Option("--restate", help="A policy version may take effect in the past: count what is held anew.")
+    ] = False,
 ) -> None:
     """Run the worker roles: create topics and schema where they lack, then work until Ctrl-C or SIGTERM."""
     with one_sentence():
@@ -31,6 +35,7 @@ def run(
         if unknown := [role for role in wanted if role not in ROLES]:
             raise typer.BadParameter(f"{unknown[0]!r} is no role: choose from {', '.join(ROLES)}")
         settings = settings_of(data, policy)
+        settings = dataclasses.replace(settings, restate=settings.restate or restate)
         policies_of(settings)
         create_topics(settings)
         if "store" in wanted:
@@ -44,6 +49,8 @@ def _work(wanted: list[str], settings: Settings) -> None:
     env = {**os.environ, "DESKWATCH_DATA": str(settings.data)}
     if settings.policy is not None:
         env["DESKWATCH_POLICY"] = str(settings.policy)
+    if settings.restate:
+        env["DESKWATCH_RESTATE"] = "yes"
     started = {role: subprocess.Popen(argv_of(role), env=env) for role in wanted}
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -8,7 +8,8 @@ While it does, its record is not done with: the offset in the checkpoints stays 
 from collections.abc import Callable, Mapping
 
 from streams.desk.policy import Policies
-from streams.desk.subject import event_of
+from streams.desk.policy_change import Following
+from streams.desk.subject import TICKET, event_of
 from streams.desk.subjects import Subjects
 from streams.models.instants import parse_instant
 from streams.models.signals import DeskClosed
@@ -19,10 +20,10 @@ Count = Callable[[str, int], None]  # what, number
 
 
 class Closures:
-    """The closures that a partition has heard of. `given`: the policies without them."""
+    """The closures that a partition has heard of. `policy`: which one it follows, without them."""
 
-    def __init__(self, given: Policies, subjects: Subjects) -> None:
-        self.given, self.subjects = given, subjects
+    def __init__(self, policy: Following, subjects: Subjects) -> None:
+        self.policy, self.subjects = policy, subjects
         self.known: dict[bytes, bytes] = {}  # by changelog key, the events as they came
         self.under_way: tuple[bytes, bytes | None] | None = None  # the one tickets are to follow, and what stood before
 
@@ -41,10 +42,10 @@ class Closures:
                 count("conflicts", 1)
                 if (event.at, raw) >= (event_of(stands).at, stands):
                     return True
-            former = self._policies(self.known)
+            former = self.over(self.policy.followed)
             self.known[key] = self.subjects.entries[key] = raw
             self.under_way = (key, stands)
-            self.subjects.begin_change(former, self._policies(self.known))
+            self.subjects.begin_change(former, self.over(self.policy.followed), TICKET)
         return self._go_on(full)
 
     def _go_on(self, full: Full) -> bool:
@@ -53,14 +54,15 @@ class Closures:
         self.under_way = None
         return True
 
-    def _policies(self, known: Mapping[bytes, bytes]) -> Policies:
+    def over(self, policies: Policies, known: Mapping[bytes, bytes] | None = None) -> Policies:
+        """Policies with these closures, by default all that are known."""
         closed: dict[str, list[tuple[int, int]]] = {}
-        for raw in known.values():
+        for raw in (self.known if known is None else known).values():
             event = event_of(raw)
             assert isinstance(event, DeskClosed)
             span = parse_instant(event.data.begins), parse_instant(event.data.ends)
             closed.setdefault(event.data.calendar, []).append(span)
-        return self.given.with_closures(closed) if closed else self.given
+        return policies.with_closures(closed) if closed else policies
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one from a checkpoint."""
@@ -70,9 +72,12 @@ class Closures:
             self.known[key] = value
 
     def restored(self) -> None:
-        """Give the subjects the policies that hold, and, half-way through a closure, the former ones."""
-        self.subjects.policies = self._policies(self.known)
-        if self.under_way is not None:
+        """Give the subjects the policies that hold, and, half-way through a change of them, the former ones."""
+        policy, subjects = self.policy, self.subjects
+        subjects.policies = self.over(policy.next or policy.followed)
+        if policy.next is not None:
+            subjects.former = self.over(policy.followed)
+        elif self.under_way is not None:
             key, stood = self.under_way
             former = {other: raw for other, raw in self.known.items() if other != key}
-            self.subjects.former = self._policies(former if stood is None else {**former, key: stood})
+            subjects.former = self.over(policy.followed, former if stood is None else {**former, key: stood})

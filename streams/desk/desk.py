@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import msgspec
-
-from streams.desk import messages
+from streams.desk import head, messages
 from streams.desk.closures import CLOSURE, Closures
+from streams.desk.head import Head
 from streams.desk.panes import KEPT, LocalDays, Panes
 from streams.desk.policy import Policies
+from streams.desk.policy_change import FOLLOWED, NEXT, Following
+from streams.desk.refusals import NEVER, Limit, Refusals
 from streams.desk.sheet import Sheet
 from streams.desk.subject import CALL, SURVEY, TICKET
 from streams.desk.subjects import RELEASED, Subjects, parse_key
@@ -28,11 +29,13 @@ from streams.models.envelope import Event
 from streams.models.instants import HOUR, parse_instant
 from streams.models.rows import Row
 from streams.models.signals import ClockAdvanced, DeskClosed
-from streams.partition_state import Cut, Output, Record
+from streams.partition_state import Cut, Record
 
-HEAD, PANE = b"h", b"p"  # first byte of a changelog key; subjects have t, c, s, released ones r, closures k
+HEAD, PANE = b"h", b"p"  # first byte of a changelog key; released subjects have r, closures k, policies v and w
+SUBJECTS = (TICKET.encode(), CALL.encode(), SURVEY.encode())
 FULL = 4 << 20  # bytes of a checkpoint above which it is to be written
 ROW_BYTES, PANE_BYTES = 300, 600  # about what one takes in a checkpoint
+LARGE = 16 << 10  # bytes of a record after which the size of the checkpoint is looked at
 IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
 
 _KINDS = {
@@ -42,35 +45,26 @@ _KINDS = {
 }
 
 
-class Head(msgspec.Struct, array_like=True):
-    """What a partition knows besides its subjects and panes."""
-
-    seen: dict[str, int]
-    advanced: dict[str, int]
-    opened: int
-    clock: int
-    fired: str = ""
-    closing: tuple[bytes, bytes | None] | None = None  # see Closures.under_way
-    changed: str = ""
-
-
-_head = msgspec.msgpack.Decoder(Head).decode
-
-
 class Desk:
-    """The state of one partition (`streams.partition_state.PartitionState`)."""
+    """The state of one partition (`streams.partition_state.PartitionState`).
 
-    def __init__(self, partition: int, policies: Policies, *, wall: bool) -> None:
-        self.partition, self.wall, self.given = partition, wall, policies
-        self.panes = Panes(partition, LocalDays(lambda at: self.given.at(at).timezone))
+    `restate`: the policies may change what was written, which is then counted anew. `limit` of dead letters.
+    """
+
+    def __init__(
+        self, partition: int, policies: Policies, *, wall: bool, restate: bool = False, limit: Limit = NEVER
+    ) -> None:
+        self.partition, self.wall = partition, wall
+        self.policy = Following(partition, policies, restate)
+        self.panes = Panes(partition, LocalDays(lambda at: self.policy.followed.at(at).timezone))
         self.sheet = Sheet(self.panes)
         self.subjects = Subjects(policies, self.sheet, self._count)
         self.watermarks = Watermarks(INPUTS)
-        self.closures = Closures(policies, self.subjects)
+        self.closures = Closures(self.policy, self.subjects)
         self.totals: Counter[str] = Counter()  # since the start of this process, for the metrics
         self._arrived: Counter[tuple[str, int, str]] = Counter()
-        self._letters: list[Output] = []
-        self._letter_bytes = 0
+        self.refusals = Refusals(partition, INPUTS, limit)
+        self._head: Head | None = None  # as restored
         self._now: int | None = None
         self._folded = False  # anything since the last cut
         self._cut_at = 0  # the clock at the last cut
@@ -84,7 +78,17 @@ class Desk:
     # Events
 
     def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        """Fold records[start:], or as many of them as fit in a checkpoint; returns the index of the next one."""
+        """Fold records[start:], or as many of them as fit in a checkpoint; returns the index of the next one.
+
+        Raises TooManyDeadLetters, PolicyRefused.
+        """
+        if self.refusals.stopping() or not self._go_on_restating():
+            return start
+        end = self._feed(topic, records, start)
+        self.refusals.read(topic, end - start)
+        return end
+
+    def _feed(self, topic: str, records: Sequence[Record], start: int) -> int:
         for i in range(start, len(records)):
             record = records[i]
             event = decode(record.value, record.headers, self._now)
@@ -95,10 +99,10 @@ class Desk:
                 assert raw is not None
                 if not self.fold(event, raw, topic, self._full):
                     return i
-            else:
-                self._refuse(event, topic, record)
+            elif not self._refuse(event, topic, record, i - start + 1):
+                return i
             self._folded = True
-            if not i & 63 and self._full():
+            if (not i & 63 or len(record.value or b"") > LARGE) and self._full():
                 return i + 1
         return len(records)
 
@@ -108,7 +112,7 @@ class Desk:
         if kind is not None:
             at, clock = event.at, self.subjects.clock
             self._arrived[topic, at - at % HOUR, "events"] += 1
-            if clock >= 0 and at < clock and at < clock - self.given.at(at).lateness_ms:
+            if clock >= 0 and at < clock and at < clock - self.policy.followed.at(at).lateness_ms:
                 self._count(topic, at, "late", 1)
             self.watermarks.see(topic, at)
             self.subjects.take(kind, event.key() or event.id, event, raw, topic)
@@ -123,26 +127,49 @@ class Desk:
             self.watermarks.see(topic, event.at)
         return True
 
-    def _refuse(self, refused: DeadLetter | Unknown, topic: str, record: Record) -> None:
+    def _refuse(self, refused: DeadLetter | Unknown, topic: str, record: Record, nth: int) -> bool:
+        """Pass over, or put aside, the `nth` record of this run; False: not yet, for the checkpoint is full."""
         if isinstance(refused, Unknown):
             self._count(topic, record.timestamp, "unknown", 1)
-            return
+            return True
+        pending = self.pending_bytes()
+        if self.refusals.stop or (pending and pending + len(record.value or b"") > FULL):
+            return False
         self._count(topic, record.timestamp, "dead_letters", 1)
-        letter = messages.dead_letter(
-            topic, record.partition, record.offset, record.timestamp, record.value, refused.reason
-        )
-        self._letters.append(letter)
-        self._letter_bytes += len(letter.value) + 500
+        self.refusals.refuse(topic, record, refused.reason, nth)
+        return True
 
     def _count(self, topic: str, at: int, what: str, number: int) -> None:
         self._arrived[topic, at - at % HOUR, what] += number
         self.totals[what] += number
+
+    # Policy
+
+    def _go_on_restating(self) -> bool:
+        """If the given policy is not the one that is followed, count what is held anew, or more of it; whether all is.
+
+        Until then no event is folded, and no time passes. Raises PolicyRefused.
+        """
+        policy = self.policy
+        if policy.next is None:
+            if policy.given is policy.followed or self.closures.under_way is not None:
+                return True
+            policy.differs(max(self.clock, self.watermarks.latest))
+            former = self.closures.over(policy.followed)
+            self.subjects.begin_change(former, self.closures.over(policy.begin()))
+        if not self.subjects.go_on_changing(self._full):
+            return False
+        policy.finish()
+        self._folded = True
+        return policy.given is policy.followed
 
     # Time
 
     def advance(self, now: int | None) -> None:
         """Let time pass up to `now` (wall), or up to the watermarks."""
         self._now = now
+        if self.refusals.stopping() or not self._go_on_restating():
+            return
         clock = self.watermarks.clock() if now is None or not self.wall else now
         if clock > self.subjects.clock:
             self.subjects.pass_time(clock, self._full)
@@ -152,13 +179,13 @@ class Desk:
     def unsaved(self) -> bool:
         """Whether anything changed, or an idle partition has not said for a while how far it is."""
         idle = self.wall and self.subjects.clock - self._cut_at > IDLE
-        return bool(self._folded or self.sheet.rows or self.subjects.entries or self._letters or idle)
+        return bool(self._folded or self.sheet.rows or self.subjects.entries or idle)
 
     def pending_bytes(self) -> int:
         """About the size of the next checkpoint."""
         rows = len(self.sheet.rows) + len(self.subjects.touched)
         made = rows * ROW_BYTES + len(self.panes.changed) * PANE_BYTES * 2
-        return made + self.subjects.entry_bytes + self._letter_bytes
+        return made + self.subjects.entry_bytes + self.refusals.bytes
 
     def _full(self) -> bool:
         return self.pending_bytes() > FULL
@@ -169,7 +196,7 @@ class Desk:
 
     def cut(self, version: int, offsets: dict[str, int]) -> Cut:
         """All that changed since the last cut, and the outputs made since."""
-        outputs = self._letters + messages.messages(self.partition, version, self.rows())
+        outputs = self.refusals.letters + messages.messages(self.partition, version, self.rows())
         self.panes.put_away(self.clock - KEPT)
         entries = list(self.subjects.entries.items())
         entries += [(_pane_key(minute), None) for minute in self.panes.closed]
@@ -178,7 +205,8 @@ class Desk:
             entries.append((_pane_key(minute), row))
             outputs.append(messages.pane(self.partition, version, key, row))
         outputs += messages.progress(self.partition, version, self.clock, offsets)
-        entries.append((HEAD, self._head()))
+        entries += self.policy.entries.items()
+        entries.append((HEAD, head.encode(self._make_head())))
         self._clean()
         return Cut(entries, outputs)
 
@@ -186,7 +214,8 @@ class Desk:
         self.sheet.clear()
         self.panes.changed, self.panes.closed = set(), []
         self.subjects.entries, self.subjects.entry_bytes = {}, 0
-        self._letters, self._letter_bytes = [], 0
+        self.policy.entries = {}
+        self.refusals.clean()
         self._folded, self._cut_at = False, self.clock
 
     def rows(self) -> list[Row]:
@@ -202,12 +231,12 @@ class Desk:
         self.subjects.touched.clear()
         return list(self.sheet.rows.values())
 
-    def _head(self) -> bytes:
+    def _make_head(self) -> Head:
         marks, subjects, closing = self.watermarks, self.subjects, self.closures.under_way
-        head = Head(
-            marks.seen, marks.advanced, self.panes.opened, self.clock, subjects.fired, closing, subjects.changed
+        return Head(
+            *(marks.seen, marks.advanced, self.panes.opened, self.clock, subjects.fired, closing, subjects.changed),
+            *(head.FORMAT, marks.latest, self.refusals.dump(), self.policy.next is not None),
         )
-        return msgspec.msgpack.encode(head)
 
     # Restore
 
@@ -216,7 +245,7 @@ class Desk:
         kind = key[:1]
         if kind == HEAD:
             if value is not None:
-                self._load_head(_head(value))
+                self._head = head.decode(value, self.partition)
         elif kind == PANE:
             if value is None:
                 self.panes.panes.pop(int(key[1:]), None)
@@ -226,14 +255,20 @@ class Desk:
             self.closures.load(key, value)
         elif kind == RELEASED:
             self.subjects.load_released(key, value is not None)
-        else:
+        elif kind in (FOLLOWED, NEXT):
+            self.policy.load(key, value)
+        elif kind in SUBJECTS:  # else of a newer release, whose head is refused
             self._load_event(key, value)
 
-    def _load_head(self, head: Head) -> None:
-        self.watermarks.seen.update(head.seen)
-        self.watermarks.advanced, self.panes.opened = head.advanced, head.opened
-        self.subjects.clock, self.subjects.fired, self.subjects.changed = head.clock, head.fired, head.changed
-        self.closures.under_way = head.closing
+    def _load_head(self, found: Head) -> None:
+        marks = self.watermarks
+        marks.seen.update(found.seen)
+        marks.advanced, self.panes.opened = found.advanced, found.opened
+        marks.latest = max(found.latest, *found.seen.values())
+        self.subjects.clock, self.subjects.fired, self.subjects.changed = found.clock, found.fired, found.changed
+        self.closures.under_way = found.closing
+        self.refusals.load(found.refused)
+        self.policy.restore(found.restating, max(self.clock, marks.latest), busy=found.closing is not None)
 
     def _load_event(self, key: bytes, value: bytes | None) -> None:
         subject_kind, subject_id, n = parse_key(key)
@@ -246,7 +281,9 @@ class Desk:
             numbered[n] = value
 
     def restored(self) -> None:
-        """Fold every subject again."""
+        """Fold every subject again. Raises PolicyRefused."""
+        if self._head is not None:
+            self._load_head(self._head)
         self.closures.restored()
         self.subjects.restore(self._raws)
         self._raws = {}
@@ -264,6 +301,8 @@ class Desk:
                     self.subjects.entries[key] = None
             elif key[:1] == CLOSURE:
                 self.subjects.entries[key] = self.closures.known.get(key)
+            elif key[:1] in (FOLLOWED, NEXT):
+                self.policy.entries[key] = self.policy.entry(key)
             elif key[:1] != HEAD:
                 self.subjects.entries[key] = self.subjects.entry(key)
         self._folded = True

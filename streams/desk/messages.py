@@ -9,11 +9,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from streams.desk.letter import DEAD_LETTERS
 from streams.models.instants import format_instant
 from streams.models.rows import ProgressRow, Row, WarningRow
 from streams.partition_state import Output
 
-LEDGER, FACTS, ROLLUPS, WARNINGS, DEAD_LETTERS = "sla-ledger", "facts", "rollups", "risk-warnings", "dead-letters"
+LEDGER, FACTS, ROLLUPS, WARNINGS = "sla-ledger", "facts", "rollups", "risk-warnings"
 OUTPUTS = (LEDGER, FACTS, ROLLUPS, WARNINGS, DEAD_LETTERS)
 TOGETHER = 2000  # rows a message
 SOURCE = "/deskwatch/track"
@@ -88,20 +89,3 @@ def _event(event_id: str, kind: str, at: int | None, data: object, subject: str 
     if subject is not None:
         event["subject"] = subject
     return _json({**event, "data": data})
-
-
-def dead_letter(topic: str, partition: int, offset: int, received_at: int, value: bytes | None, reason: str) -> Output:
-    """A dead letter: the bytes as they came; where from and why in the headers, as a CloudEvent in binary mode."""
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": f"{topic}/{partition}/{offset}",
-        "ce_source": SOURCE,
-        "ce_type": "deskwatch.dead_letter",
-        "ce_time": format_instant(received_at),
-        "topic": topic,
-        "partition": str(partition),
-        "offset": str(offset),
-        "reason": reason[:1000],
-    }
-    key = f"{topic}/{partition}/{offset}".encode()
-    return Output(DEAD_LETTERS, key, value or b"", tuple((name, text.encode()) for name, text in headers.items()))

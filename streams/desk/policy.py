@@ -73,8 +73,10 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     escalation: tuple[Escalation, ...]
     receivers: dict[str, Receiver]
     scorecard: Scorecard
+    text: str
+    """The file's."""
     digest: str
-    """SHA-256 (hex) of the file's text."""
+    """SHA-256 (hex) of the text."""
     table: SlaTable
 
     def targets(self, dimensions: Dimensions, tags: Tags = ()) -> Choice:
@@ -160,6 +162,7 @@ def parse(text: str, name: str) -> Policy:
         escalation=file.escalation,
         receivers=tables.receivers,
         scorecard=file.scorecard,
+        text=text,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         table=SlaTable(file.version, file.sla, tables.calendars),
     )

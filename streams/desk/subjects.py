@@ -4,7 +4,7 @@ Two things take long and go on step by step, with checkpoints in between, always
 they have come to tells what was done:
 
     time passes        by instant, then by subject: what falls due before (`clock`, `fired`) was written
-    policies change    by ticket: those up to `changed` follow the new ones, the others the former
+    policies change    by subject: those up to `changed` follow the new ones, the others the former
 """
 
 from collections.abc import Callable
@@ -57,9 +57,9 @@ class Subjects:
         self.surveys = Surveys(self.held, sheet)
         self.clock = -1  # time has passed up to here,
         self.fired = ""  # and for the subjects with names up to this one to the end of this instant too
-        self.former: Policies | None = None  # while policies change, those of the tickets after `changed`
+        self.former: Policies | None = None  # while policies change, those of the subjects after `changed`
         self.changed = ""
-        self._unchanged: list[str] = []  # a heap of ticket ids
+        self._unchanged: list[str] = []  # a heap of names: kind and id
         self._heap: list[Due] = []
         self._pushes = 0
 
@@ -75,8 +75,8 @@ class Subjects:
                 self.count(topic, event.at, "released", 1)
                 return
             subject = self.held[kind, subject_id] = Subject(kind, subject_id)
-            if kind == TICKET and self.former is not None and subject_id > self.changed:
-                heappush(self._unchanged, subject_id)
+            if self.former is not None and kind + subject_id > self.changed:
+                heappush(self._unchanged, kind + subject_id)
             if kind != SURVEY and event.rank:
                 subject.orphan_at = event.at
                 self.count(topic, event.at, "orphans", 1)
@@ -155,7 +155,7 @@ class Subjects:
 
     def _policies(self, subject: Subject) -> Policies:
         """The policies that a subject follows."""
-        if self.former is None or subject.kind != TICKET or subject.id <= self.changed:
+        if self.former is None or subject.kind + subject.id <= self.changed:
             return self.policies
         return self.former
 
@@ -167,7 +167,7 @@ class Subjects:
         self._queue(subject)
 
     def _refresh_surveys(self, surveys: Subject) -> None:
-        self.surveys.refresh(surveys, self.policies)
+        self.surveys.refresh(surveys, self._policies)
         self._settle(surveys)
 
     def _refresh_surveys_about(self, subject: Subject) -> None:
@@ -240,24 +240,32 @@ class Subjects:
     # Policy
 
     def begin_change(self, former: Policies, policies: Policies, changed: str = "") -> None:
-        """Closures became known: tickets up to `changed` follow the new policies, the others by `go_on_changing`."""
+        """Other policies hold: subjects named up to `changed` follow them, the others by `go_on_changing`.
+
+        Where closures became known, `changed` begins with TICKET: only tickets depend on them.
+        """
         self.former, self.policies, self.changed = former, policies, changed
-        self._unchanged = [subject_id for kind, subject_id in self.held if kind == TICKET and subject_id > changed]
+        self._unchanged = [name for kind, subject_id in self.held if (name := kind + subject_id) > changed]
         heapify(self._unchanged)
 
     def go_on_changing(self, full: Callable[[], bool]) -> bool:
-        """Fold ticket after ticket under former and new policies, and write the difference; False if `full` first."""
+        """Fold one after another under former and new policies, and write the difference; False if `full` first."""
         while self.former is not None and self._unchanged:
             if full():
                 return False
-            subject_id = heappop(self._unchanged)
-            if (subject := self.held.get((TICKET, subject_id))) is not None:
+            name = heappop(self._unchanged)
+            subject = self.held.get((name[0], name[1:]))
+            if subject is not None and subject.kind != SURVEY:
                 before = self._fold(subject, self.former)[1]
                 subject.state, after = self._fold(subject, self.policies)
                 if amend(self.sheet, before, after):
                     self.touched.add(subject)
                 self._adopt(subject)
-            self.changed = subject_id
+            self.changed = name
+            if subject is not None and subject.kind == SURVEY:
+                self._refresh_surveys(subject)
+            elif subject is not None:
+                self._refresh_surveys_about(subject)
         self.former = None
         return True
 
@@ -286,7 +294,7 @@ class Subjects:
             self._adopt(subject)
         for subject in self.held.values():
             if subject.kind == SURVEY:
-                self.surveys.restore(subject, self.policies)
+                self.surveys.restore(subject, self._policies)
                 self._queue(subject)
         self.touched.clear()
         if self.former is not None:

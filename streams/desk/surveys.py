@@ -4,12 +4,16 @@ ticket    created(team a) ──────── assigned(team b) ────
 survey               └ answered: team a      └ answered: team b      a corrected ticket corrects the survey's row
 """
 
+from collections.abc import Callable
+
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet, amend
 from streams.desk.subject import SURVEY, Subject, stood_at
 from streams.desk.survey import About, survey_rows
 from streams.desk.ticket import Ticket
 from streams.models.rows import Identity, Row
+
+PoliciesOf = Callable[[Subject], Policies]  # that a subject follows
 
 
 class Surveys:
@@ -28,7 +32,7 @@ class Surveys:
         """The ticket or call that surveys are about, if it is known."""
         return self.held.get((surveys.id[0], surveys.id[1:])) if surveys.id[0] != SURVEY else None
 
-    def refresh(self, surveys: Subject, policies: Policies) -> None:
+    def refresh(self, surveys: Subject, policies: PoliciesOf) -> None:
         """Make their rows anew, and write what changed."""
         before = self.rows.get(surveys.id, {})
         for row in before.values():
@@ -36,16 +40,16 @@ class Surveys:
         self.restore(surveys, policies)
         amend(self.sheet, before, self.rows[surveys.id])
 
-    def restore(self, surveys: Subject, policies: Policies) -> None:
+    def restore(self, surveys: Subject, policies: PoliciesOf) -> None:
         """Make their rows anew; they were written before."""
         named = self.named(surveys)
         self.rows[surveys.id] = survey_rows(
-            surveys.id[1:], surveys.events(), lambda at: _about(named, at, policies), policies
+            surveys.id[1:], surveys.events(), lambda at: _about(named, at, policies), policies(surveys)
         )
 
 
-def _about(named: Subject | None, at: int, policies: Policies) -> About | None:
-    state = None if named is None else stood_at(named, at, policies)
+def _about(named: Subject | None, at: int, policies: PoliciesOf) -> About | None:
+    state = None if named is None else stood_at(named, at, policies(named))
     if state is None:
         return About()
     if at > state.released_at:

@@ -19,9 +19,12 @@ class Watermarks:
     def __init__(self, topics: Sequence[str]) -> None:
         self.seen: dict[str, int] = dict.fromkeys(topics, UNKNOWN)
         self.advanced: dict[str, int] = {}
+        self.latest = UNKNOWN  # the latest instant of any event
 
     def see(self, topic: str, at: int) -> None:
         """An event of `topic` was timed `at`."""
+        if at > self.latest:
+            self.latest = at
         limit = self.advanced.get(topic)
         if limit is not None and at > limit + HOUR:
             at = limit + HOUR

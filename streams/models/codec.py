@@ -11,7 +11,7 @@ from streams.models import calls, signals, surveys, tickets
 from streams.models.envelope import Event
 from streams.models.instants import MINUTE, parse_instant
 
-Headers = Iterable[tuple[str, bytes]]
+Headers = Iterable[tuple[str, bytes | None]]
 
 TYPES: dict[str, type[Event]] = {
     str(cls.__struct_config__.tag): cls
@@ -58,7 +58,7 @@ def structured(value: bytes | None, headers: Headers = ()) -> bytes | None:
     """The event as one JSON document: `value` itself, or put together from the `ce_*` headers of the binary mode."""
     attributes: dict[str, Any] = {}
     for name, content in headers or ():
-        if name.startswith("ce_"):
+        if name.startswith("ce_") and content is not None:
             attributes[name[3:]] = content.decode()
     if value is None or not attributes:
         return value

@@ -15,7 +15,8 @@ from sinks.clickhouse.events import dead_letter_row
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.rows import Batch, encoded
 from streams.app import STORE
-from streams.desk.messages import DEAD_LETTERS, LEDGER, dead_letter
+from streams.desk.letter import DEAD_LETTERS, dead_letter
+from streams.desk.messages import LEDGER
 from streams.logfile import place
 from streams.partition_state import Output
 from streams.settings import Settings
@@ -84,12 +85,15 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
     lines = disorderly(random.Random(8))
     events = [Output(place(value).topic, None, value) for value in lines]
     sent = [output for cut in outputs(lines, policies(), EVERY) for output in cut]
-    letter = dead_letter("tickets", 0, 999_999, ms("mon 10:00"), b"\xffnonsense", "it is nonsense")
+    came = Record(b"\xffnonsense", "tickets", 999_999, ms("mon 10:00"))
+    letter = dead_letter("tickets", came, "it is nonsense")
     batch = Batch()
     for rows in checkpoints(lines, policies(), EVERY):
         for part in rows:
             batch.add(part)
-    batch.add(encoded([dead_letter_row(Record(letter.value, DEAD_LETTERS, headers=letter.headers))]))
+    row = dead_letter_row(Record(letter.value, DEAD_LETTERS, headers=letter.headers))
+    assert row is not None
+    batch.add(encoded([row]))
     direct.writer().write(batch)
     direct.writer().write_calendars()
 

@@ -4,8 +4,8 @@ from base64 import b64decode
 
 import msgspec
 
-from sinks.clickhouse.events import dead_letter_row, stored
-from streams.desk.messages import dead_letter
+from sinks.clickhouse.events import DeadLetterRow, ReplayedRow, dead_letter_row, stored
+from streams.desk.letter import Letter, dead_letter, read, replayed
 from tests.sinks.desk import Record, event, ms
 
 CREATED = event("ticket.created", "mon 10:00")
@@ -64,8 +64,24 @@ def test_a_closure_asks_for_new_calendars() -> None:
 
 
 def test_a_dead_letter_keeps_its_bytes_and_where_it_came_from() -> None:
-    letter = dead_letter("calls", 3, 12, ms("mon 10:00"), b"\xff\x00nonsense", "it is nonsense")
+    came = Record(b"\xff\x00nonsense", topic="calls", partition=3, offset=12, timestamp=ms("mon 10:00"))
+    letter = dead_letter("calls", came, "it is nonsense")
     row = dead_letter_row(Record(letter.value, topic="dead-letters", headers=letter.headers))
+    assert isinstance(row, DeadLetterRow)
     assert (row.topic, row.partition, row.offset, row.reason) == ("calls", 3, 12, "it is nonsense")
     assert row.received_at == ms("mon 10:00")
     assert b64decode(row.value_base64) == b"\xff\x00nonsense"
+
+
+def test_a_letter_that_was_replayed_keeps_what_was_sent() -> None:
+    letter = read(Record(b"x", headers=dead_letter("calls", Record(b"x", offset=12), "it is nonsense").headers))
+    assert isinstance(letter, Letter)
+    mark = replayed(letter, CREATED, ms("mon 11:00"))
+    row = dead_letter_row(Record(mark.value, topic="dead-letters", headers=mark.headers))
+    assert isinstance(row, ReplayedRow)
+    assert (row.topic, row.partition, row.offset, row.replayed_at) == ("calls", 0, 12, ms("mon 11:00"))
+    assert b64decode(row.value_base64) == CREATED
+
+
+def test_a_message_of_others_on_the_topic_is_no_row() -> None:
+    assert dead_letter_row(Record(b"hello", topic="dead-letters")) is None

@@ -1,0 +1,240 @@
+"""`deskwatch dead-letters list | show | replay`: what was no event, why, and sending it once more, mended.
+
+    deskwatch dead-letters list --open --json > letters.jsonl
+    jq -c '{id, event: (.value | fromjson | .data.score = 5)}' letters.jsonl > mended.jsonl
+    deskwatch dead-letters replay --fix mended.jsonl
+
+The letters are read from their topic, so a ClickHouse that is away does not matter; those of an embedded desk that does
+not run, whose broker is gone, from its database.
+"""
+
+import dataclasses
+import sys
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streams.cli.errors import Refused, one_sentence
+from streams.cli.options import Data, Json, Policy, settings_of
+from streams.cli.sql import open_client
+from streams.dead_letters import Mended, fault, read_letters, send_letters
+from streams.desk.letter import Letter, kind_of
+from streams.embedded.directory import Directory
+from streams.models.instants import format_instant
+from streams.settings import Settings
+
+dead_letters = typer.Typer(help="What was no event: list it, show it, send it once more.", no_args_is_help=True)
+
+SHOWN = 100  # characters of a reason in the table
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="topic/partition/offset, as `list` names it.")]
+
+
+@dead_letters.command("list")
+def list_letters(
+    data: Data = None,
+    policy: Policy = None,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those that were not replayed.")] = False,
+    reasons: Annotated[bool, typer.Option("--reasons", help="Only the counts by reason.")] = False,
+    json: Json = False,
+) -> None:
+    """List the letters: where each came from and why, with the counts by reason."""
+    with one_sentence():
+        letters = [letter for letter in _letters(data, policy) if not only_open or letter.state == "open"]
+    counts = Counter((kind_of(letter.reason), letter.state) for letter in letters)
+    by_reason = [
+        {"reason": reason, "open": counts[reason, "open"], "replayed": counts[reason, "replayed"]}
+        for reason in dict.fromkeys(reason for (reason, _), _ in counts.most_common())
+    ]
+    if json:
+        for row in by_reason if reasons else map(_described, letters):
+            typer.echo(msgspec.json.encode(row))
+        return
+    if not reasons:
+        _print(["id", "received_at", "state", "bytes", "reason"], map(_line, letters))
+    _print(["reason", "open", "replayed"], ([*row.values()] for row in by_reason))
+
+
+@dead_letters.command()
+def show(letter_id: Id, data: Data = None, policy: Policy = None, json: Json = False) -> None:
+    """Show one letter: where it came from and why on stderr, and its bytes, as they came, on stdout."""
+    with one_sentence():
+        letter = _named(_letters(data, policy), [letter_id])[0]
+    described = _described(letter)
+    if json:
+        typer.echo(msgspec.json.encode(described))
+        return
+    for name, value in described.items():
+        if name not in ("value", "value_base64") and value is not None:
+            typer.echo(f"{name:12} {value}", err=True)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(letter.value or b"")
+    sys.stdout.buffer.flush()
+
+
+@dead_letters.command()
+def replay(
+    letter_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID...]", help="Which letters; none: all that are open.")
+    ] = None,
+    fix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help='Mended events, lines of {"id": "calls/0/17", "event": {…}}; - for stdin. Only these are sent.',
+        ),
+    ] = None,
+    data: Data = None,
+    policy: Policy = None,
+    json: Json = False,
+) -> None:
+    """Send open letters to the topic they came from once more, and mark them as replayed; what is no event yet stays.
+
+    Without --fix that helps where the release was at fault, or the clock.
+    """
+    with one_sentence():
+        settings, running = _desk(data, policy)
+        if not running:
+            raise Refused(f"No desk runs in {data}: its broker is gone, so mended events go in by `deskwatch replay`.")
+        letters = read_letters(settings.broker)
+        mended = None if fix is None else _mended(fix)
+        wanted = [*(letter_ids or ()), *(name for name in mended or () if name not in (letter_ids or ()))]
+        chosen = _named(letters, wanted) if wanted or mended is not None else letters
+        chosen = [letter for letter in chosen if letter.state == "open"]
+        sound, refused = _judged(chosen, mended or {}, settings)
+        send_letters(settings.broker, sound)
+    if json:
+        found: dict[str, Any] = {"replayed": len(sound), "refused": len(refused)}
+        typer.echo(msgspec.json.encode({**found, "reasons": dict(refused)}))
+    else:
+        typer.echo(f"{len(sound):,} replayed, {len(refused):,} refused.")
+        for letter_id, reason in refused:
+            typer.echo(f"{letter_id} is no event yet: {reason}", err=True)
+    if refused:
+        raise typer.Exit(1)
+
+
+def _desk(data: Path | None, policy: Path | None) -> tuple[Settings, bool]:
+    """The settings, with the addresses of the embedded desk of `data` if it runs; whether there is a broker to ask."""
+    settings = settings_of(data, policy)
+    if data is None:
+        return settings, True
+    addresses = Directory(data).addresses()
+    if addresses is None:
+        return settings, False
+    return dataclasses.replace(settings, broker=addresses["broker"]), True
+
+
+def _letters(data: Path | None, policy: Path | None) -> list[Letter]:
+    settings, running = _desk(data, policy)
+    if running:
+        return read_letters(settings.broker)
+    question = (
+        "SELECT topic, partition, offset, toUnixTimestamp64Milli(received_at), reason, base64Encode(value), "
+        "toUnixTimestamp64Milli(replayed_at) FROM dead_letters ORDER BY topic, partition, offset"
+    )
+    with open_client(settings, data) as client:
+        rows = client.query(question).result_rows
+    names = ("topic", "partition", "offset", "received_at", "reason", "value", "replayed_at")
+    return [msgspec.convert(dict(zip(names, row, strict=True)), Letter) for row in rows]
+
+
+def _named(letters: Iterable[Letter], names: Iterable[str]) -> list[Letter]:
+    """The letters of these ids. Raises Refused for one that there is not."""
+    by_id = {letter.id: letter for letter in letters}
+    for name in names:
+        if name not in by_id:
+            raise Refused(f"There is no dead letter {name}: `deskwatch dead-letters list` names them.")
+    return [by_id[name] for name in names]
+
+
+class _Fix(msgspec.Struct):
+    id: str
+    event: msgspec.Raw
+
+
+_fix = msgspec.json.Decoder(_Fix).decode
+
+
+def _mended(file: str) -> dict[str, bytes]:
+    """The mended events of a file, by the ids of their letters."""
+    try:
+        lines = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise Refused(f"{file} cannot be read: {error.strerror}.") from None
+    found: dict[str, bytes] = {}
+    for number, line in enumerate(lines.splitlines(), 1):
+        if line.strip():
+            try:
+                fixed = _fix(line)
+            except msgspec.DecodeError as error:
+                raise Refused(
+                    f'{file}, line {number} is no mended letter, {{"id": "topic/partition/offset", "event": {{…}}}}: '
+                    f"{error}."
+                ) from None
+            found[fixed.id] = bytes(fixed.event)
+    return found
+
+
+def _judged(
+    letters: Iterable[Letter], mended: Mapping[str, bytes], settings: Settings
+) -> tuple[list[Mended], list[tuple[str, str]]]:
+    """Those that are events now, and the others with the reason: what would only come back is not sent."""
+    now = time.time_ns() // 1_000_000 if settings.clock == "wall" else None
+    sound: list[Mended] = []
+    refused: list[tuple[str, str]] = []
+    for letter in letters:
+        try:
+            value = mended[letter.id] if letter.id in mended else letter.document()
+            reason = fault(value, now)
+        except ValueError as error:
+            value, reason = None, str(error)
+        if reason is None and value is not None:
+            sound.append(Mended(letter, value))
+        else:
+            refused.append((letter.id, reason or "it has no value"))
+    return sound, refused
+
+
+def _described(letter: Letter) -> dict[str, Any]:
+    value = letter.value or b""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = None
+    return {
+        "id": letter.id,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "received_at": format_instant(letter.received_at),
+        "reason": letter.reason,
+        "state": letter.state,
+        "replayed_at": None if letter.replayed_at is None else format_instant(letter.replayed_at),
+        "value": text,
+        "value_base64": b64encode(value).decode(),
+    }
+
+
+def _line(letter: Letter) -> list[Any]:
+    reason = letter.reason if len(letter.reason) <= SHOWN else letter.reason[: SHOWN - 1] + "…"
+    return [letter.id, format_instant(letter.received_at), letter.state, len(letter.value or b""), reason]
+
+
+def _print(columns: list[str], rows: Iterable[list[Any]]) -> None:
+    table = Table()
+    for column in columns:
+        numeric = column in ("bytes", "open", "replayed")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else Text(str(value)) for value in row))
+    Console().print(table)
