@@ -59,10 +59,14 @@ class Process:
         except psutil.Error:
             return 0
 
+    def send(self, number: signal.Signals) -> None:
+        """Sends a signal, if it still runs."""
+        if self.exit_status() is None:
+            self._popen.send_signal(number)
+
     def ask_to_end(self) -> None:
         """Sends SIGTERM, if it still runs."""
-        if self.exit_status() is None:
-            self._popen.send_signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
 
     def end(self, grace_s: float) -> None:
         """Waits `grace_s` seconds for it to end by itself, then kills it."""
