@@ -208,6 +208,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._acked_before = {}
         await self.app.drain()
         self._unacked_messages.clear()
+        if self.app.crashed:
+            return  # a crash ends the consumer's thread, too (mode 0.7.1 services.py:931): nobody would answer a commit
         await self.maybe_wait_for_commit_to_finish()
         await super().wait_empty()
 
