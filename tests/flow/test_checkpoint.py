@@ -7,10 +7,9 @@ import signal
 
 import pytest
 
-from tests.flow.conftest import ToyDesk, free_port, wait_for
+from streams.embedded.process import free_port
+from tests.flow.conftest import ToyDesk, wait_for
 from tests.flow.toy import PARTITIONS
-
-pytestmark = pytest.mark.embedded
 
 
 def test_all_is_saved_and_committed_when_a_worker_stops(toy_desk: ToyDesk) -> None:

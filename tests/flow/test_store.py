@@ -25,8 +25,6 @@ from tests.embedded.faulty import FaultyServer, drop_after, drop_before, refuse
 from tests.flow.conftest import Worker, wait_for
 from tests.sinks.desk import OFFICE, Database, Record, checkpoints, disorderly, ms, outputs, policies
 
-pytestmark = pytest.mark.embedded
-
 EVERY = 40  # lines a checkpoint
 
 

@@ -5,7 +5,6 @@ import signal
 from collections import defaultdict
 from typing import Any, NamedTuple
 
-import pytest
 from faust.types.tuples import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,7 +61,6 @@ def test_what_is_committed_was_acknowledged(steps: list[tuple[str, int]]) -> Non
     asyncio.run(run())
 
 
-@pytest.mark.embedded
 def test_a_sink_that_is_killed_writes_everything_at_least_once_and_in_order(toy_desk: ToyDesk) -> None:
     toy_desk.produce(20_000)
     out = toy_desk.folder / "out"
