@@ -162,15 +162,26 @@ class Stack:
     # ---- starting -------------------------------------------------------------------------------------------------
 
     def _start_servers(self) -> None:
-        port, ch_port = free_port(), free_port()
+        for answers in (self._start_broker(), self._start_clickhouse()):
+            answers()
+
+    def _start_broker(self) -> Callable[[], None]:
+        """Starts the broker; what it returns waits until it answers."""
+        port = free_port()
         address = self.addresses[_BROKER] = f"127.0.0.1:{port}"
-        url = self.addresses[_CLICKHOUSE] = f"http://127.0.0.1:{ch_port}"
-        clickhouse = [sys.executable, "-m", "streams.embedded.clickhouse", "--port", str(ch_port)]
-        clickhouse += ["--path", str(self.directory.clickhouse.absolute())]
         self._order(lambda: self._launch(_Part(_BROKER, broker.command(port), {"RUST_LOG": "warn"})))
-        self._order(lambda: self._launch(_Part(_CLICKHOUSE, clickhouse, {})))
-        self._await(_BROKER, port, lambda: broker.answers(address))
-        self._await(_CLICKHOUSE, ch_port, lambda: clickhouse_answers(url))
+        return lambda: self._await(_BROKER, port, lambda: broker.answers(address))
+
+    def _start_clickhouse(self) -> Callable[[], None]:
+        """Starts ClickHouse; what it returns waits until it answers."""
+        port = free_port()
+        url = self.addresses[_CLICKHOUSE] = f"http://127.0.0.1:{port}"
+        argv = [*self._clickhouse_argv(), "--port", str(port), "--path", str(self.directory.clickhouse.absolute())]
+        self._order(lambda: self._launch(_Part(_CLICKHOUSE, argv, {})))
+        return lambda: self._await(_CLICKHOUSE, port, lambda: clickhouse_answers(url))
+
+    def _clickhouse_argv(self) -> list[str]:
+        return [sys.executable, "-m", "streams.embedded.clickhouse"]
 
     def _await(self, name: str, port: int, answers: Callable[[], bool]) -> None:
         process = self._parts[name].process

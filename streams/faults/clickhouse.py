@@ -80,9 +80,13 @@ class _Handler(clickhouse._Handler):
 
     def do_POST(self) -> None:
         """Answer, slowly if need be."""
-        if self.server.fault() == "slow_reader" and "INSERT" in self.path.upper():
-            self.rfile = _Slow(self.rfile)  # type: ignore[assignment]
-        super().do_POST()
+        connection = self.rfile
+        if self.server.fault() == "slow_reader":
+            self.rfile = _Slow(connection)  # type: ignore[assignment]
+        try:
+            super().do_POST()
+        finally:
+            self.rfile = connection
 
     def _refuse(self, status: int, code: int, message: str) -> None:
         super()._refuse(code if code == 503 else status, code, message)

@@ -49,7 +49,7 @@ def schedule(seed: int, seconds: float, kinds: Sequence[str], strikes: int) -> l
     deck: list[str] = []
     while len(deck) < strikes:
         deck += chance.sample(list(kinds), len(kinds))
-    slot = (LAST - FIRST) * seconds / strikes
+    slot = (LAST - FIRST) * seconds / max(1, strikes)
     return [
         Strike(kind, round(FIRST * seconds + (n + chance.random()) * slot, 2), chance.randrange(WORKERS))
         for n, kind in enumerate(deck[:strikes])
