@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,9 +122,8 @@ def _replay(
     started = time.monotonic()
     with _progress(json) as bar:
         task = bar.add_task("events fed", total=None)
-        fed = asyncio.run(
-            feed(lines, settings.broker, settings.partitions, speed, lambda n: bar.update(task, completed=n))
-        )
+        feeding = feed(lines, settings.broker, settings.partitions, speed, lambda n: bar.update(task, completed=n))
+        fed = asyncio.run(_while_it_works(feeding, stack))
         bar.update(task, completed=fed.lines, total=fed.lines)
         fed_s = time.monotonic() - started
         if client is not None:
@@ -139,6 +138,18 @@ def _replay(
     else:
         for name, number in found.items():
             typer.echo(f"{name:24} {number:>14,}")
+
+
+async def _while_it_works(feeding: Coroutine[Any, Any, Fed], stack: Stack | None) -> Fed:
+    """Feed as long as the stack can go on. Raises StackError at once when its broker dies, not when patience ends."""
+    task = asyncio.create_task(feeding)
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_S))[0]:
+            if stack is not None:
+                stack.check()
+    finally:
+        task.cancel()
+    return await task
 
 
 def _progress(quiet: bool) -> Progress:

@@ -244,8 +244,10 @@ class Stack:
         words = f"{part.process.last_words()} (see {self._log(part.name)})"
         if part.name == _BROKER:
             self.failure = StackError(
-                f"The embedded broker died (exit status {status}) and its data, kept in memory, with it: start again. "
-                f"Its last words: {words}"
+                f"The embedded broker died (exit status {status}), and with it what it kept in memory: the events that "
+                "were not in ClickHouse yet, the checkpoints of the desk, and outputs on their way. What is in "
+                f"ClickHouse stays in {self.directory.clickhouse}; replay the log again, with --append, and all is "
+                f"whole. The broker's last words: {words}"
             )
             return
         if now - part.started_at > _SETTLED_S:

@@ -1,6 +1,5 @@
 """A round: the product starts, events flow, strikes fall, all is drained, and every view must equal the log's fold."""
 
-import dataclasses
 import signal
 import statistics
 import threading
@@ -17,7 +16,7 @@ from streams.faults.clickhouse import AWAY
 from streams.faults.feeding import Feeding
 from streams.faults.schedule import KILL_BROKER, WORKERS, Strike
 from streams.faults.system import System
-from streams.faults.watch import Changelog, Progress, done
+from streams.faults.watch import Changelog, Progress
 from streams.settings import Settings
 from streams.verify import verified
 
@@ -149,6 +148,11 @@ class Round:
             time.sleep(0.02)
         self.tell(f"{strike.kind} with {in_flight:,} events in flight")
         struck = Struck(strike.kind, in_flight)
+        self.act(strike, struck)
+        return struck
+
+    def act(self, strike: Strike, struck: Struck) -> None:
+        """Strike, and wait for what follows."""
         name = track(strike.which)
         match strike.kind:
             case "kill_track":
@@ -169,7 +173,6 @@ class Round:
                 self.system.kill_broker(BROKER_AWAY_S)
             case kind:
                 self._fault(kind, FAULT_S)
-        return struck
 
     def _in_flight(self) -> int:
         return self.feeding.in_flight(self.progress.done)
@@ -266,9 +269,3 @@ def track(which: int) -> str:
     return "track" if not which else f"track-{which + 1}"
 
 
-def with_partitions(settings: Settings, partitions: int) -> Settings:
-    """The settings for a round."""
-    return dataclasses.replace(settings, partitions=partitions)
-
-
-__all__ = ["Result", "Round", "Struck", "done", "takeover_figures", "track", "with_partitions"]
