@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,8 +16,8 @@ from streams.bench.kafka import KafkaUnavailable
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, policies_of, settings_of
 from streams.faults.log import disorderly
-from streams.faults.round import Result, Round, takeover_figures
-from streams.faults.schedule import KILL_BROKER, KINDS, schedule
+from streams.faults.round import COUNTING, Result, Round, takeover_figures
+from streams.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
 from streams.faults.system import System
 from streams.logfile import read
 from streams.settings import Settings
@@ -41,7 +42,9 @@ def faults(
     with one_sentence():
         known = [*KINDS, *([KILL_BROKER] if broker == "kafka" else [])]
         if unknown := [kind for kind in only or () if kind not in known]:
-            raise typer.BadParameter(f"{unknown[0]!r} is no strike: choose from {', '.join(known)}", param_hint="--only")
+            raise typer.BadParameter(
+                f"{unknown[0]!r} is no strike: choose from {', '.join(known)}", param_hint="--only"
+            )
         settings = settings_of(None, policy, partitions=4)
         policies_of(settings)
         recorded = recorded_log()
@@ -70,26 +73,26 @@ def one_round(
     broker: Broker,
     settings: Settings,
     lines: Sequence[bytes],
-    plan: Sequence[object],
+    plan: Sequence[Strike],
     *,
     rate: float,
     away: float,
     data: Path | None,
     console: Console,
-    track: Sequence[str] | None = None,
 ) -> Result:
     """One round in a directory of its own; that of a round that is not clean is kept under `data`, if it is given."""
     result = Result(number, broker)
     with tempfile.TemporaryDirectory(prefix="deskwatch-faults-") as temporary, console.status("") as status:
         folder = data / f"round-{number}" if data else Path(temporary)
         try:
-            with System(folder, kafka=broker == "kafka", track=track) as system:
+            system = System(folder, kafka=broker == "kafka")
+            with system:
                 own = dataclasses.replace(settings, data=folder)
 
                 def tell(what: str) -> None:
                     status.update(f"round {number}: {what}")
 
-                Round(system, own, lines, plan, rate=rate, away_s=away, tell=tell).run(result)  # type: ignore[arg-type]
+                Round(system, own, lines, plan, rate=rate, away_s=away, tell=tell).run(result)
         except KafkaUnavailable as error:
             raise Refused(str(error)) from None
     return result
@@ -107,8 +110,9 @@ def as_json(result: Result) -> dict[str, object]:
 
 def as_text(result: Result) -> str:
     """A round in a few lines."""
+    end = "clean" if result.clean else "NOT CLEAN"
     lines = [
-        f"round {result.seed} on {result.broker}: {'clean' if result.clean else 'NOT CLEAN'}, {result.events:,} events, "
+        f"round {result.seed} on {result.broker}: {end}, {result.events:,} events, "
         f"{result.duplicates:,} duplicates met, drained in {result.drain_s:.1f} s, {result.seconds:.0f} s in all"
     ]
     for strike in result.strikes:
@@ -120,13 +124,15 @@ def as_text(result: Result) -> str:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """All rounds in a line or two."""
+    """All rounds in a few lines."""
     struck = [strike for result in results for strike in result.strikes]
+    counting = Counter(strike.kind for strike in struck if strike.in_flight >= COUNTING)
     figures = takeover_figures(results)
     takeover = f"takeover p50 {figures[0]:.1f} s, max {figures[1]:.1f} s; " if figures else ""
     return (
         f"{sum(result.clean for result in results)} of {len(results)} rounds clean; {len(struck)} strikes, "
-        f"{sum(strike.in_flight >= 1000 for strike in struck)} with 1,000 events or more in flight; {takeover}"
+        f"{counting.total()} with {COUNTING:,} events or more in flight; {takeover}"
         f"{sum(result.duplicates for result in results):,} duplicates met; "
-        f"{sum(s.woken for s in struck)} zombies woke, {sum(s.fenced for s in struck)} gave way"
+        f"{sum(s.woken for s in struck)} zombies woke, {sum(s.fenced for s in struck)} gave way\n"
+        f"{', '.join(f'{kind} {number}' for kind, number in sorted(counting.items()))}"
     )

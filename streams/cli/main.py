@@ -19,7 +19,6 @@ from streams.cli.sql import sql
 from streams.cli.verify import verify
 
 
-
 class _SpeedUnlessNamed(TyperGroup):
     """`deskwatch bench FILE` is `deskwatch bench speed FILE`."""
 

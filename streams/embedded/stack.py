@@ -135,13 +135,14 @@ class Stack:
 
     def pid(self, name: str) -> int | None:
         """The process id of a part, None while it does not run."""
-        process = self._parts[name].process
+        part = self._parts.get(name)
+        process = part and part.process
         return process.pid if process and process.exit_status() is None else None
 
     def memory_bytes(self, name: str) -> int:
         """Resident memory of a part: the broker's only grows."""
-        process = self._parts[name].process
-        return process.memory_bytes() if process else 0
+        part = self._parts.get(name)
+        return part.process.memory_bytes() if part and part.process else 0
 
     def check(self) -> None:
         """Raises StackError if the stack can no longer work."""

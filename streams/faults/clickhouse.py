@@ -82,7 +82,7 @@ class _Handler(clickhouse._Handler):
         """Answer, slowly if need be."""
         connection = self.rfile
         if self.server.fault() == "slow_reader":
-            self.rfile = _Slow(connection)  # type: ignore[assignment]
+            self.rfile = _Slow(connection)  # type: ignore[assignment, arg-type]
         try:
             super().do_POST()
         finally:

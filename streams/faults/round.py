@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sinks.clickhouse.client import Client
 from streams.cli.options import policies_of
@@ -59,6 +58,7 @@ class Result:
     skipped_checkpoints: int = 0
     drain_s: float = 0.0
     seconds: float = 0.0
+    peak_mb: dict[str, float] = field(default_factory=dict)
     clean: bool = False
     faults: list[str] = field(default_factory=list)
     """What was not as it must be, one sentence each."""
@@ -107,7 +107,7 @@ class Round:
         partitions = self.settings.partitions
         start_roles(self.system, self.settings, "log", WORKERS)
         self.changelog = Changelog(self.system.broker, partitions)
-        self.progress = Progress(self.system.clickhouse, self.settings.database, partitions)
+        self.progress = Progress(self.system.clickhouse, self.settings.database, partitions, self.system.look)
         try:
             self._await_workers()
             self.feeding = Feeding(self.lines, self.system.broker, partitions, self.rate)
@@ -122,6 +122,7 @@ class Round:
         finally:
             self.progress.stop()
             self.changelog.stop()
+        result.peak_mb = {name: round(peak) for name, peak in self.system.peak_mb.items()}
         result.skipped_checkpoints = self.changelog.skipped()
         result.seconds = time.monotonic() - started
         result.clean = not result.faults
@@ -267,5 +268,3 @@ class Round:
 def track(which: int) -> str:
     """The name of a track worker among the stack's parts."""
     return "track" if not which else f"track-{which + 1}"
-
-

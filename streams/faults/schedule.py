@@ -1,7 +1,7 @@
 """What strikes when: PURE, and a function of the seed alone, so that a round can be struck again exactly so.
 
-    feeding   |=======================================|  then drain and verify
-    strikes      x kill_track   x clickhouse_500   x …
+feeding   |=======================================|  then drain and verify
+strikes      x kill_track   x clickhouse_500   x …
 """
 
 import random
@@ -44,13 +44,23 @@ class Strike(NamedTuple):
 
 
 def schedule(seed: int, seconds: float, kinds: Sequence[str], strikes: int) -> list[Strike]:
-    """The strikes of the round `seed`, in order of time: of different kinds, as far as there are enough."""
+    """The strikes of the round `seed`, in order of time.
+
+    The kinds are dealt like cards, from one shuffled deck after another: in rounds that follow each other, each strikes
+    as often as the others.
+    """
     chance = random.Random(seed)
-    deck: list[str] = []
-    while len(deck) < strikes:
-        deck += chance.sample(list(kinds), len(kinds))
     slot = (LAST - FIRST) * seconds / max(1, strikes)
     return [
-        Strike(kind, round(FIRST * seconds + (n + chance.random()) * slot, 2), chance.randrange(WORKERS))
-        for n, kind in enumerate(deck[:strikes])
+        Strike(
+            _dealt(seed * strikes + n, kinds),
+            round(FIRST * seconds + (n + chance.random()) * slot, 2),
+            chance.randrange(WORKERS),
+        )
+        for n in range(strikes)
     ]
+
+
+def _dealt(place: int, kinds: Sequence[str]) -> str:
+    deck, card = divmod(place, len(kinds))
+    return random.Random(deck).sample(list(kinds), len(kinds))[card]

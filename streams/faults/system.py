@@ -1,4 +1,4 @@
-"""The system that is struck: the embedded stack with a ClickHouse that can be made to fail, and a broker of either kind.
+"""What is struck: the embedded stack with a ClickHouse that can be made to fail, and a broker of either kind.
 
 Its parts are the product's own processes, and what dies is started again by the stack, as in a demo or a replay; under
 Docker the restart policy does that.
@@ -34,6 +34,7 @@ class System(Stack):
         self.kafka = Kafka(data / "kafka") if kafka else None
         self.fault_file = data / "fault"
         self._track = track
+        self.peak_mb: dict[str, float] = {}
 
     def _start_broker(self) -> Callable[[], None]:
         kafka = self.kafka
@@ -89,7 +90,12 @@ class System(Stack):
         finally:
             self.fault_file.unlink()
 
-    # --- what the logs say --------------------------------------------------------------------------------------------
+    # --- what it uses, and what its logs say --------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Note the memory of each part, of which the most is kept."""
+        for name in list(self._parts):
+            self.peak_mb[name] = max(self.peak_mb.get(name, 0.0), self.memory_bytes(name) / (1 << 20))
 
     def log_of(self, name: str) -> str:
         """All that a part has said."""

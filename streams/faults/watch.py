@@ -3,8 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -35,10 +36,13 @@ def done(client: Client, partitions: int) -> dict[tuple[str, int], int]:
 
 
 class Progress:
-    """Asks ClickHouse again and again how far it is; while it is away, what it said last stands."""
+    """Asks ClickHouse again and again how far it is; while it is away, what it said last stands.
 
-    def __init__(self, url: str, database: str, partitions: int) -> None:
-        self.url, self.database, self.partitions = url, database, partitions
+    `look` is called as often.
+    """
+
+    def __init__(self, url: str, database: str, partitions: int, look: Callable[[], None]) -> None:
+        self.url, self.database, self.partitions, self.look = url, database, partitions, look
         self.done: Offsets = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ask, name="progress", daemon=True)
@@ -52,6 +56,7 @@ class Progress:
     def _ask(self) -> None:
         client: Client = None
         while not self._ended.wait(0.2):
+            self.look()
             with suppress(ClickHouseError, OSError):
                 if client is None:
                     client = connect(self.url, database=self.database)
@@ -130,7 +135,7 @@ class Changelog:
         longest = 0.0
         for partition in range(self.partitions):
             times = [head.at for head in self.heads if head.partition == partition and head.counts]
-            for former, latter in zip(times, times[1:], strict=False):
+            for former, latter in pairwise(times):
                 if latter > since and former < until:
                     longest = max(longest, latter - former)
         return longest

@@ -89,7 +89,7 @@ def break_deduplication() -> None:
     Subject.find = lambda *_: None  # type: ignore[method-assign]
 
 
-CheckpointTable._new_changelog = new_changelog  # type: ignore[method-assign]
+CheckpointTable._new_changelog = new_changelog  # type: ignore[method-assign, assignment]
 {"": lambda: None, "claim": break_claim, "outbox": break_outbox, "deduplication": break_deduplication}[
     os.environ.get("BROKEN", "")
 ]()

@@ -1,11 +1,10 @@
 """The suite can fail: with the claim, the outbox or the deduplication switched off it does, and with none it does not.
 
-    before the append    a ====~~~~~~~~~~~ (zombie: appends) ====      ~ frozen, x killed
-                         b ====:==========:x=====
-    after the append     a ====x   =====                               the outputs are not sent by the killed one
+before the append    a ====~~~~~~~~~~~ (zombie: appends) ====      ~ frozen, x killed
+                     b ====:==========:x=====
+after the append     a ====x   =====                               the outputs are not sent by the killed one
 """
 
-import dataclasses
 import os
 import random
 import signal
@@ -77,7 +76,8 @@ def dense(seconds: float) -> list[bytes]:
 
 def struck_round(folder: Path, lines: list[bytes], strikes: list[Strike]) -> Result:
     result = Result(0, "embedded")
-    with System(folder, track=TRACK) as system:
+    system = System(folder, track=TRACK)
+    with system:
         settings = Settings(data=folder)
         StrikingRound(system, settings, lines, strikes, rate=RATE, away_s=5, tell=print).run(result)
     return result
@@ -88,7 +88,7 @@ def differing(result: Result) -> set[str]:
 
 
 def test_struck_at_these_points_the_product_is_exact(tmp_path: Path) -> None:
-    result = struck_round(tmp_path, dense(30), [KILL, dataclasses.replace(FREEZE, at_s=5.0)])
+    result = struck_round(tmp_path, dense(30), [KILL, FREEZE._replace(at_s=5.0)])
     assert result.faults == []
     assert result.skipped_checkpoints >= 1  # the zombie's, which is in the log and counts for nobody
     assert result.duplicates > 0

@@ -1,6 +1,6 @@
 """What the embedded broker kept dies with it: the stack says what is lost, and a fresh replay makes everything whole.
 
-    replay  =====x (the broker, or the command itself, is killed)          replay --append  ==========> verify
+replay  =====x (the broker, or the command itself, is killed)          replay --append  ==========> verify
 """
 
 import os
@@ -18,7 +18,15 @@ from tests.flow.month import deskwatch, write
 
 pytestmark = pytest.mark.embedded
 
-REPLAY = [sys.executable, "-c", "from streams.cli.main import main; main()", "replay", "--embedded", "--drain", "--json"]
+REPLAY = [
+    sys.executable,
+    "-c",
+    "from streams.cli.main import main; main()",
+    "replay",
+    "--embedded",
+    "--drain",
+    "--json",
+]
 
 
 def wait_until_under_way(data: Path) -> None:
