@@ -1,6 +1,7 @@
 """`deskwatch bench faults`: seeded rounds of strikes at the running product, each verified to the last row."""
 
 import dataclasses
+import logging
 import os
 import tempfile
 from collections import Counter
@@ -49,6 +50,7 @@ def faults(
         policies_of(settings)
         recorded = recorded_log()
         results = []
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that the broker is away is no news here
         console = Console(stderr=True)
         for number in range(seed, seed + rounds):
             plan = schedule(number, seconds, only or known, strikes)
@@ -118,6 +120,7 @@ def as_text(result: Result) -> str:
     for strike in result.strikes:
         more = "" if strike.takeover_s is None else f", taken over in {strike.takeover_s:.1f} s"
         more += "" if strike.pause_s is None else f", longest pause {strike.pause_s:.1f} s"
+        more += f", {strike.given_up} times work was given up" if strike.given_up else ""
         more += ", the zombie woke" * strike.woken + " and gave way" * strike.fenced
         lines.append(f"    {strike.kind:16} {strike.in_flight:>6,} in flight{more}")
     return "\n".join([*lines, *(f"    {fault}" for fault in result.faults)])

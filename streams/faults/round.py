@@ -42,6 +42,8 @@ class Struck:
     in_flight: int
     takeover_s: float | None = None
     pause_s: float | None = None
+    given_up: int = 0
+    """How often a worker gave unsaved work up, to be folded again, as workers joined and left."""
     woken: bool = False
     fenced: bool = False
 
@@ -65,7 +67,9 @@ class Result:
 
     @property
     def takeovers(self) -> list[float]:
-        """Seconds of each takeover after a kill -9."""
+        """Seconds of each takeover after a kill -9; none of a round in which the broker died too: they wait for it."""
+        if any(strike.kind == KILL_BROKER for strike in self.strikes):
+            return []
         return [s.takeover_s for s in self.strikes if s.kind == "kill_track" and s.takeover_s is not None]
 
 
@@ -213,7 +217,7 @@ class Round:
 
     def _join_and_leave(self, struck: Struck) -> None:
         with self._joined:
-            at = time.monotonic()
+            at, given_up = time.monotonic(), self._given_up()
             name = track(WORKERS)
             start_role(self.system, self.settings, "log", name)
             until = at + 20
@@ -223,13 +227,18 @@ class Round:
             self.system.stop(name)
             time.sleep(STAY_S)
             struck.pause_s = self.changelog.longest_pause_s(at, time.monotonic())
+            struck.given_up = self._given_up() - given_up
 
     def _restart(self, name: str, struck: Struck) -> None:
-        at = time.monotonic()
+        at, given_up = time.monotonic(), self._given_up()
         self.system.stop(name)
         start_role(self.system, self.settings, "log", name)
         time.sleep(2 * STAY_S)
         struck.pause_s = self.changelog.longest_pause_s(at, time.monotonic())
+        struck.given_up = self._given_up() - given_up
+
+    def _given_up(self) -> int:
+        return sum(self.system.log_of(track(which)).count("is given up") for which in range(WORKERS + 1))
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
