@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint fast embedded proof bench clean
+.PHONY: help demo test lint fast embedded proof faults bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -33,6 +33,11 @@ embedded: $(VENV)/installed  ## the tests on the embedded broker and ClickHouse
 
 proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE)
 	$(BIN)/python -m pytest -m bench tests/flow/test_month.py --timeout 3600
+
+faults: $(VENV)/installed  ## thirty rounds of strikes on each broker, verified to the last row (DESK_LOGS=DIR: recorded events among them)
+	$(BIN)/deskwatch bench faults --rounds 30 --broker embedded
+	$(BIN)/deskwatch bench faults --rounds 30 --broker kafka
+	$(BIN)/deskwatch bench faults --seconds 150 --rate 5000 --strikes 1 --only clickhouse_away --away 120
 
 bench: $(VENV)/installed  ## the speed of the whole job, beside idiomatic Faust and a raw drain
 	$(BIN)/deskwatch bench

@@ -1,0 +1,68 @@
+"""A short seeded part of the fault suite (`make faults` runs the long one): struck in full flow, and still exact."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from streams.cli.faults import as_text
+from streams.faults.log import disorderly
+from streams.faults.round import COUNTING, Result, Round, Struck
+from streams.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
+from streams.faults.system import System
+from streams.settings import Settings
+
+RATE, SECONDS = 1000.0, 15.0
+
+
+def struck(folder: Path, seed: int, plan: list[Strike], *, kafka: bool = False) -> Result:
+    result = Result(seed, "kafka" if kafka else "embedded")
+    system = System(folder, kafka=kafka)
+    with system:
+        lines = disorderly(seed, int(RATE * SECONDS))
+        Round(system, Settings(data=folder), lines, plan, rate=RATE, away_s=3, tell=print).run(result)
+    print(as_text(result))
+    return result
+
+
+@pytest.mark.embedded
+def test_struck_on_the_embedded_broker_every_view_equals_the_log(tmp_path: Path) -> None:
+    result = struck(tmp_path, 1, schedule(1, SECONDS, list(KINDS), 4))
+    assert result.faults == []
+    assert all(strike.in_flight >= COUNTING for strike in result.strikes)
+
+
+@pytest.mark.kafka
+def test_struck_on_apache_kafka_every_view_equals_the_log(tmp_path: Path) -> None:
+    plan = schedule(1, SECONDS, list(KINDS), 3)
+    plan[1] = plan[1]._replace(kind=KILL_BROKER)
+    result = struck(tmp_path, 2, plan, kafka=True)
+    assert result.faults == []
+
+
+class LongAway(Round):
+    """The broker goes away with events in flight, for longer than any producer waits, and comes back on its log."""
+
+    AWAY_S = 40.0
+
+    def act(self, strike: Strike, struck: Struck) -> None:
+        while not self.feeding.finished():
+            time.sleep(0.01)
+        struck.in_flight = self._in_flight()
+        self.system.kill_broker(self.AWAY_S)
+
+
+@pytest.mark.kafka
+def test_a_broker_that_is_away_for_long_needs_nobody_to_restart_the_workers(tmp_path: Path) -> None:
+    """Workers that cannot append end, and are started again until the broker answers.
+
+    broker  ======x                 ======
+    workers =======~~~~~~~x x  x    =========> drained
+    """
+    result = Result(4, "kafka")
+    system = System(tmp_path, kafka=True)
+    with system:
+        plan, lines = [Strike(KILL_BROKER, 1.0)], disorderly(4, 8_000)
+        LongAway(system, Settings(data=tmp_path), lines, plan, rate=2_000, away_s=0, tell=print).run(result)
+    assert result.faults == []
+    assert result.strikes[0].in_flight >= COUNTING
