@@ -154,7 +154,7 @@ class Bench:
         self.tell(RESTORE)
         with Worker(RESTORE, self.argv, self._env(broker), broker.folder) as worker:
             while not (took := re.search(r"Took over partitions \[.+\] in ([\d.]+) s", worker.log.read_text())):
-                worker.check()
+                worker.check_alive()
                 time.sleep(0.05)
             seconds, whole = float(took[1]), time.monotonic() - worker.started
             return Figure(RESTORE, events, events / seconds, worker.cpu_s(), worker.peak_mb(), seconds, whole - seconds)

@@ -119,10 +119,13 @@ def as_text(result: Result) -> str:
     ]
     for strike in result.strikes:
         more = "" if strike.takeover_s is None else f", taken over in {strike.takeover_s:.1f} s"
+        more += "" if strike.caught_up_s is None else f", caught up in {strike.caught_up_s:.1f} s"
         more += "" if strike.pause_s is None else f", longest pause {strike.pause_s:.1f} s"
         more += f", {strike.given_up} times work was given up" if strike.given_up else ""
         more += ", the zombie woke" * strike.woken + " and gave way" * strike.fenced
         lines.append(f"    {strike.kind:16} {strike.in_flight:>6,} in flight{more}")
+    memory = ", ".join(f"{name} {peak:,.0f}" for name, peak in sorted(result.peak_mb.items()))
+    lines.append(f"    memory at most, MiB: {memory}")
     return "\n".join([*lines, *(f"    {fault}" for fault in result.faults)])
 
 

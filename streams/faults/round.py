@@ -28,6 +28,7 @@ PATIENCE_S = 5.0
 SESSION_S = 6.0
 FROZEN_S = SESSION_S + 4.0
 FAULT_S = 3.0
+CURRENT_S = 3.0
 BROKER_AWAY_S = 2.0
 STAY_S = 6.0
 DRAIN_S = 180.0
@@ -44,6 +45,8 @@ class Struck:
     pause_s: float | None = None
     given_up: int = 0
     """How often a worker gave unsaved work up, to be folded again, as workers joined and left."""
+    caught_up_s: float | None = None
+    """Seconds from the end of a fault of ClickHouse until no more than what comes in CURRENT_S was in flight."""
     woken: bool = False
     fenced: bool = False
 
@@ -173,18 +176,23 @@ class Round:
             case "kill_clickhouse":
                 self.system.kill("clickhouse")
             case "clickhouse_away":
-                self._fault(AWAY, self.away_s)
+                self._fault(struck, AWAY, self.away_s)
             case kind if kind == KILL_BROKER:
                 self.system.kill_broker(BROKER_AWAY_S)
             case kind:
-                self._fault(kind, FAULT_S)
+                self._fault(struck, kind, FAULT_S)
 
     def _in_flight(self) -> int:
         return self.feeding.in_flight(self.progress.done)
 
-    def _fault(self, name: str, seconds: float) -> None:
-        with self._clickhouse, self.system.fault(name):  # one after the other
-            time.sleep(seconds)
+    def _fault(self, struck: Struck, name: str, seconds: float) -> None:
+        with self._clickhouse:  # one after the other
+            with self.system.fault(name):
+                time.sleep(seconds)
+            ended = time.monotonic()
+            while self._in_flight() > CURRENT_S * self.rate and time.monotonic() < ended + DRAIN_S:
+                time.sleep(0.1)
+            struck.caught_up_s = time.monotonic() - ended
 
     def _kill_track(self, name: str, struck: Struck) -> None:
         partitions, at = self.system.partitions_of(name), time.monotonic()

@@ -4,10 +4,13 @@ import time
 from pathlib import Path
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
+from streams.app import STORE, TRACK
 from streams.cli.faults import as_text
+from streams.cli.roles import start_role
 from streams.faults.log import disorderly
-from streams.faults.round import COUNTING, Result, Round, Struck
+from streams.faults.round import COUNTING, Result, Round, Struck, track
 from streams.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
 from streams.faults.system import System
 from streams.settings import Settings
@@ -66,3 +69,28 @@ def test_a_broker_that_is_away_for_long_needs_nobody_to_restart_the_workers(tmp_
         LongAway(system, Settings(data=tmp_path), lines, plan, rate=2_000, away_s=0, tell=print).run(result)
     assert result.faults == []
     assert result.strikes[0].in_flight >= COUNTING
+
+
+class ForgottenGroups(Round):
+    """Somebody deletes the consumer groups, and with them the committed offsets and generations."""
+
+    def act(self, strike: Strike, struck: Struck) -> None:
+        workers = ["store", track(0), track(1)]
+        for name in workers:
+            self.system.stop(name)
+        admin = KafkaAdminClient(bootstrap_servers=self.system.broker)
+        admin.delete_groups([TRACK, STORE])
+        admin.close()
+        for name in workers:
+            start_role(self.system, self.settings, "log", name)
+
+
+@pytest.mark.kafka
+def test_the_committed_offsets_may_be_lost(tmp_path: Path) -> None:
+    """Track goes on from its checkpoints; store writes all again, which changes nothing."""
+    result = Result(5, "kafka")
+    system = System(tmp_path, kafka=True)
+    with system:
+        plan, lines = [Strike("groups deleted", 5.0)], disorderly(5, 8_000)
+        ForgottenGroups(system, Settings(data=tmp_path), lines, plan, rate=1_000, away_s=0, tell=print).run(result)
+    assert result.faults == []
