@@ -26,6 +26,8 @@ LARGEST_BYTES = 4 << 20
 UNDER_WAY = 64  # batches that may be unacknowledged
 SOURCE = "/deskwatch/replay"
 CLOCK_EVERY_S = 0.05
+PATIENCE_MS = 120_000
+"""How long a batch waits for a broker that is away: it may be on its way up again."""
 
 TopicPartition = tuple[str, int]
 
@@ -69,6 +71,13 @@ class Feeder:
         if wait and self._under_way:
             await asyncio.gather(*self._under_way)
 
+    async def abandon(self) -> None:
+        """Forget what is under way, errors included."""
+        under_way = list(self._under_way)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, *self._last.values(), return_exceptions=True)
+
     async def _flush(self, tp: TopicPartition) -> None:
         records, self._batches[tp], self._sizes[tp] = self._batches[tp], [], 0
         while len(self._under_way) >= UNDER_WAY:
@@ -106,15 +115,21 @@ async def feed(
 
 @asynccontextmanager
 async def connected(broker: str, partitions: int) -> AsyncIterator[Feeder]:
-    """A feeder on its way to a broker. Raises ReplayError if the broker does not take what is fed."""
+    """A feeder on its way to a broker. Raises ReplayError if the broker does not take what is fed for long."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker, acks="all", max_batch_size=LARGEST_BYTES, max_request_size=LARGEST_BYTES + (1 << 20)
+        bootstrap_servers=broker,
+        acks="all",
+        max_batch_size=LARGEST_BYTES,
+        max_request_size=LARGEST_BYTES + (1 << 20),
+        request_timeout_ms=PATIENCE_MS,
     )
+    feeder = Feeder(producer, partitions)
     try:
         await producer.start()
         await producer.client.set_topics(list(INPUTS))
-        yield Feeder(producer, partitions)
+        yield feeder
     except KafkaError as error:
+        await feeder.abandon()
         raise ReplayError(f"The broker at {broker} does not take the events: {type(error).__name__} {error}") from None
     finally:
         await producer.stop()

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from sinks.clickhouse.client import Client
 from streams.cli.options import policies_of
 from streams.cli.roles import prepare, start_role, start_roles
+from streams.embedded.stack import StackError
 from streams.faults.clickhouse import AWAY
 from streams.faults.feeding import Feeding
 from streams.faults.schedule import KILL_BROKER, WORKERS, Strike
 from streams.faults.system import System
 from streams.faults.watch import Changelog, Progress
+from streams.replay import ReplayError
 from streams.settings import Settings
 from streams.verify import verified
 
@@ -108,7 +110,7 @@ class Round:
         self._clickhouse, self._joined = threading.Lock(), threading.Lock()
 
     def run(self, result: Result) -> None:
-        """Run it, and fill the result in. Raises StackError, ReplayError if the stack or the broker gives up."""
+        """Run it, and fill the result in."""
         started = time.monotonic()
         self.settings, client = prepare(self.system, self.settings)
         partitions = self.settings.partitions
@@ -124,7 +126,7 @@ class Round:
             result.drain_s = self._drain(client)
             result.events = self.feeding.fed
             self._check(client, result)
-        except TimeoutError as error:
+        except (TimeoutError, ReplayError, StackError) as error:
             result.faults.append(str(error))
         finally:
             self.progress.stop()
