@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 
-from streams.faults.watch import Offsets
+from sinks.clickhouse.progress import Offsets
 from streams.logfile import place, targets
 from streams.models.codec import INPUTS
 from streams.replay import Feeder, connected, tell

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
@@ -13,26 +13,10 @@ from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 
 from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.progress import Offsets, done
 from streams.changelog import BATCH_LIMIT
 from streams.checkpoint_log import HEAD, LogReader
-from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
-from streams.models.codec import INPUTS
 from streams.topics import CHANGELOG
-
-Offsets = Mapping[tuple[str, int], int]
-
-
-def done(client: Client, partitions: int) -> dict[tuple[str, int], int]:
-    """By input topic and partition, the offset up to which the events, and all that came of them, are in ClickHouse."""
-    topics = {topic: set[str]() for topic in INPUTS}
-    found: dict[tuple[str, int], list[int]] = {(topic, n): [] for topic in topics for n in range(partitions)}
-    rows = client.query("SELECT topic_name, partition, offsets FROM progress_rows FINAL").result_rows
-    for topic, partition, offsets in rows:
-        for name in (topic,) if topic in topics else topics:
-            if (name, partition) in found:
-                found[name, partition].append(offsets.get(name, 0))
-    writers = len((LEDGER, FACTS, ROLLUPS, WARNINGS)) + 1
-    return {tp: min(offsets) if len(offsets) == writers else 0 for tp, offsets in found.items()}
 
 
 class Progress:
