@@ -65,8 +65,8 @@ class Trusting:
         return True
 
     @staticmethod
-    def wrote(self: LogReader, base: int, records: int, outputs: int, between: Any) -> bool:
-        self.slots, self.position = outputs, base + records
+    def wrote(self: LogReader, base: int, records: int, between: Any) -> bool:
+        self.slots, self.position = self._packs, base + records
         self.sequence += 1
         return True
 
