@@ -82,10 +82,12 @@ def one_round(
     data: Path | None,
     console: Console,
 ) -> Result:
-    """One round in a directory of its own; that of a round that is not clean is kept under `data`, if it is given."""
+    """One round in a directory of its own, which is kept under `data` if that is given."""
     result = Result(number, broker)
     with tempfile.TemporaryDirectory(prefix="deskwatch-faults-") as temporary, console.status("") as status:
         folder = data / f"round-{number}" if data else Path(temporary)
+        if data and folder.exists():
+            raise Refused(f"{folder} is there already: name another directory with --data.")
         try:
             system = System(folder, kafka=broker == "kafka")
             with system:
