@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint fast embedded kafka proof bench clean
+.PHONY: help demo test lint fast embedded kafka proof faults bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,6 +36,11 @@ kafka: $(VENV)/installed  ## the tests on Apache Kafka: needs Java 17 and Maven,
 
 proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE); 100,000 mutated events
 	$(BIN)/python -m pytest -m bench tests/flow/test_month.py tests/desk/test_recorded.py tests/fuzz --timeout 3600
+
+faults: $(VENV)/installed  ## thirty rounds of strikes on each broker, verified to the last row (DESK_LOGS=DIR: recorded events among them)
+	$(BIN)/deskwatch bench faults --rounds 30 --broker embedded
+	$(BIN)/deskwatch bench faults --rounds 30 --broker kafka
+	$(BIN)/deskwatch bench faults --seconds 150 --rate 5000 --strikes 1 --only clickhouse_away --away 120
 
 bench: $(VENV)/installed  ## the speed of the whole job, beside idiomatic Faust and a raw drain
 	$(BIN)/deskwatch bench

@@ -72,9 +72,12 @@ def new_store(settings: Settings) -> BatchApp:
     """The role store: writes the outputs, and the events themselves, to ClickHouse."""
     app = BatchApp(STORE, **_faust(settings))
     user, password = settings.clickhouse_user, settings.clickhouse_password
-    connection = client.connect(settings.clickhouse, user=user, password=password, database=settings.database)
     policy = policies.load(settings.policy or policies.DEFAULT)
-    pipeline = Pipeline(Writer(connection, settings.database, policy))
+
+    def connect() -> client.Client:  # in the writer's thread: a ClickHouse that is away now is waited for
+        return client.connect(settings.clickhouse, user=user, password=password, database=settings.database)
+
+    pipeline = Pipeline(Writer(connect, settings.database, policy))
     unknown = register(app, pipeline)
     serve(settings.metrics_port, StoreMetrics(pipeline, unknown))
     return app

@@ -9,7 +9,8 @@ At full speed the clock is told some twenty times a second, not every minute of 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -25,6 +26,8 @@ LARGEST_BYTES = 4 << 20
 UNDER_WAY = 64  # batches that may be unacknowledged
 SOURCE = "/deskwatch/replay"
 CLOCK_EVERY_S = 0.05
+PATIENCE_MS = 120_000
+"""How long a batch waits for a broker that is away: it may be on its way up again."""
 
 TopicPartition = tuple[str, int]
 
@@ -68,6 +71,13 @@ class Feeder:
         if wait and self._under_way:
             await asyncio.gather(*self._under_way)
 
+    async def abandon(self) -> None:
+        """Forget what is under way, errors included."""
+        under_way = list(self._under_way)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, *self._last.values(), return_exceptions=True)
+
     async def _flush(self, tp: TopicPartition) -> None:
         records, self._batches[tp], self._sizes[tp] = self._batches[tp], [], 0
         while len(self._under_way) >= UNDER_WAY:
@@ -99,14 +109,27 @@ async def feed(
     `lines`: the events in the order of the log; `speed`: how much faster than the log's own time, None: as fast as it
     goes; `progress` is told the number of lines now and then. Raises ReplayError.
     """
+    async with connected(broker, partitions) as feeder:
+        return await _feed(lines, feeder, partitions, speed, progress)
+
+
+@asynccontextmanager
+async def connected(broker: str, partitions: int) -> AsyncIterator[Feeder]:
+    """A feeder on its way to a broker. Raises ReplayError if the broker does not take what is fed for long."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker, acks="all", max_batch_size=LARGEST_BYTES, max_request_size=LARGEST_BYTES + (1 << 20)
+        bootstrap_servers=broker,
+        acks="all",
+        max_batch_size=LARGEST_BYTES,
+        max_request_size=LARGEST_BYTES + (1 << 20),
+        request_timeout_ms=PATIENCE_MS,
     )
+    feeder = Feeder(producer, partitions)
     try:
         await producer.start()
         await producer.client.set_topics(list(INPUTS))
-        return await _feed(lines, Feeder(producer, partitions), partitions, speed, progress)
+        yield feeder
     except KafkaError as error:
+        await feeder.abandon()
         raise ReplayError(f"The broker at {broker} does not take the events: {type(error).__name__} {error}") from None
     finally:
         await producer.stop()
@@ -125,24 +148,24 @@ async def _feed(
                 await pace.wait(line.event.at)
             if told < 0:
                 latest = told = line.event.at
-                await _tell(feeder, partitions, told)
+                await tell(feeder, partitions, told)
             latest = max(latest, line.event.at)
         for partition in targets(line, partitions):
             await feeder.send(line.topic, partition, line.key, value)
         if latest - told >= MINUTE and time.monotonic() - told_s >= CLOCK_EVERY_S:
             told, told_s = latest, time.monotonic()
-            await _tell(feeder, partitions, told)
+            await tell(feeder, partitions, told)
             await asyncio.sleep(0)
         if not n % 1000:
             progress(n)
     if latest >= 0:
-        await _tell(feeder, partitions, latest)
+        await tell(feeder, partitions, latest)
     await feeder.flush(wait=True)
     progress(n)
     return Fed(n, feeder.ends, latest)
 
 
-async def _tell(feeder: Feeder, partitions: int, to: int) -> None:
+async def tell(feeder: Feeder, partitions: int, to: int) -> None:
     """Tell every partition of every input topic how far the log's time has come."""
     instant = format_instant(to)
     event = {

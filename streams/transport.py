@@ -59,6 +59,9 @@ SETTINGS: Mapping[str, Any] = {
     "broker_heartbeat_interval": 1.0,
     "broker_rebalance_timeout": 6.0,
     "broker_request_timeout": 10.0,
+    # A ClickHouse that is away holds store back for as long as it likes: 1000 s, the default, would make it leave its
+    # group. A worker that hangs is found by its lag.
+    "broker_max_poll_interval": 86_400.0,
     "worker_redirect_stdouts": False,
     "topic_disable_leader": True,
 }

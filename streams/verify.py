@@ -1,8 +1,15 @@
 """Compares what the pipeline wrote with what the log says: view by view, row by row."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.client import Client
+from sinks.clickhouse.writer import Writer
+from streams.desk.policy import Policies
+from streams.recompute import recompute
+
+SUFFIX = "_recomputed"  # of the database that the recomputation goes to, beside the pipeline's own
 
 RECEIPT = {"topic", "partition", "offset", "received_at"}  # how an event came, not what it says
 VIEWS: dict[str, set[str]] = {
@@ -37,6 +44,26 @@ class Difference(NamedTuple):
     surplus: int
     missing: int
     examples: list[dict[str, Any]]
+
+
+def verified(
+    client: Client, database: str, log: Iterable[bytes], policies: Policies, as_of: int | None = None
+) -> list[Difference]:
+    """Recompute from the log into a database of its own, compare, and drop it; one Difference a view, empty or not.
+
+    `as_of`: the instant (ms) that the log is recomputed to; None: the one that the pipeline has come to.
+    """
+    if as_of is None:
+        came = "SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'sla-ledger'"
+        as_of = client.query(came).result_rows[0][0]
+    beside = database + SUFFIX
+    client.command(f"DROP DATABASE IF EXISTS `{beside}`")
+    try:
+        migrations.migrate(client, beside)
+        recompute(log, policies, Writer(client, beside, policies), as_of)
+        return compare(client, database, beside)
+    finally:
+        client.command(f"DROP DATABASE IF EXISTS `{beside}`")
 
 
 def compare(client: Client, pipeline: str, recomputed: str) -> list[Difference]:

@@ -11,6 +11,7 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 
 # The driver logs whole tracebacks of errors that it raises as well; whoever catches them says what matters.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # warns of every try at a server that is away
 
 Client = Any  # clickhouse_connect has no stable public name for its client
 

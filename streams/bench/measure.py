@@ -4,14 +4,17 @@ broker 1   the log                        raw_drain, then whole_job
 broker 2   as many ticket events          whole_job_tickets
 broker 3   ticket events, no clock's      idiomatic_faust
 broker 4   100,000 tickets that stay open track_memory
+broker 5   200,000 tickets that stay open restore: by a second worker, from the checkpoints of the first
 """
 
 import asyncio
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -26,7 +29,8 @@ from streams.topics import CHANGELOG, create_topics
 
 WHOLE_JOB, TICKETS_ALONE, IDIOMATIC, RAW_DRAIN = "whole_job", "whole_job_tickets", "idiomatic_faust", "raw_drain"
 TRACK_MEMORY = "track_memory"
-NAMES = (WHOLE_JOB, TICKETS_ALONE, IDIOMATIC, RAW_DRAIN, TRACK_MEMORY)
+RESTORE = "restore"
+NAMES = (WHOLE_JOB, TICKETS_ALONE, IDIOMATIC, RAW_DRAIN, TRACK_MEMORY, RESTORE)
 USUAL = (WHOLE_JOB, TICKETS_ALONE, IDIOMATIC, RAW_DRAIN)
 
 YARDSTICK = Path(__file__).parents[2] / "tests" / "benchmarks" / "idiomatic_faust.py"
@@ -36,6 +40,7 @@ YARDSTICK_EVENTS = 60_000
 YARDSTICK_SPARE = 1.5
 """It is given more than it is timed on, so that it is still busy at the commit at which its time is taken."""
 OPEN_TICKETS = 100_000
+RESTORED_TICKETS = 200_000
 OPEN_FROM = 1_791_763_200_000  # 2026-10-12T00:00:00Z, a Monday
 
 
@@ -87,6 +92,11 @@ class Bench:
             with self._broker() as broker:
                 ends = self._fill(broker, open_tickets(OPEN_TICKETS, OPEN_FROM))
                 yield self._whole_job(broker, TRACK_MEMORY, 3 * OPEN_TICKETS, ends)
+        if RESTORE in wanted:
+            with self._broker() as broker:
+                ends = self._fill(broker, open_tickets(RESTORED_TICKETS, OPEN_FROM))
+                self._whole_job(broker, WHOLE_JOB, 3 * RESTORED_TICKETS, ends)
+                yield self._restore(broker, 3 * RESTORED_TICKETS)
 
     def _main(self, wanted: set[str]) -> Iterator[Figure]:
         with self._broker() as broker:
@@ -126,17 +136,7 @@ class Bench:
     def _whole_job(self, broker: Broker, name: str, events: int, ends: Offsets) -> Figure:
         """One track worker, from its claim of the partitions until all is committed."""
         self.tell(name)
-        env = {
-            **_environment(),
-            "DESKWATCH_BROKER": broker.address,
-            "DESKWATCH_CLOCK": "log",
-            "DESKWATCH_PARTITIONS": str(self.settings.partitions),
-            "DESKWATCH_DATA": str(broker.folder),
-            "DESKWATCH_METRICS_PORT": "0",
-        }
-        if self.settings.policy is not None:
-            env["DESKWATCH_POLICY"] = str(self.settings.policy)
-        with Worker(name, self.argv, env, broker.folder) as worker:
+        with Worker(name, self.argv, self._env(broker), broker.folder) as worker:
 
             def all_of_it(committed: Offsets) -> bool:
                 return all(committed[tp] >= end for tp, end in ends.items())
@@ -148,6 +148,29 @@ class Bench:
                 return Figure(name, events, events / span.seconds, span.cpu_s, memory, span.seconds, span.startup_s)
 
             return asyncio.run(follow())
+
+    def _restore(self, broker: Broker, events: int) -> Figure:
+        """A worker that takes all partitions over: reads the changelog, claims it, and folds what is held again."""
+        self.tell(RESTORE)
+        with Worker(RESTORE, self.argv, self._env(broker), broker.folder) as worker:
+            while not (took := re.search(r"Took over partitions \[.+\] in ([\d.]+) s", worker.log.read_text())):
+                worker.check_alive()
+                time.sleep(0.05)
+            seconds, whole = float(took[1]), time.monotonic() - worker.started
+            return Figure(RESTORE, events, events / seconds, worker.cpu_s(), worker.peak_mb(), seconds, whole - seconds)
+
+    def _env(self, broker: Broker) -> dict[str, str]:
+        env = {
+            **_environment(),
+            "DESKWATCH_BROKER": broker.address,
+            "DESKWATCH_CLOCK": "log",
+            "DESKWATCH_PARTITIONS": str(self.settings.partitions),
+            "DESKWATCH_DATA": str(broker.folder),
+            "DESKWATCH_METRICS_PORT": "0",
+        }
+        if self.settings.policy is not None:
+            env["DESKWATCH_POLICY"] = str(self.settings.policy)
+        return env
 
     def _idiomatic(self) -> Figure:
         """The yardstick, from its first event until it has committed as many as it is timed on."""

@@ -54,13 +54,17 @@ class Worker:
 
     def check(self) -> None:
         """Raise BenchError if it has ended, or has got nowhere for a minute."""
+        self.check_alive()
+        if time.monotonic() - self._moved > PATIENCE_S:
+            raise BenchError(f"{self.name} has committed nothing new for {PATIENCE_S:.0f} s (see {self.log})")
+
+    def check_alive(self) -> None:
+        """Raise BenchError if it has ended."""
         status = self.process.exit_status()
         if status is not None:
             raise BenchError(
                 f"{self.name} ended with exit status {status}: {self.process.last_words()} (see {self.log})"
             )
-        if time.monotonic() - self._moved > PATIENCE_S:
-            raise BenchError(f"{self.name} has committed nothing new for {PATIENCE_S:.0f} s (see {self.log})")
 
     def cpu_s(self) -> float:
         """CPU seconds used so far."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,13 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.progress import done
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
 from streams.cli.roles import prepare, start_roles
-from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.embedded.stack import Stack
 from streams.logfile import read
-from streams.models.codec import INPUTS
 from streams.replay import Fed, feed
 from streams.settings import Settings
 from streams.topics import create_topics
@@ -122,15 +121,14 @@ def _replay(
     started = time.monotonic()
     with _progress(json) as bar:
         task = bar.add_task("events fed", total=None)
-        fed = asyncio.run(
-            feed(lines, settings.broker, settings.partitions, speed, lambda n: bar.update(task, completed=n))
-        )
+        feeding = feed(lines, settings.broker, settings.partitions, speed, lambda n: bar.update(task, completed=n))
+        fed = asyncio.run(_while_it_works(feeding, stack))
         bar.update(task, completed=fed.lines, total=fed.lines)
         fed_s = time.monotonic() - started
         if client is not None:
-            task = bar.add_task("in ClickHouse", total=_steps(fed, settings.partitions))
-            for done in _drained(client, fed, settings.partitions, stack):
-                bar.update(task, completed=done)
+            task = bar.add_task("in ClickHouse", total=len(fed.ends))
+            for whole in _drained(client, fed, settings.partitions, stack):
+                bar.update(task, completed=whole)
     found: dict[str, Any] = {"lines": fed.lines, "fed_s": round(fed_s, 1)}
     if client is not None:
         found |= counts(client) | {"seconds": round(time.monotonic() - started, 1)}
@@ -139,6 +137,18 @@ def _replay(
     else:
         for name, number in found.items():
             typer.echo(f"{name:24} {number:>14,}")
+
+
+async def _while_it_works(feeding: Coroutine[Any, Any, Fed], stack: Stack | None) -> Fed:
+    """Feed as long as the stack can go on. Raises StackError at once when its broker dies, not when patience ends."""
+    task = asyncio.create_task(feeding)
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_S))[0]:
+            if stack is not None:
+                stack.check()
+    finally:
+        task.cancel()
+    return await task
 
 
 def _progress(quiet: bool) -> Progress:
@@ -152,28 +162,15 @@ def _progress(quiet: bool) -> Progress:
     return Progress(*columns, console=Console(stderr=True), disable=quiet)
 
 
-def _steps(fed: Fed, partitions: int) -> int:
-    return len(fed.ends) + len((LEDGER, FACTS, ROLLUPS, WARNINGS)) * partitions
-
-
 def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> Iterator[int]:
-    """Wait until all that was fed, and all that came of it, is in ClickHouse; yields how many parts are."""
-    question = "SELECT topic_name, partition, offsets FROM progress_rows FINAL"
+    """Wait until all that was fed, and all that came of it, is in ClickHouse; yields how many partitions are."""
     while True:
         if stack is not None:
             stack.check()
-        done = 0
-        for topic, partition, offsets in client.query(question).result_rows:
-            if topic in INPUTS:
-                done += (topic, partition) in fed.ends and offsets.get(topic, 0) >= fed.ends[topic, partition]
-            else:
-                done += all(
-                    offsets.get(name, 0) >= fed.ends[name, partition]
-                    for name in INPUTS
-                    if (name, partition) in fed.ends
-                )
-        yield done
-        if done >= _steps(fed, partitions):
+        came = done(client, partitions)
+        whole = sum(came[tp] >= end for tp, end in fed.ends.items())
+        yield whole
+        if whole == len(fed.ends):
             return
         time.sleep(LOOK_S)
 

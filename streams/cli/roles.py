@@ -27,17 +27,21 @@ def prepare(stack: Stack, settings: Settings) -> tuple[Settings, Client]:
 
 
 def start_roles(stack: Stack, settings: Settings, clock: str, workers: int = 1) -> None:
-    """Start store and `workers` track workers, each with a metrics page of its own."""
-    names = ["store", "track", *(f"track-{n}" for n in range(2, workers + 1))]
-    for name in names:
-        port = free_port()
-        env = {
-            "DESKWATCH_CLOCK": clock,
-            "DESKWATCH_PARTITIONS": str(settings.partitions),
-            "DESKWATCH_DATABASE": settings.database,
-            "DESKWATCH_METRICS_PORT": str(port),
-        }
-        if settings.policy is not None:
-            env["DESKWATCH_POLICY"] = str(settings.policy)
-        stack.start(name, argv_of(name.partition("-")[0]), env)
-        stack.announce(f"metrics-{name}", f"http://127.0.0.1:{port}/metrics")
+    """Start store and `workers` track workers."""
+    for name in ("store", "track", *(f"track-{n}" for n in range(2, workers + 1))):
+        start_role(stack, settings, clock, name)
+
+
+def start_role(stack: Stack, settings: Settings, clock: str, name: str) -> None:
+    """Start a worker with a metrics page of its own; `name` is its role, or the role, a hyphen and a number."""
+    port = free_port()
+    env = {
+        "DESKWATCH_CLOCK": clock,
+        "DESKWATCH_PARTITIONS": str(settings.partitions),
+        "DESKWATCH_DATABASE": settings.database,
+        "DESKWATCH_METRICS_PORT": str(port),
+    }
+    if settings.policy is not None:
+        env["DESKWATCH_POLICY"] = str(settings.policy)
+    stack.start(name, argv_of(name.partition("-")[0]), env)
+    stack.announce(f"metrics-{name}", f"http://127.0.0.1:{port}/metrics")

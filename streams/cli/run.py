@@ -4,7 +4,8 @@ import dataclasses
 import os
 import signal
 import subprocess
-from contextlib import suppress
+import time
+from collections.abc import Mapping
 from types import FrameType
 from typing import Annotated
 
@@ -19,6 +20,10 @@ from streams.settings import Settings
 from streams.topics import create_topics
 
 ROLES = ("track", "store")
+LOOK_S = 0.2
+PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+SETTLED_S = 20.0
+"""A role that has run for so long has worked: an error in the set-up shows sooner."""
 
 
 def run(
@@ -44,28 +49,69 @@ def run(
         _work(wanted, settings)
 
 
+class _Role:
+    """A role's process: once it has worked, it is started again whenever it fails, after a growing pause.
+
+    So a broker that was away needs nobody; but what never worked, for want of a port, say, ends the command.
+    """
+
+    def __init__(self, name: str, env: Mapping[str, str]) -> None:
+        self.name, self.env = name, env
+        self.settled = self.stopping = False
+        self.pause_s = PAUSE_S
+        self.start()
+
+    def start(self) -> None:
+        """Start the process."""
+        self.process = subprocess.Popen(argv_of(self.name), env=self.env)
+        self.started_at, self.again_at = time.monotonic(), 0.0
+
+    def stop(self) -> None:
+        """Ask it to end, for good."""
+        self.stopping = True
+        self.process.terminate()
+
+    def ended(self) -> int | None:
+        """Its exit status if it has ended for good; starts it again when it is time."""
+        status, now = self.process.poll(), time.monotonic()
+        if status is None:
+            if now - self.started_at > SETTLED_S:
+                self.settled, self.pause_s = True, PAUSE_S
+        elif self.stopping or not self.settled or status == 0:
+            return status
+        elif not self.again_at:
+            typer.echo(f"{self.name} ended with exit status {status}: started again in {self.pause_s:g} s.", err=True)
+            self.again_at, self.pause_s = now + self.pause_s, min(2 * self.pause_s, LONGEST_PAUSE_S)
+        elif now >= self.again_at:
+            self.start()
+        return None
+
+
 def _work(wanted: list[str], settings: Settings) -> None:
-    """Run each role as a process of its own; when one ends, end the others."""
+    """Run each role as a process of its own; when one ends for good, end the others."""
     env = {**os.environ, "DESKWATCH_DATA": str(settings.data)}
     if settings.policy is not None:
         env["DESKWATCH_POLICY"] = str(settings.policy)
     if settings.restate:
         env["DESKWATCH_RESTATE"] = "yes"
-    started = {role: subprocess.Popen(argv_of(role), env=env) for role in wanted}
+    roles = [_Role(name, env) for name in wanted]
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        for process in started.values():
-            process.terminate()
+        for role in roles:
+            role.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     failed = None
-    while started:
-        for role, process in list(started.items()):
-            with suppress(subprocess.TimeoutExpired):
-                if process.wait(timeout=0.2) not in (0, -signal.SIGTERM):
-                    failed = role
-                del started[role]
-                stop(signal.SIGTERM, None)
+    while roles:
+        time.sleep(LOOK_S)
+        for role in list(roles):
+            status = role.ended()
+            if status is None:
+                continue
+            roles.remove(role)
+            if status not in (0, -signal.SIGTERM):
+                failed = role.name
+            stop(signal.SIGTERM, None)
     if failed:
         raise Refused(f"The role {failed} ended with an error: see its last lines above.")

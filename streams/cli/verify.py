@@ -7,19 +7,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.client import Client
-from sinks.clickhouse.writer import Writer
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, policies_of, settings_of
 from streams.cli.recompute import AsOf, instant
 from streams.cli.sql import open_client
 from streams.logfile import read
-from streams.recompute import recompute
 from streams.settings import Settings
-from streams.verify import Difference, compare
-
-SUFFIX = "_recomputed"  # of the database that the recomputation goes to, beside the pipeline's own
+from streams.verify import Difference, verified
 
 
 def verify(
@@ -49,19 +44,8 @@ def _verify(
 ) -> list[Difference]:
     if not client.query("SELECT 1 FROM event_rows LIMIT 1").result_rows:
         raise Refused(f"The database {settings.database} holds no events: nothing to verify.")
-    if as_of is None:
-        as_of = client.query("SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'sla-ledger'").result_rows[
-            0
-        ][0]
-    beside = settings.database + SUFFIX
-    client.command(f"DROP DATABASE IF EXISTS `{beside}`")
-    try:
-        migrations.migrate(client, beside)
-        policy = policies_of(settings)
-        recompute(_log(client, settings, files, source), policy, Writer(client, beside, policy), as_of)
-        return compare(client, settings.database, beside)
-    finally:
-        client.command(f"DROP DATABASE IF EXISTS `{beside}`")
+    log = _log(client, settings, files, source)
+    return verified(client, settings.database, log, policies_of(settings), as_of)
 
 
 def _log(client: Client, settings: Settings, files: list[Path], source: str | None) -> Iterable[bytes]:

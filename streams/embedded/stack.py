@@ -135,13 +135,14 @@ class Stack:
 
     def pid(self, name: str) -> int | None:
         """The process id of a part, None while it does not run."""
-        process = self._parts[name].process
+        part = self._parts.get(name)
+        process = part and part.process
         return process.pid if process and process.exit_status() is None else None
 
     def memory_bytes(self, name: str) -> int:
         """Resident memory of a part: the broker's only grows."""
-        process = self._parts[name].process
-        return process.memory_bytes() if process else 0
+        part = self._parts.get(name)
+        return part.process.memory_bytes() if part and part.process else 0
 
     def check(self) -> None:
         """Raises StackError if the stack can no longer work."""
@@ -162,15 +163,26 @@ class Stack:
     # ---- starting -------------------------------------------------------------------------------------------------
 
     def _start_servers(self) -> None:
-        port, ch_port = free_port(), free_port()
+        for answers in (self._start_broker(), self._start_clickhouse()):
+            answers()
+
+    def _start_broker(self) -> Callable[[], None]:
+        """Starts the broker; what it returns waits until it answers."""
+        port = free_port()
         address = self.addresses[_BROKER] = f"127.0.0.1:{port}"
-        url = self.addresses[_CLICKHOUSE] = f"http://127.0.0.1:{ch_port}"
-        clickhouse = [sys.executable, "-m", "streams.embedded.clickhouse", "--port", str(ch_port)]
-        clickhouse += ["--path", str(self.directory.clickhouse.absolute())]
         self._order(lambda: self._launch(_Part(_BROKER, broker.command(port), {"RUST_LOG": "warn"})))
-        self._order(lambda: self._launch(_Part(_CLICKHOUSE, clickhouse, {})))
-        self._await(_BROKER, port, lambda: broker.answers(address))
-        self._await(_CLICKHOUSE, ch_port, lambda: clickhouse_answers(url))
+        return lambda: self._await(_BROKER, port, lambda: broker.answers(address))
+
+    def _start_clickhouse(self) -> Callable[[], None]:
+        """Starts ClickHouse; what it returns waits until it answers."""
+        port = free_port()
+        url = self.addresses[_CLICKHOUSE] = f"http://127.0.0.1:{port}"
+        argv = [*self._clickhouse_argv(), "--port", str(port), "--path", str(self.directory.clickhouse.absolute())]
+        self._order(lambda: self._launch(_Part(_CLICKHOUSE, argv, {})))
+        return lambda: self._await(_CLICKHOUSE, port, lambda: clickhouse_answers(url))
+
+    def _clickhouse_argv(self) -> list[str]:
+        return [sys.executable, "-m", "streams.embedded.clickhouse"]
 
     def _await(self, name: str, port: int, answers: Callable[[], bool]) -> None:
         process = self._parts[name].process
@@ -233,8 +245,10 @@ class Stack:
         words = f"{part.process.last_words()} (see {self._log(part.name)})"
         if part.name == _BROKER:
             self.failure = StackError(
-                f"The embedded broker died (exit status {status}) and its data, kept in memory, with it: start again. "
-                f"Its last words: {words}"
+                f"The embedded broker died (exit status {status}), and with it what it kept in memory: the events that "
+                "were not in ClickHouse yet, the checkpoints of the desk, and outputs on their way. What is in "
+                f"ClickHouse stays in {self.directory.clickhouse}; replay the log again, with --append, and all is "
+                f"whole. The broker's last words: {words}"
             )
             return
         if now - part.started_at > _SETTLED_S:

@@ -1,0 +1,96 @@
+"""The role track with one of its guarantees switched off, or none, run by `faust -A tests.faults.broken:app worker`.
+
+BROKEN names it: `claim` (whatever was written last counts, nobody notices a successor), `outbox` (a successor sends
+nothing again), `deduplication` (every event is new). Whatever is broken, a worker strikes itself where no signal from
+outside could be sure to: a file DESKWATCH_DATA/strike-<pid> that says `append STOP` stops it just before the append of
+its next checkpoint, `appended KILL` kills it just after, before its outputs are sent.
+"""
+
+import os
+import signal
+from typing import Any
+
+from streams.app import new_track
+from streams.changelog import Changelog
+from streams.checkpoint import CheckpointTable
+from streams.checkpoint_log import CLAIM, HEAD, Entry, Header, LogReader
+from streams.desk.subject import Subject
+from streams.settings import load
+
+SETTINGS = load()
+
+
+class StrikingChangelog(Changelog):
+    """Strikes its own process."""
+
+    async def append(self, partition: int, records: list[Entry]) -> tuple[int, int]:
+        if records[0][0] == HEAD:
+            strike("append")
+        appended = await super().append(partition, records)
+        if records[0][0] == HEAD and len(records) > 100:
+            strike("appended")
+        return appended
+
+
+def strike(where: str) -> None:
+    file = SETTINGS.data / f"strike-{os.getpid()}"
+    if file.exists() and file.read_text().startswith(f"{where} "):
+        number = signal.Signals[f"SIG{file.read_text().split()[1]}"]
+        file.unlink()
+        os.kill(os.getpid(), number)
+
+
+def new_changelog(table: Any) -> Changelog:
+    return StrikingChangelog(table.changelog_topic_name, table.outputs, table.app.conf)
+
+
+class Trusting:
+    """`LogReader`'s methods without the rule: every batch counts, and no claim is higher."""
+
+    @staticmethod
+    def apply_header(self: LogReader, offset: int, kind: bytes, header: Header) -> None:
+        self._skip_to = 0
+        if kind == HEAD:
+            self.sequence, self.offsets, self.outbox = max(self.sequence, header.sequence), header.offsets, []
+            self.checkpoints += 1
+
+    @staticmethod
+    def claim(self: LogReader, generation: int, owner: str) -> tuple[int, list[Entry]]:
+        self.epoch, self.owner = 1, owner
+        return 1, [(CLAIM, None)]
+
+    @staticmethod
+    def claimed(self: LogReader, base: int, epoch: int, owner: str) -> bool:
+        self.position = base + 1
+        return True
+
+    @staticmethod
+    def wrote(self: LogReader, base: int, records: int, between: Any) -> bool:
+        self.slots, self.position = self._packs, base + records
+        self.sequence += 1
+        return True
+
+
+def break_claim() -> None:
+    for name, broken in (
+        ("_apply_header", Trusting.apply_header),
+        ("claim", Trusting.claim),
+        ("claimed", Trusting.claimed),
+        ("wrote", Trusting.wrote),
+    ):
+        setattr(LogReader, name, broken)
+
+
+def break_outbox() -> None:
+    LogReader._apply_outbox = lambda *_: None  # type: ignore[method-assign]
+
+
+def break_deduplication() -> None:
+    Subject.find = lambda *_: None  # type: ignore[method-assign]
+
+
+CheckpointTable._new_changelog = new_changelog  # type: ignore[method-assign, assignment]
+{"": lambda: None, "claim": break_claim, "outbox": break_outbox, "deduplication": break_deduplication}[
+    os.environ.get("BROKEN", "")
+]()
+app = new_track(SETTINGS)

@@ -1,0 +1,96 @@
+"""A short seeded part of the fault suite (`make faults` runs the long one): struck in full flow, and still exact."""
+
+import time
+from pathlib import Path
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from streams.app import STORE, TRACK
+from streams.cli.faults import as_text
+from streams.cli.roles import start_role
+from streams.faults.log import disorderly
+from streams.faults.round import COUNTING, Result, Round, Struck, track
+from streams.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
+from streams.faults.system import System
+from streams.settings import Settings
+
+RATE, SECONDS = 1000.0, 15.0
+
+
+def struck(folder: Path, seed: int, plan: list[Strike], *, kafka: bool = False) -> Result:
+    result = Result(seed, "kafka" if kafka else "embedded")
+    system = System(folder, kafka=kafka)
+    with system:
+        lines = disorderly(seed, int(RATE * SECONDS))
+        Round(system, Settings(data=folder), lines, plan, rate=RATE, away_s=3, tell=print).run(result)
+    print(as_text(result))
+    return result
+
+
+@pytest.mark.embedded
+def test_struck_on_the_embedded_broker_every_view_equals_the_log(tmp_path: Path) -> None:
+    result = struck(tmp_path, 1, schedule(1, SECONDS, list(KINDS), 4))
+    assert result.faults == []
+    assert all(strike.in_flight >= COUNTING for strike in result.strikes)
+
+
+@pytest.mark.kafka
+def test_struck_on_apache_kafka_every_view_equals_the_log(tmp_path: Path) -> None:
+    plan = schedule(1, SECONDS, list(KINDS), 3)
+    plan[1] = plan[1]._replace(kind=KILL_BROKER)
+    result = struck(tmp_path, 2, plan, kafka=True)
+    assert result.faults == []
+
+
+class LongAway(Round):
+    """The broker goes away with events in flight, for longer than any producer waits, and comes back on its log."""
+
+    AWAY_S = 40.0
+
+    def act(self, strike: Strike, struck: Struck) -> None:
+        while not self.feeding.finished():
+            time.sleep(0.01)
+        struck.in_flight = self._in_flight()
+        self.system.kill_broker(self.AWAY_S)
+
+
+@pytest.mark.kafka
+def test_a_broker_that_is_away_for_long_needs_nobody_to_restart_the_workers(tmp_path: Path) -> None:
+    """Workers that cannot append end, and are started again until the broker answers.
+
+    broker  ======x                 ======
+    workers =======~~~~~~~x x  x    =========> drained
+    """
+    result = Result(4, "kafka")
+    system = System(tmp_path, kafka=True)
+    with system:
+        plan, lines = [Strike(KILL_BROKER, 1.0)], disorderly(4, 8_000)
+        LongAway(system, Settings(data=tmp_path), lines, plan, rate=2_000, away_s=0, tell=print).run(result)
+    assert result.faults == []
+    assert result.strikes[0].in_flight >= COUNTING
+
+
+class ForgottenGroups(Round):
+    """Somebody deletes the consumer groups, and with them the committed offsets and generations."""
+
+    def act(self, strike: Strike, struck: Struck) -> None:
+        workers = ["store", track(0), track(1)]
+        for name in workers:
+            self.system.stop(name)
+        admin = KafkaAdminClient(bootstrap_servers=self.system.broker)
+        admin.delete_groups([TRACK, STORE])
+        admin.close()
+        for name in workers:
+            start_role(self.system, self.settings, "log", name)
+
+
+@pytest.mark.kafka
+def test_the_committed_offsets_may_be_lost(tmp_path: Path) -> None:
+    """Track goes on from its checkpoints; store writes all again, which changes nothing."""
+    result = Result(5, "kafka")
+    system = System(tmp_path, kafka=True)
+    with system:
+        plan, lines = [Strike("groups deleted", 5.0)], disorderly(5, 8_000)
+        ForgottenGroups(system, Settings(data=tmp_path), lines, plan, rate=1_000, away_s=0, tell=print).run(result)
+    assert result.faults == []
