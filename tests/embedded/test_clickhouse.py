@@ -367,3 +367,11 @@ def test_a_hundred_megabytes_go_in_without_filling_the_memory(tmp_path: Path) ->
 
 def test_a_free_port_is_free() -> None:
     assert 0 < free_port() < 65536
+
+
+def test_a_full_disk_refuses_the_insert_and_says_so(client: Any) -> None:
+    """chDB's own streaming insert reports the rows as written."""
+    full = {"min_free_disk_bytes_to_perform_insert": 1 << 60}
+    with pytest.raises(DatabaseError, match="243"):
+        client.raw_insert("t", ["a", "b"], b'[1,"x"]\n' * 1000, settings=full, fmt="JSONCompactEachRow")
+    assert client.command("SELECT count() FROM t") == 0
