@@ -63,7 +63,9 @@ class Header(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_header = msgspec.msgpack.Decoder(Header).decode
-_decode_output = msgspec.msgpack.Decoder(tuple[str, bytes | None, bytes, tuple[tuple[str, bytes], ...]]).decode
+_decode_output = msgspec.msgpack.Decoder(
+    tuple[str, bytes | None, bytes, tuple[tuple[str, bytes], ...], int | None]
+).decode
 
 
 def version(epoch: int, sequence: int) -> int:

@@ -6,13 +6,13 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.changelog import TOPIC_CONFIG
-from streams.desk.messages import DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.desk.messages import CUSTOMER_FACTS, DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.models.codec import INPUTS
 from streams.settings import Settings
 
-CHANGELOG = "deskwatch-track-desk-changelog"
+CHANGELOG, CUSTOMERS_CHANGELOG = "deskwatch-track-desk-changelog", "deskwatch-track-customers-changelog"
 LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
-YEAR = str(365 * 86_400_000)
+WEEK, YEAR = str(7 * 86_400_000), str(365 * 86_400_000)
 
 CONFIGS: dict[str, dict[str, str]] = {
     **{topic: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE} for topic in INPUTS},
@@ -21,8 +21,12 @@ CONFIGS: dict[str, dict[str, str]] = {
     ROLLUPS: {"cleanup.policy": "compact", "max.message.bytes": LARGEST_MESSAGE},
     WARNINGS: {"retention.ms": YEAR},
     DEAD_LETTERS: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE},
+    CUSTOMER_FACTS: {"retention.ms": WEEK, "max.message.bytes": LARGEST_MESSAGE},
     CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
+    CUSTOMERS_CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
 }
+SINGLE: frozenset[str] = frozenset()
+"""Those of CONFIGS that have one partition, whatever `DESKWATCH_PARTITIONS` says."""
 
 
 class TopicError(Exception):
@@ -43,7 +47,7 @@ def create_topics(settings: Settings) -> None:
     try:
         existing = set(admin.list_topics())
         wanted = [
-            NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
+            NewTopic(name, _partitions(name, settings), settings.replication, topic_configs=config)
             for name, config in CONFIGS.items()
             if name not in existing
         ]
@@ -57,11 +61,17 @@ def create_topics(settings: Settings) -> None:
         admin.close()
 
 
+def _partitions(name: str, settings: Settings) -> int:
+    return 1 if name in SINGLE else settings.partitions
+
+
 def _check_partitions(admin: KafkaAdminClient, settings: Settings) -> None:
     for topic in admin.describe_topics(list(CONFIGS)):
         found = len(topic["partitions"])
-        if found and found != settings.partitions:
-            name = topic.get("topic", topic.get("name"))
+        name = topic.get("topic", topic.get("name"))
+        if found and name in SINGLE and found != 1:
+            raise TopicError(f"The topic {name} has {found} partitions, not 1: delete it, and it is made anew.")
+        if found and name not in SINGLE and found != settings.partitions:
             raise TopicError(
                 f"The topic {name} has {found} partitions, not {settings.partitions}: set DESKWATCH_PARTITIONS={found} "
                 "(the number stays for the life of the topics)."

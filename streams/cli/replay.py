@@ -32,6 +32,7 @@ DERIVED = (
     "ticket_rows",
     "call_rows",
     "survey_rows",
+    "customer_rows",
     "warning_rows",
     "pane_rows",
     "progress_rows",

@@ -16,6 +16,8 @@ import msgspec
 
 from streams.desk import messages
 from streams.desk.closures import CLOSURE, Closures
+from streams.desk.customer_facts import HERE, CustomerFacts, Homes
+from streams.desk.notes import KINDS, NOTE, Notes
 from streams.desk.panes import KEPT, LocalDays, Panes
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet
@@ -25,12 +27,12 @@ from streams.desk.watermark import Watermarks
 from streams.models import calls, surveys, tickets
 from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, structured
 from streams.models.envelope import Event
-from streams.models.instants import HOUR, parse_instant
-from streams.models.rows import Row
+from streams.models.instants import DAY, HOUR, parse_instant
+from streams.models.rows import ProgressRow, Row
 from streams.models.signals import ClockAdvanced, DeskClosed
 from streams.partition_state import Cut, Output, Record
 
-HEAD, PANE = b"h", b"p"  # first byte of a changelog key; subjects have t, c, s, released ones r, closures k
+HEAD, PANE = b"h", b"p"  # first byte of a changelog key; subjects have t, c, s, released ones r, closures k, notes n
 FULL = 4 << 20  # bytes of a checkpoint above which it is to be written
 ROW_BYTES, PANE_BYTES = 300, 600  # about what one takes in a checkpoint
 IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
@@ -58,15 +60,18 @@ _head = msgspec.msgpack.Decoder(Head).decode
 
 
 class Desk:
-    """The state of one partition (`streams.partition_state.PartitionState`)."""
+    """The state of one partition (`streams.partition_state.PartitionState`). `homes`: where customers' facts go."""
 
-    def __init__(self, partition: int, policies: Policies, *, wall: bool) -> None:
+    def __init__(self, partition: int, policies: Policies, *, wall: bool, homes: Homes = HERE) -> None:
         self.partition, self.wall, self.given = partition, wall, policies
         self.panes = Panes(partition, LocalDays(lambda at: self.given.at(at).timezone))
         self.sheet = Sheet(self.panes)
         self.subjects = Subjects(policies, self.sheet, self._count)
         self.watermarks = Watermarks(INPUTS)
         self.closures = Closures(policies, self.subjects)
+        self.notes = Notes(lambda: self.subjects.entries)
+        self.customers = CustomerFacts(self.subjects, self.notes, homes)
+        self.subjects.releasing = self.customers.release
         self.totals: Counter[str] = Counter()  # since the start of this process, for the metrics
         self._arrived: Counter[tuple[str, int, str]] = Counter()
         self._letters: list[Output] = []
@@ -119,6 +124,8 @@ class Desk:
                 count = partial(self._count, topic, event.at)
                 if not self.closures.take(event, raw, full, count):
                     return False
+            elif isinstance(event, KINDS):
+                self.notes.take(event, raw, self._oldest(), partial(self._count, topic, event.at))
             self._arrived[topic, event.at - event.at % HOUR, "events"] += 1
             self.watermarks.see(topic, event.at)
         return True
@@ -145,7 +152,14 @@ class Desk:
         self._now = now
         clock = self.watermarks.clock() if now is None or not self.wall else now
         if clock > self.subjects.clock:
+            before = self.subjects.clock
             self.subjects.pass_time(clock, self._full)
+            if before // DAY != self.subjects.clock // DAY:
+                self.notes.release(self._oldest(), lambda name: (name[0], name[1:]) in self.subjects.held)
+
+    def _oldest(self) -> int:
+        """The instant before which a note comes too late: a day more than the hold ago."""
+        return self.clock - self.given.at(max(0, self.clock)).hold_ms - DAY
 
     # Checkpoints
 
@@ -157,7 +171,7 @@ class Desk:
     def pending_bytes(self) -> int:
         """About the size of the next checkpoint."""
         rows = len(self.sheet.rows) + len(self.subjects.touched)
-        made = rows * ROW_BYTES + len(self.panes.changed) * PANE_BYTES * 2
+        made = (rows + len(self.customers.waiting)) * ROW_BYTES + len(self.panes.changed) * PANE_BYTES * 2
         return made + self.subjects.entry_bytes + self._letter_bytes
 
     def _full(self) -> bool:
@@ -177,7 +191,9 @@ class Desk:
             key, row = self.panes.dump(minute, version)
             entries.append((_pane_key(minute), row))
             outputs.append(messages.pane(self.partition, version, key, row))
-        outputs += messages.progress(self.partition, version, self.clock, offsets)
+        outputs += self.customers.outputs(self.partition, version, self.clock)
+        for topic in messages.REPORTS:
+            outputs.append(messages.progress(topic, ProgressRow(topic, self.partition, self.clock, offsets, version)))
         entries.append((HEAD, self._head()))
         self._clean()
         return Cut(entries, outputs)
@@ -196,6 +212,7 @@ class Desk:
             if what == "events":  # the others are counted as they come
                 self.totals[what] += number
         self._arrived.clear()
+        self.customers.gather()
         for subject in self.subjects.touched:
             if subject.state is not None and (row := subject.state.standing()) is not None:
                 self.sheet.put(row)
@@ -224,6 +241,8 @@ class Desk:
                 self.panes.load(value)
         elif kind == CLOSURE:
             self.closures.load(key, value)
+        elif kind == NOTE:
+            self.notes.load(key, value)
         elif kind == RELEASED:
             self.subjects.load_released(key, value is not None)
         else:
@@ -250,6 +269,8 @@ class Desk:
         self.closures.restored()
         self.subjects.restore(self._raws)
         self._raws = {}
+        self.notes.restored()
+        self.customers.restored()
         self.panes.changed.clear()
         self._cut_at = self.clock
 
@@ -264,6 +285,8 @@ class Desk:
                     self.subjects.entries[key] = None
             elif key[:1] == CLOSURE:
                 self.subjects.entries[key] = self.closures.known.get(key)
+            elif key[:1] == NOTE:
+                self.subjects.entries[key] = self.notes.known.get(key)
             elif key[:1] != HEAD:
                 self.subjects.entries[key] = self.subjects.entry(key)
         self._folded = True
