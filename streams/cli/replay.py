@@ -16,7 +16,8 @@ from sinks.clickhouse.client import Client, connect
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
 from streams.cli.roles import prepare, start_roles
-from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.desk.customers import Customers
+from streams.desk.messages import FACTS, REPORTS
 from streams.embedded.stack import Stack
 from streams.logfile import read
 from streams.models.codec import INPUTS
@@ -153,26 +154,40 @@ def _progress(quiet: bool) -> Progress:
     return Progress(*columns, console=Console(stderr=True), disable=quiet)
 
 
+def _staged(partitions: int) -> set[tuple[str, int]]:
+    """Topic_name and partition of the progress of all later stages."""
+    return {(f"{topic}/{Customers.name}", n) for topic in Customers.reports for n in range(partitions)}
+
+
 def _steps(fed: Fed, partitions: int) -> int:
-    return len(fed.ends) + len((LEDGER, FACTS, ROLLUPS, WARNINGS)) * partitions
+    return len(fed.ends) + len(REPORTS) * partitions + len(_staged(partitions))
 
 
 def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> Iterator[int]:
-    """Wait until all that was fed, and all that came of it, is in ClickHouse; yields how many parts are."""
-    question = "SELECT topic_name, partition, offsets FROM progress_rows FINAL"
+    """Wait until all that was fed, and all that came of it, is in ClickHouse; yields how many parts are.
+
+    The desk is through when it has come to the log's end; a later stage, when it has seen each partition of the desk
+    as it then was (its offsets are the versions of their checkpoints).
+    """
+    question = "SELECT topic_name, partition, offsets, as_of, version FROM progress_rows FINAL"
+    staged = _staged(partitions)
     while True:
         if stack is not None:
             stack.check()
+        rows = client.query(question).result_rows
+        desks = {str(partition): version for topic, partition, _, _, version in rows if topic == FACTS}
         done = 0
-        for topic, partition, offsets in client.query(question).result_rows:
+        for topic, partition, offsets, as_of, _ in rows:
             if topic in INPUTS:
                 done += (topic, partition) in fed.ends and offsets.get(topic, 0) >= fed.ends[topic, partition]
-            else:
-                done += all(
+            elif topic in REPORTS:
+                done += as_of >= fed.as_of and all(
                     offsets.get(name, 0) >= fed.ends[name, partition]
                     for name in INPUTS
                     if (name, partition) in fed.ends
                 )
+            elif (topic, partition) in staged:
+                done += all(offsets.get(desk, -1) >= version for desk, version in desks.items())
         yield done
         if done >= _steps(fed, partitions):
             return

@@ -79,9 +79,7 @@ class CustomerFacts:
         by_home: dict[int, list[CustomerFact]] = {}
         for fact in self.waiting.values():
             to = by_home.setdefault(self.homes.of(fact.customer_id), [])
-            to.append(
-                msgspec.structs.replace(fact, version=version)
-            )  # what is kept as told has none, to equal the next
+            to.append(msgspec.structs.replace(fact, version=version))  # told has none, to equal what is told next
         event_id = f"{partition}/{version}"
         for home, rows in by_home.items():
             made += messages.batches(

@@ -33,7 +33,7 @@ class Notes:
 
     def take(self, event: Event, raw: bytes, oldest: int, count: Count) -> None:
         """Keep an event. A score from before `oldest` came too late: it changes nothing."""
-        key = NOTE + f"{event.source}\0{event.id}".encode()
+        key = NOTE + f"{event.key() or ''}\0{event.source}\0{event.id}".encode()  # an identity within its subject
         stands = self.known.get(key)
         if stands is not None:
             known = event_of(stands)

@@ -118,8 +118,9 @@ class Stage(ABC):
 
     @abstractmethod
     def pass_time(self, to: int) -> None:
-        """Set `self.clock` to `to` (not before `self.clock`) and write on `self.sheet` all that follows from that and
-        from what was taken. May stop at an earlier instant when `self.full()`: it is called again after a checkpoint.
+        """Set `self.clock` to `to` and write on `self.sheet` all that follows from that and from what was taken.
+
+        `to` is not before `self.clock`; UNKNOWN: no time has come yet. May stop at an earlier instant when `self.full()`: it is called again after a checkpoint.
         """
 
     def own(self, version: int) -> list[Output]:
@@ -174,10 +175,8 @@ class Stage(ABC):
     def advance(self, now: int | None) -> None:
         """Let time pass to where all sources have come; a stage has no other clock (`now` is not looked at)."""
         target = max(self.clock, self.sources.clock())
-        if target < 0:
-            return
         self.pass_time(target)
-        if self.clock == target:
+        if self.clock == target >= 0:
             self.reported = (self.clock, self.sources.seen())
 
     # Checkpoints
