@@ -104,7 +104,7 @@ class CustomerFacts:
         return made
 
     def _fact(self, name: str) -> CustomerFact | None:
-        """What there is to tell of a subject now; None if its customer is not known."""
+        """What there is to tell of a subject now; None if its customer is not known, or nothing happened yet."""
         subject = self.subjects.held.get((name[0], name[1:]))
         state = None if subject is None else subject.state
         surveys = self.subjects.surveys.rows.get(name)
@@ -114,7 +114,7 @@ class CustomerFacts:
         if surveys or name in self.notes.moods:
             given = _low_surveys(surveys) + self.notes.signals(name)
             fact.signals += [(signal, max(at, state.known_at), weight) for signal, at, weight in given]
-        return fact
+        return fact if fact.contact_at is not None or fact.signals or fact.solved else None
 
     def _without_subject(self, name: str) -> CustomerFact | None:
         """Surveys and scores about what has no customer of its own, if they name one."""

@@ -169,15 +169,13 @@ class Customers(Stage):
             for row in before.values():
                 row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
             after = self._fold(person)
-            if after is None:
-                continue  # forgotten: what was written stands
             amend(self.sheet, before, after)
-            if after:
+            if person in self._next:  # else they are forgotten: what was written stands
                 self.rows[person] = after
         self.touched.clear()
 
-    def _fold(self, person: str) -> dict[Identity, Row] | None:
-        """The rows of a person; none where they are not at home, None if they are forgotten now."""
+    def _fold(self, person: str) -> dict[Identity, Row]:
+        """The rows of a person, none where they are not at home; whoever is long over is forgotten."""
         self._next.pop(person, None)
         if self.people.person(person) != person or self.homes.of(person) != self.partition:
             return {}
@@ -192,8 +190,8 @@ class Customers(Stage):
         folded = fold(ids, facts, self.changes.values(), self.policies, self.clock)
         if folded.over:
             self._forget(ids)
-            return None
-        self._come_up(person, folded.next_at)
+        else:
+            self._come_up(person, folded.next_at)
         return folded.rows
 
     def _remember_nothing(self, person: str, ids: list[str]) -> None:

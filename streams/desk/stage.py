@@ -120,7 +120,8 @@ class Stage(ABC):
     def pass_time(self, to: int) -> None:
         """Set `self.clock` to `to` and write on `self.sheet` all that follows from that and from what was taken.
 
-        `to` is not before `self.clock`; UNKNOWN: no time has come yet. May stop at an earlier instant when `self.full()`: it is called again after a checkpoint.
+        `to` is not before `self.clock`; UNKNOWN: no time has come yet. May stop at an earlier instant when
+        `self.full()`: it is called again after a checkpoint.
         """
 
     def own(self, version: int) -> list[Output]:

@@ -119,7 +119,7 @@ FROM warning_rows FINAL;
 
 -- Customers, with the complaint-risk index as of `as_of`: of each signal what its half-lives since have left of its points.
 CREATE OR REPLACE VIEW customers AS
-WITH (SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'facts/customers') AS now_ms
+WITH ifNull((SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'facts/customers'), 0) AS now_ms
 SELECT
     customer_id,
     ids,
