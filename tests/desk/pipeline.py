@@ -22,10 +22,11 @@ from streams.logfile import partition_of
 from streams.models.codec import INPUTS, topic_of
 from streams.models.envelope import Event
 from streams.models.rows import ROWS, Identity, PaneRow, ProgressRow, Row, WarningRow
-from streams.partition_state import Output
+from streams.partition_state import Cut, Output
 from tests.desk.compare import record
 
-_KINDS: dict[str, Any] = {f"deskwatch.{kind.table}": kind for kind in (*ROWS, ProgressRow)}
+ALL: tuple[type[Row], ...] = (*ROWS, ProgressRow)
+_KINDS: dict[str, Any] = {f"deskwatch.{kind.table}": kind for kind in ALL}
 
 
 class Message(msgspec.Struct):
@@ -53,7 +54,7 @@ class Part:
     def cut(self) -> list[Output]:
         """Write a checkpoint; returns its outbox."""
         self.sequence += 1
-        cut = self.state.cut(self.epoch << 32 | self.sequence, {"events": self.offset})
+        cut: Cut = self.state.cut(self.epoch << 32 | self.sequence, {"events": self.offset})
         self.changelog.update(cut.entries)
         self.saved = self.offset
         return cut.outputs
