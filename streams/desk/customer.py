@@ -200,11 +200,7 @@ class _History:
         since = [fact for fact in self.facts if fact.contact_at is not None and fact.contact_at >= self.began_at]
         tickets = [fact for fact in since if fact.subject[0] != CALL]
         index, warning = self.risk.index, self.warning.row
-        signals = []
-        for name, (points, at) in sorted(self.risk.levels.items()):
-            signal = self.risk.signal(name)
-            assert signal is not None
-            signals.append((name, points, at, int(signal.half_life_ms)))
+        signals = [(name, *level) for name, level in sorted(self.risk.levels.items())]
         return CustomerRow(
             self.ids[0],
             list(self.ids),

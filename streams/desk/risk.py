@@ -18,13 +18,13 @@ LEAST = 0.05  # points are nothing below this: an index never decays to 0
 
 
 class Risk:
-    """A customer's points. `levels`: of each signal its points and the instant (ms) they were last added to."""
+    """A customer's points. `levels`: of each signal its points, when (ms) they were last added to, its half-life."""
 
     __slots__ = ("index", "levels", "vip")
 
     def __init__(self, index: RiskIndex) -> None:
         self.index = index
-        self.levels: dict[str, tuple[float, int]] = {}
+        self.levels: dict[str, tuple[float, int, int]] = {}
         self.vip = False
 
     def add(self, name: str, at: int, weight: float = 1.0) -> bool:
@@ -32,7 +32,8 @@ class Risk:
         signal = self.signal(name)
         if signal is None:
             return False
-        self.levels[name] = (min(signal.cap, self.points(name, at) + signal.points * weight), at)
+        points = self.points(name, at) + signal.points * weight
+        self.levels[name] = (min(signal.cap, points), at, int(signal.half_life_ms))
         return True
 
     def signal(self, name: str) -> Signal | None:
@@ -46,15 +47,14 @@ class Risk:
         self.index, self.levels = index, {}
         for name, points in left.items():
             if (signal := self.signal(name)) is not None:
-                self.levels[name] = (min(signal.cap, points), at)
+                self.levels[name] = (min(signal.cap, points), at, int(signal.half_life_ms))
 
     def points(self, name: str, at: int) -> float:
         """What is left of a signal's points at `at`."""
-        signal = self.signal(name)
-        if signal is None or name not in self.levels:
+        if name not in self.levels:
             return 0.0
-        points, since = self.levels[name]
-        return float(points * 2.0 ** ((since - at) / signal.half_life_ms))
+        points, since, half_life = self.levels[name]
+        return float(points * 2.0 ** ((since - at) / half_life))
 
     @property
     def factor(self) -> float:
@@ -63,7 +63,10 @@ class Risk:
 
     def score(self, at: int) -> float:
         """The index at `at`, no earlier than the last signal."""
-        return min(HIGHEST, self.factor * sum(self.points(name, at) for name in sorted(self.levels)))
+        total = 0.0
+        for points, since, half_life in self.levels.values():
+            total += points * 2.0 ** ((since - at) / half_life)
+        return min(HIGHEST, self.factor * total)
 
     def parts(self, at: int) -> list[tuple[str, float]]:
         """Each signal with its points at `at`, what being a VIP adds as a part of its own; the most first."""

@@ -33,6 +33,8 @@ class RiskWarning:
 
     def __init__(self, customer_id: str, risk: Risk, policies: Policies, sheet: Sheet) -> None:
         self.customer_id, self.risk, self.policies, self.sheet = customer_id, risk, policies, sheet
+        self.policy: Policy | None = None  # that of the last instant, and its rule
+        self.rule = _DEFAULT
         self.row: WarningRow | None = None  # the one that is raised
         self.ready_at = 0  # not raised before this
         self.next_at = NEVER  # the next instant at which time alone does something
@@ -47,7 +49,10 @@ class RiskWarning:
         `cause`: the policy change in force that explains the contact.
         """
         policy = self.policies.at(at)
-        rule = next((rule for rule in policy.rules if rule.rule == RULE), _DEFAULT)
+        if policy is not self.policy:
+            self.policy = policy
+            self.rule = next((rule for rule in policy.rules if rule.rule == RULE), _DEFAULT)
+        rule = self.rule
         index, score = policy.risk_index, self.risk.score(at)
         if self.row is not None:
             if at >= self.row.raised_at + rule.cooldown_ms and score <= max(index.clear_at, 0.05):
