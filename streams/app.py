@@ -4,13 +4,16 @@
     calls   ─┤          role track                 ├─> facts ─────────┤      role store
     surveys ─┼─> agents ─> desk (one a partition) ─┼─> rollups ───────┼─> agents ─> pipeline ─> ClickHouse
     signals ─┘             │ checkpoints           ├─> risk-warnings ─┤                            │
-       │                   └─> desk-changelog      └─> dead-letters ──┤                            └─> views
+       │                   ├─> desk-changelog      ├─> dead-letters ──┤                            └─> views
+       │                   └─> customer-facts ─> customers (one a partition, checkpoints likewise)
+       │                                           └─> facts, rollups, risk-warnings
        └──────────────────────────────────────────────────────────────┘ the events themselves
 
 `faust -A streams.app worker` runs track, `faust -A streams.app:store worker` runs store; `deskwatch run` runs them all.
 """
 
 import gc
+from functools import partial
 from typing import Any
 
 from sinks.clickhouse import client
@@ -22,9 +25,13 @@ from streams.agents.store import register
 from streams.agents.track import follow
 from streams.checkpoint import wall_clock
 from streams.checkpoint_app import CheckpointApp
+from streams.desk.customer_facts import Homes
+from streams.desk.customers import Customers
 from streams.desk.desk import Desk
-from streams.desk.messages import OUTPUTS
+from streams.desk.letter import DEAD_LETTERS
+from streams.desk.messages import CUSTOMER_FACTS, OUTPUTS
 from streams.desk.refusals import Limit
+from streams.logfile import partition_of
 from streams.models.codec import INPUTS
 from streams.settings import Settings, load
 from streams.transport import BatchApp
@@ -38,9 +45,12 @@ def new_track(settings: Settings) -> CheckpointApp:
     policy = policies.load(settings.policy or policies.DEFAULT)
     wall = settings.clock == "wall"
     limit = Limit(settings.dead_letter_ratio, settings.dead_letter_run)
+    homes = Homes(settings.partitions, partial(partition_of, partitions=settings.partitions))
     desk = app.checkpoint_table(
         "desk",
-        new_state=lambda partition: Desk(partition, policy, wall=wall, restate=settings.restate, limit=limit),
+        new_state=lambda partition: Desk(
+            partition, policy, wall=wall, restate=settings.restate, limit=limit, homes=homes
+        ),
         inputs=INPUTS,
         outputs=OUTPUTS,
         partitions=settings.partitions,
@@ -62,6 +72,19 @@ def new_track(settings: Settings) -> CheckpointApp:
     @app.agent(app.batch_topic("signals"))
     async def signals(stream: Any) -> None:
         await follow(stream, desk)
+
+    customers = app.checkpoint_table(
+        "customers",
+        new_state=lambda partition: Customers(partition, policy, homes),
+        inputs=[CUSTOMER_FACTS],
+        outputs=[*Customers.reports, CUSTOMER_FACTS, DEAD_LETTERS],
+        partitions=settings.partitions,
+        clock=lambda: None,
+    )
+
+    @app.agent(app.batch_topic(CUSTOMER_FACTS))
+    async def customer_facts(stream: Any) -> None:
+        await follow(stream, customers)
 
     _tune_memory()
     serve(settings.metrics_port, TrackMetrics(desk))

@@ -79,15 +79,19 @@ class Changelog:
         return (await acknowledged).offset, size
 
     async def send(self, partition: int, outputs: list[Output]) -> None:
-        """Send outputs, in order within a topic, in as many batches as it takes; return when all are acknowledged."""
-        by_topic: dict[str, list[Output]] = {}
+        """Send outputs, in order within a topic's partition; return when all are acknowledged.
+
+        `partition` is that of the state which made them: theirs, where they name none.
+        """
+        groups: dict[tuple[str, int], list[Output]] = {}
         for output in outputs:
-            by_topic.setdefault(output.topic, []).append(output)
-        await asyncio.gather(*(self._send(topic, partition, group) for topic, group in by_topic.items()))
+            target = partition if output.partition is None else output.partition
+            groups.setdefault((output.topic, target), []).append(output)
+        await asyncio.gather(*(self._send(topic, target, group) for (topic, target), group in groups.items()))
 
     async def _send(self, topic: str, partition: int, outputs: list[Output]) -> None:
         acknowledged, batch, now = [], self._producer.create_batch(), time.time_ns() // 1_000_000
-        for _topic, key, value, headers in outputs:
+        for _topic, key, value, headers, _partition in outputs:
             if batch.size() > OUTPUT_BATCH:
                 acknowledged.append(await self._producer.send_batch(batch, topic, partition=partition))
                 batch = self._producer.create_batch()

@@ -63,7 +63,9 @@ class Header(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_header = msgspec.msgpack.Decoder(Header).decode
-_decode_outputs = msgspec.msgpack.Decoder(list[tuple[str, bytes | None, bytes, tuple[tuple[str, bytes], ...]]]).decode
+_decode_outputs = msgspec.msgpack.Decoder(
+    list[tuple[str, bytes | None, bytes, tuple[tuple[str, bytes], ...], int | None]]
+).decode
 
 PACK = 256 << 10
 """About how many bytes of outputs one record of the outbox holds: a record for each would cost more than the output."""

@@ -120,6 +120,6 @@ async def _events(producer: AIOKafkaProducer, mended: Mended) -> Iterable[tuple[
 async def _acknowledged(producer: AIOKafkaProducer, messages: Iterable[tuple[int, Output]]) -> None:
     under_way = [
         await producer.send(topic, value, key=key, partition=partition, headers=list(headers))
-        for partition, (topic, key, value, headers) in messages
+        for partition, (topic, key, value, headers, _) in messages
     ]
     await asyncio.gather(*under_way)

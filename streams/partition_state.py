@@ -42,12 +42,13 @@ class Record(Protocol):
 
 
 class Output(NamedTuple):
-    """A record for an output topic; it goes to the partition number of the state that made it."""
+    """A record for an output topic. `partition`: where it goes; None: to the partition number of its maker's state."""
 
     topic: str
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int | None = None
 
 
 class Cut(NamedTuple):

@@ -8,11 +8,15 @@ from typing import NamedTuple
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.rows import Batch, encoded, rows_of
 from sinks.clickhouse.writer import Writer
+from streams.desk.customers import Customers
 from streams.desk.desk import FULL, Desk
 from streams.desk.letter import DEAD_LETTERS
+from streams.desk.messages import CUSTOMER_FACTS
 from streams.desk.policy import Policies
+from streams.desk.stage import Stage
 from streams.logfile import Line, place
 from streams.models.codec import INPUTS
+from streams.partition_state import Output
 
 TOGETHER = 5000  # lines folded between two looks at the clock
 ROWS, SIZE = 50_000, 32 << 20  # of a batch for ClickHouse
@@ -70,6 +74,7 @@ def recompute(
 class _Fold:
     def __init__(self, policies: Policies, writer: Writer) -> None:
         self.desk = Desk(0, policies, wall=False)
+        self.stages: dict[str, Stage] = {CUSTOMER_FACTS: Customers(0, policies)}  # by the topic that feeds them
         self.writer, self.batch = writer, Batch()
         self.latest, self.version = -1, 0
         self.offsets = dict.fromkeys(INPUTS, 0)
@@ -96,6 +101,8 @@ class _Fold:
         """Let time pass to the end, and write all that is left."""
         self._pass_time(self.latest if as_of is None else as_of)
         self._cut()
+        for stage in self.stages.values():
+            self._cut_stage(stage)
         self._write()
         self.writer.write_calendars()
 
@@ -120,13 +127,41 @@ class _Fold:
 
     def _cut(self) -> None:
         self.version += 1
+        fed: dict[str, list[_Record]] = {topic: [] for topic in self.stages}
         for output in self.desk.cut(self.version, self.offsets).outputs:
-            if output.topic == DEAD_LETTERS:
-                row = dead_letter_row(_Record(output.value, output.topic, 0, 0, headers=output.headers))
-                if row is not None:
-                    self.batch.add(encoded([row]))
+            if output.topic in fed:
+                fed[output.topic].append(_Record(output.value, output.topic, 0, 0))
             else:
-                self.batch.add(rows_of(output.value))
+                self._take(output)
+        for topic, records in fed.items():
+            self._feed(self.stages[topic], topic, records)
+        self._write_if_large()
+
+    def _feed(self, stage: Stage, topic: str, records: list[_Record]) -> None:
+        """Feed a stage, with checkpoints in between as they are needed."""
+        start = 0
+        while start < len(records):
+            start = stage.feed(topic, records, start)
+            stage.advance(None)
+            while stage.full():
+                self._cut_stage(stage)
+                stage.advance(None)
+
+    def _cut_stage(self, stage: Stage) -> None:
+        self.version += 1
+        for output in stage.cut(self.version, {}).outputs:
+            self._take(output)
+        self._write_if_large()
+
+    def _take(self, output: Output) -> None:
+        if output.topic == DEAD_LETTERS:
+            row = dead_letter_row(_Record(output.value, output.topic, 0, 0, headers=output.headers))
+            if row is not None:
+                self.batch.add(encoded([row]))
+        else:
+            self.batch.add(rows_of(output.value))
+
+    def _write_if_large(self) -> None:
         if self.batch.rows >= ROWS or self.batch.size >= SIZE:
             self._write()
 

@@ -7,11 +7,11 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.changelog import TOPIC_CONFIG
 from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.desk.messages import CUSTOMER_FACTS, FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.models.codec import INPUTS
 from streams.settings import Settings
 
-CHANGELOG = "deskwatch-track-desk-changelog"
+CHANGELOG, CUSTOMERS_CHANGELOG = "deskwatch-track-desk-changelog", "deskwatch-track-customers-changelog"
 LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
 LARGEST_LETTER = str(5 << 20)  # the message and where it came from
 DAY = 86_400_000
@@ -38,7 +38,10 @@ CONFIGS: dict[str, dict[str, str]] = {
     ROLLUPS: {**_COMPACTED, "max.message.bytes": LARGEST_MESSAGE, "min.compaction.lag.ms": str(7 * DAY)},
     WARNINGS: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
     DEAD_LETTERS: {**_KEPT, "max.message.bytes": LARGEST_LETTER},
+    # A stage keeps what it needs of them in its own checkpoints.
+    CUSTOMER_FACTS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": LARGEST_MESSAGE},
     CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
+    CUSTOMERS_CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
 }
 """What each topic is told, beside :func:`in_sync`.
 
@@ -46,6 +49,9 @@ Not a topic's but the broker's is `offsets.retention.minutes`, after which a gro
 week). Track does not mind: its place is in its checkpoints. Store then writes again all that the topics keep, which
 changes nothing; `deskwatch doctor` says how long that is.
 """
+
+SINGLE: frozenset[str] = frozenset()
+"""Those of CONFIGS that have one partition, whatever `DESKWATCH_PARTITIONS` says."""
 
 
 def in_sync(replication: int) -> str:
@@ -72,7 +78,7 @@ def create_topics(settings: Settings) -> None:
         existing = set(admin.list_topics())
         required = {"min.insync.replicas": in_sync(settings.replication)}
         wanted = [
-            NewTopic(name, settings.partitions, settings.replication, topic_configs=config | required)
+            NewTopic(name, _partitions(name, settings), settings.replication, topic_configs=config | required)
             for name, config in CONFIGS.items()
             if name not in existing
         ]
@@ -87,11 +93,17 @@ def create_topics(settings: Settings) -> None:
         admin.close()
 
 
+def _partitions(name: str, settings: Settings) -> int:
+    return 1 if name in SINGLE else settings.partitions
+
+
 def _check_partitions(admin: KafkaAdminClient, settings: Settings) -> None:
     for topic in admin.describe_topics(list(CONFIGS)):
         found = len(topic["partitions"])
-        if found and found != settings.partitions:
-            name = topic.get("topic", topic.get("name"))
+        name = topic.get("topic", topic.get("name"))
+        if found and name in SINGLE and found != 1:
+            raise TopicError(f"The topic {name} has {found} partitions, not 1: delete it, and it is made anew.")
+        if found and name not in SINGLE and found != settings.partitions:
             raise TopicError(
                 f"The topic {name} has {found} partitions, not {settings.partitions}: set DESKWATCH_PARTITIONS={found} "
                 "(the number stays for the life of the topics)."

@@ -24,6 +24,7 @@ VIEWS: dict[str, set[str]] = {
     "tickets": set(),
     "calls": set(),
     "surveys": set(),
+    "customers": set(),
     "due_next": set(),
     "service_levels": set(),
     "satisfaction": set(),

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 from sinks.clickhouse.client import Client
-from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.desk.customers import Customers
+from streams.desk.messages import FACTS, REPORTS
 from streams.models.codec import INPUTS
 
 Offsets = Mapping[tuple[str, int], int]
-
-DERIVED = (LEDGER, FACTS, ROLLUPS, WARNINGS)
 
 
 def done(client: Client, partitions: int) -> Offsets:
@@ -16,7 +15,19 @@ def done(client: Client, partitions: int) -> Offsets:
     told: dict[tuple[str, int], dict[str, int]] = {(topic, n): {} for topic in INPUTS for n in range(partitions)}
     rows = client.query("SELECT topic_name, partition, offsets FROM progress_rows FINAL").result_rows
     for teller, partition, offsets in rows:
-        for topic in (teller,) if teller in INPUTS else INPUTS:
+        for topic in (teller,) if teller in INPUTS else INPUTS if teller in REPORTS else ():
             if (topic, partition) in told:
                 told[topic, partition][teller] = offsets.get(topic, 0)
-    return {tp: min(by.values()) if len(by) == 1 + len(DERIVED) else 0 for tp, by in told.items()}
+    return {tp: min(by.values()) if len(by) == 1 + len(REPORTS) else 0 for tp, by in told.items()}
+
+
+def stages_behind(client: Client, partitions: int) -> int:
+    """How many parts of the later stages have not seen every partition of the desk as it now stands in ClickHouse.
+
+    A stage's offsets are the versions of the desks' checkpoints.
+    """
+    rows = client.query("SELECT topic_name, partition, offsets, version FROM progress_rows FINAL").result_rows
+    desks = {str(partition): version for topic, partition, _, version in rows if topic == FACTS}
+    seen = {(topic, partition): offsets for topic, partition, offsets, _ in rows}
+    parts = [(f"{topic}/{Customers.name}", n) for topic in Customers.reports for n in range(partitions)]
+    return sum(any(seen.get(part, {}).get(desk, -1) < version for desk, version in desks.items()) for part in parts)

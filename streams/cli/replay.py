@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.progress import done
+from sinks.clickhouse.progress import done, stages_behind
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
 from streams.cli.roles import prepare, start_roles
@@ -31,6 +31,7 @@ DERIVED = (
     "ticket_rows",
     "call_rows",
     "survey_rows",
+    "customer_rows",
     "warning_rows",
     "pane_rows",
     "progress_rows",
@@ -170,7 +171,7 @@ def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> 
         came = done(client, partitions)
         whole = sum(came[tp] >= end for tp, end in fed.ends.items())
         yield whole
-        if whole == len(fed.ends):
+        if whole == len(fed.ends) and not stages_behind(client, partitions):
             return
         time.sleep(LOOK_S)
 

@@ -27,13 +27,20 @@ def warning_id(rule: str, subject: str, raised_at: int) -> str:
 class Book:
     """A ticket's id and dimensions as they stand, and the sheet that its rows go to."""
 
-    __slots__ = ("agent_id", "dims", "id", "past_dims", "sheet", "url")
+    __slots__ = ("agent_id", "dims", "id", "past_dims", "sheet", "signals", "url")
 
     def __init__(self, ticket_id: str, sheet: Sheet) -> None:
         self.id, self.sheet = ticket_id, sheet
         self.dims: Dimensions = ("", "", "", "", "", "", "")
         self.agent_id = self.url = ""
         self.past_dims: list[tuple[int, Dimensions, str]] | None = None  # since the ticket was solved: see Ticket
+        self.signals: list[tuple[str, int, float]] | None = None  # of its customer's mood: see TicketSignals
+
+    def signal(self, name: str, at: int, weight: float = 1.0) -> None:
+        """Something happened that its customer will not have liked."""
+        if self.signals is None:
+            self.signals = []
+        self.signals.append((name, at, weight))
 
     def dims_at(self, at: int) -> tuple[Dimensions, str]:
         """Dimensions and agent as they stood at the end of instant `at`, no earlier than the last solving."""

@@ -38,6 +38,7 @@ class Call:
         "fired_at",
         "first_queue",
         "id",
+        "known_at",
         "lost",
         "next_at",
         "outcome",
@@ -61,6 +62,7 @@ class Call:
         self.outcome = "waiting"
         self.queue = self.first_queue = self.team = self.segment = self.category = ""
         self.agent_id = self.customer_id = self.ticket_id = ""
+        self.known_at = 0  # since when this customer is known
         self.row = {"ivr": 0, "wait": 0, "talk": 0, "hold": 0, "wrapup": 0}  # ms
         self.transfers = 0
         self.span: SpanRow | None = None
@@ -75,7 +77,8 @@ class Call:
             self.pass_time(at)
         data = event.data
         if isinstance(event, events.CallOffered) or self.created_at is not None:
-            self.customer_id = data.customer_id or self.customer_id
+            if data.customer_id and data.customer_id != self.customer_id:
+                self.customer_id, self.known_at = data.customer_id, at
             _APPLY[type(event)](self, data, at, (event.source, event.id))
 
     def offer(self, data: events.Offered, at: int, cause: Cause) -> None:

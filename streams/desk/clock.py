@@ -244,7 +244,9 @@ class Clock:
             return
         self.at_risk = True
         self._next()
-        book.write(self, "at_risk", at, self.elapsed_at(at), Passing)
+        elapsed = self.elapsed_at(at)
+        book.write(self, "at_risk", at, elapsed, Passing)
+        book.signal("sla_share", at, elapsed / self.target_ms)
         book.raise_warning(self, "sla.at_risk", at)
 
     def _breach_if_over(self, at: int, cause: Cause, book: Book) -> None:
@@ -254,6 +256,7 @@ class Clock:
 
     def _breach(self, at: int, cause: Cause, book: Book, elapsed: int) -> None:
         self.breached_at, self.next_at = at, NEVER
+        book.signal("breach", at)
         book.write(self, "breached", at, elapsed, cause)
         name = f"{self.metric}_breached"
         book.outcome(self, "breached", name, {name: 1}, at, cause)

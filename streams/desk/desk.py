@@ -14,7 +14,9 @@ from functools import partial
 
 from streams.desk import head, messages
 from streams.desk.closures import CLOSURE, Closures
+from streams.desk.customer_facts import HERE, CustomerFacts, Homes
 from streams.desk.head import Head
+from streams.desk.notes import KINDS, NOTE, Notes
 from streams.desk.panes import KEPT, LocalDays, Panes
 from streams.desk.policy import Policies
 from streams.desk.policy_change import FOLLOWED, NEXT, Following
@@ -26,12 +28,15 @@ from streams.desk.watermark import Watermarks
 from streams.models import calls, surveys, tickets
 from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, structured
 from streams.models.envelope import Event
-from streams.models.instants import HOUR, parse_instant
-from streams.models.rows import Row
+from streams.models.instants import DAY, HOUR, parse_instant
+from streams.models.rows import ProgressRow, Row
 from streams.models.signals import ClockAdvanced, DeskClosed
 from streams.partition_state import Cut, Record
 
-HEAD, PANE = b"h", b"p"  # first byte of a changelog key; released subjects have r, closures k, policies v and w
+HEAD, PANE = (
+    b"h",
+    b"p",
+)  # first byte of a changelog key; released subjects have r, closures k, notes n, policies v and w
 SUBJECTS = (TICKET.encode(), CALL.encode(), SURVEY.encode())
 FULL = 4 << 20  # bytes of a checkpoint above which it is to be written
 ROW_BYTES, PANE_BYTES = 300, 600  # about what one takes in a checkpoint
@@ -48,11 +53,19 @@ _KINDS = {
 class Desk:
     """The state of one partition (`streams.partition_state.PartitionState`).
 
-    `restate`: the policies may change what was written, which is then counted anew. `limit` of dead letters.
+    `restate`: the policies may change what was written, which is then counted anew. `limit` of dead letters. `homes`:
+    where customers' facts go.
     """
 
     def __init__(
-        self, partition: int, policies: Policies, *, wall: bool, restate: bool = False, limit: Limit = NEVER
+        self,
+        partition: int,
+        policies: Policies,
+        *,
+        wall: bool,
+        restate: bool = False,
+        limit: Limit = NEVER,
+        homes: Homes = HERE,
     ) -> None:
         self.partition, self.wall = partition, wall
         self.policy = Following(partition, policies, restate)
@@ -61,6 +74,9 @@ class Desk:
         self.subjects = Subjects(policies, self.sheet, self._count)
         self.watermarks = Watermarks(INPUTS)
         self.closures = Closures(self.policy, self.subjects)
+        self.notes = Notes(lambda: self.subjects.entries)
+        self.customers = CustomerFacts(self.subjects, self.notes, homes)
+        self.subjects.releasing = self.customers.release
         self.totals: Counter[str] = Counter()  # since the start of this process, for the metrics
         self._arrived: Counter[tuple[str, int, str]] = Counter()
         self.refusals = Refusals(partition, INPUTS, limit)
@@ -123,6 +139,8 @@ class Desk:
                 count = partial(self._count, topic, event.at)
                 if not self.closures.take(event, raw, full, count):
                     return False
+            elif isinstance(event, KINDS):
+                self.notes.take(event, raw, self._oldest(), partial(self._count, topic, event.at))
             self._arrived[topic, event.at - event.at % HOUR, "events"] += 1
             self.watermarks.see(topic, event.at)
         return True
@@ -172,7 +190,14 @@ class Desk:
             return
         clock = self.watermarks.clock() if now is None or not self.wall else now
         if clock > self.subjects.clock:
+            before = self.subjects.clock
             self.subjects.pass_time(clock, self._full)
+            if before // DAY != self.subjects.clock // DAY:
+                self.notes.release(self._oldest(), lambda name: (name[0], name[1:]) in self.subjects.held)
+
+    def _oldest(self) -> int:
+        """The instant before which a note comes too late: a day more than the hold ago."""
+        return self.clock - self.policy.followed.at(max(0, self.clock)).hold_ms - DAY
 
     # Checkpoints
 
@@ -184,7 +209,7 @@ class Desk:
     def pending_bytes(self) -> int:
         """About the size of the next checkpoint."""
         rows = len(self.sheet.rows) + len(self.subjects.touched)
-        made = rows * ROW_BYTES + len(self.panes.changed) * PANE_BYTES * 2
+        made = (rows + len(self.customers.waiting)) * ROW_BYTES + len(self.panes.changed) * PANE_BYTES * 2
         return made + self.subjects.entry_bytes + self.refusals.bytes
 
     def _full(self) -> bool:
@@ -204,7 +229,9 @@ class Desk:
             key, row = self.panes.dump(minute, version)
             entries.append((_pane_key(minute), row))
             outputs.append(messages.pane(self.partition, version, key, row))
-        outputs += messages.progress(self.partition, version, self.clock, offsets)
+        outputs += self.customers.outputs(self.partition, version, self.clock)
+        for topic in messages.REPORTS:
+            outputs.append(messages.progress(topic, ProgressRow(topic, self.partition, self.clock, offsets, version)))
         entries += self.policy.entries.items()
         entries.append((HEAD, head.encode(self._make_head())))
         self._clean()
@@ -225,6 +252,7 @@ class Desk:
             if what == "events":  # the others are counted as they come
                 self.totals[what] += number
         self._arrived.clear()
+        self.customers.gather()
         for subject in self.subjects.touched:
             if subject.state is not None and (row := subject.state.standing()) is not None:
                 self.sheet.put(row)
@@ -253,6 +281,8 @@ class Desk:
                 self.panes.load(value)
         elif kind == CLOSURE:
             self.closures.load(key, value)
+        elif kind == NOTE:
+            self.notes.load(key, value)
         elif kind == RELEASED:
             self.subjects.load_released(key, value is not None)
         elif kind in (FOLLOWED, NEXT):
@@ -287,6 +317,8 @@ class Desk:
         self.closures.restored()
         self.subjects.restore(self._raws)
         self._raws = {}
+        self.notes.restored()
+        self.customers.restored()
         self.panes.changed.clear()
         self._cut_at = self.clock
 
@@ -303,6 +335,8 @@ class Desk:
                 self.subjects.entries[key] = self.closures.known.get(key)
             elif key[:1] in (FOLLOWED, NEXT):
                 self.policy.entries[key] = self.policy.entry(key)
+            elif key[:1] == NOTE:
+                self.subjects.entries[key] = self.notes.known.get(key)
             elif key[:1] != HEAD:
                 self.subjects.entries[key] = self.subjects.entry(key)
         self._folded = True

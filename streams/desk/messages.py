@@ -5,7 +5,7 @@ a warning and a pane travel alone, under a key of their own. Behind all rows of 
 progress: who has read that has read all that comes of the inputs up to its offsets.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -15,7 +15,10 @@ from streams.models.rows import ProgressRow, Row, WarningRow
 from streams.partition_state import Output
 
 LEDGER, FACTS, ROLLUPS, WARNINGS = "sla-ledger", "facts", "rollups", "risk-warnings"
-OUTPUTS = (LEDGER, FACTS, ROLLUPS, WARNINGS, DEAD_LETTERS)
+CUSTOMER_FACTS = "customer-facts"  # to the later stage `customers`
+REPORTS = (LEDGER, FACTS, ROLLUPS, WARNINGS)  # what the desk says its progress on
+OUTPUTS = (*REPORTS, DEAD_LETTERS, CUSTOMER_FACTS)
+PROGRESS = "deskwatch.progress_rows"
 TOGETHER = 2000  # rows a message
 SOURCE = "/deskwatch/track"
 
@@ -24,8 +27,8 @@ _ROLLUP_HEAD = b'{"specversion":"1.0","source":"/deskwatch/track","type":"deskwa
 _ROLLUP_DATA = b'","datacontenttype":"application/json","data":{"rows":['
 
 
-def messages(partition: int, version: int, rows: Iterable[Row]) -> list[Output]:
-    """The messages of one checkpoint's rows, which get its `version`."""
+def messages(partition: int, version: int, rows: Iterable[Row], source: str = SOURCE) -> list[Output]:
+    """The messages of one checkpoint's rows, which get its `version`. `source`: the CloudEvents source."""
     kinds: dict[type[Row], list[Row]] = {}
     for row in rows:
         row.version = version  # type: ignore[attr-defined]
@@ -37,28 +40,30 @@ def messages(partition: int, version: int, rows: Iterable[Row]) -> list[Output]:
     made: list[Output] = []
     for kind, together in kinds.items():
         if kind is WarningRow:
-            made += [_warning(row) for row in together if isinstance(row, WarningRow)]
+            made += [_warning(row, source) for row in together if isinstance(row, WarningRow)]
         else:
-            made += _batches(kind, together, partition, version)
+            event_id = f"{kind.table}/{partition}/{version}"
+            made += batches(kind.topic, f"deskwatch.{kind.table}", event_id, together, source)
     return made
 
 
-def progress(partition: int, version: int, as_of: int, offsets: dict[str, int]) -> list[Output]:
-    """What comes last on each topic: how far it goes. `offsets`: the next ones of the input topics."""
-    made = []
-    for topic in (LEDGER, FACTS, ROLLUPS, WARNINGS):
-        row = ProgressRow(topic, partition, as_of, offsets, version)
-        event = _event(f"{topic}/{partition}/{version}/progress", "deskwatch.progress_rows", as_of, {"rows": [row]})
-        made.append(Output(topic, b"progress", event))
-    return made
+def progress(topic: str, row: ProgressRow, partition: int | None = None) -> Output:
+    """What comes last on a topic (in that partition of it; None: the maker's own): how far it goes.
+
+    The key is the row's topic_name: on a compacted topic, a stage's progress does not stand for the desk's.
+    """
+    event_id = f"{row.topic_name}/{row.partition}/{row.version}/progress"
+    return Output(topic, row.topic_name.encode(), _event(event_id, PROGRESS, row.as_of, {"rows": [row]}), (), partition)
 
 
-def _batches(kind: type[Row], rows: list[Row], partition: int, version: int) -> list[Output]:
+def batches(
+    topic: str, kind: str, event_id: str, rows: Sequence[object], source: str = SOURCE, partition: int | None = None
+) -> list[Output]:
+    """Rows of one kind, many a message, for that partition of a topic (None: the maker's own)."""
     made = []
     for start in range(0, len(rows), TOGETHER):
-        event_id = f"{kind.table}/{partition}/{version}/{start}"
-        event = _event(event_id, f"deskwatch.{kind.table}", None, {"rows": rows[start : start + TOGETHER]})
-        made.append(Output(kind.topic, None, event))
+        event = _event(f"{event_id}/{start}", kind, None, {"rows": rows[start : start + TOGETHER]}, source=source)
+        made.append(Output(topic, None, event, (), partition))
     return made
 
 
@@ -68,19 +73,22 @@ def pane(partition: int, version: int, key: bytes, row: bytes) -> Output:
     return Output(ROLLUPS, key, b"".join((head, row, b"]}}")))
 
 
-def _warning(row: WarningRow) -> Output:
+def _warning(row: WarningRow, source: str) -> Output:
     state = "withdrawn" if row.is_deleted else row.state
     at = row.raised_at if row.cleared_at is None else row.cleared_at
     data = msgspec.structs.asdict(row)
-    event = _event(f"{row.warning_id}/{row.version}", f"warning.{state}", at, data, row.ticket_id)
-    return Output(WARNINGS, row.ticket_id.encode(), event)
+    subject = row.ticket_id if row.metric else row.subject  # of a clock's warnings, the ticket
+    event = _event(f"{row.warning_id}/{row.version}", f"warning.{state}", at, data, subject, source)
+    return Output(WARNINGS, subject.encode(), event)
 
 
-def _event(event_id: str, kind: str, at: int | None, data: object, subject: str | None = None) -> bytes:
+def _event(
+    event_id: str, kind: str, at: int | None, data: object, subject: str | None = None, source: str = SOURCE
+) -> bytes:
     event = {
         "specversion": "1.0",
         "id": event_id,
-        "source": SOURCE,
+        "source": source,
         "type": kind,
         "datacontenttype": "application/json",
     }

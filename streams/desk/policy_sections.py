@@ -169,7 +169,10 @@ class Signal(Section, frozen=True):
 
 
 class RiskIndex(Section, frozen=True):
-    """[risk_index]: a signal that is absent adds nothing."""
+    """[risk_index]: a signal that is absent adds nothing.
+
+    `keywords` are looked for in tags; `policy_change_for`: how long after it took effect a change explains contacts.
+    """
 
     sla_share: Signal | None = None
     breach: Signal | None = None
@@ -181,6 +184,11 @@ class RiskIndex(Section, frozen=True):
     low_survey: Signal | None = None
     negative_sentiment: Signal | None = None
     complaint: Signal | None = None
+    severity: Signal | None = None
+    keyword: Signal | None = None
+    policy_change: Signal | None = None
+    keywords: tuple[str, ...] = ()
+    policy_change_for_ms: Milliseconds = Milliseconds(30 * 86_400_000)
     vip_factor: Annotated[float, Meta(ge=1)] = 1.0
     raise_at: Annotated[float, Meta(gt=0, le=100)] = 60
     clear_at: Annotated[float, Meta(ge=0, le=100)] = 40

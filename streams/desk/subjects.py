@@ -55,6 +55,7 @@ class Subjects:
         self.entry_bytes = 0
         self.touched: set[Subject] = set()  # whose standing row is to be written
         self.surveys = Surveys(self.held, sheet)
+        self.releasing: Callable[[Subject], None] = lambda subject: None  # told before a subject is released
         self.clock = -1  # time has passed up to here,
         self.fired = ""  # and for the subjects with names up to this one to the end of this instant too
         self.former: Policies | None = None  # while policies change, those of the subjects after `changed`
@@ -220,6 +221,7 @@ class Subjects:
         return NEVER
 
     def _release(self, subject: Subject) -> None:
+        self.releasing(subject)
         self._forget(subject)
         self.entries[_released_key(subject.kind, subject.id)] = b""
         self.released.add((subject.kind, subject.id))
@@ -258,7 +260,7 @@ class Subjects:
             if subject is not None and subject.kind != SURVEY:
                 before = self._fold(subject, self.former)[1]
                 subject.state, after = self._fold(subject, self.policies)
-                if amend(self.sheet, before, after):
+                if amend(self.sheet, before, after) or subject.state.customer_id:  # how long is silence now?
                     self.touched.add(subject)
                 self._adopt(subject)
             self.changed = name

@@ -13,18 +13,20 @@ from streams.desk.book import Cause, Dimensions, tags_of
 from streams.desk.clock import NEVER, State
 from streams.desk.policy import Policies, Policy
 from streams.desk.sheet import Sheet
-from streams.desk.ticket_clocks import DONE, FIRST, NEXT, RESOLUTION, TicketClocks
+from streams.desk.ticket_clocks import DONE, FIRST, NEXT, RESOLUTION
+from streams.desk.ticket_signals import TicketSignals
 from streams.models import tickets as events
 from streams.models.envelope import Event
 from streams.models.rows import TicketRow
 
+RESTING = ("pending", *DONE)  # statuses in which the desk owes the customer no word
 
-class Ticket(TicketClocks):
+
+class Ticket(TicketSignals):
     """A ticket as it stands after its events so far. A plain fold: `apply` events in order, `pass_time` in between."""
 
     __slots__ = (
         "closed_at",
-        "customer_id",
         "ended_at",
         "first_replied_at",
         "hops",
@@ -32,7 +34,6 @@ class Ticket(TicketClocks):
         "reassignments",
         "reopenings",
         "replies",
-        "severity",
         "solved_at",
         "stage",
         "stage_since",
@@ -41,7 +42,7 @@ class Ticket(TicketClocks):
 
     def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
         super().__init__(ticket_id, policies, sheet)
-        self.customer_id = self.stage = self.severity = self.parent_id = ""
+        self.stage = self.parent_id = ""
         self.first_replied_at: int | None = None
         self.solved_at: int | None = None
         self.closed_at: int | None = None
@@ -74,11 +75,14 @@ class Ticket(TicketClocks):
             data.category or "",
             data.product or "",
         )
-        self.agent_id, self.customer_id = data.agent_id or "", data.customer_id or ""
+        self.agent_id = data.agent_id or ""
         self.severity, self.url, self.parent_id = data.severity or "", data.url or "", data.parent_id or ""
         self.tags = tags_of(data.tags)
         policy = self.policies.at(at)
         self.fact(cause, "created", 0, at, {"created": 1})
+        self.know(data.customer_id, at)
+        self.mark(at)
+        self.speak(at)
         self._start(FIRST, 1, policy, at, cause)
         self._start(RESOLUTION, 1, policy, at, cause)
 
@@ -89,10 +93,11 @@ class Ticket(TicketClocks):
         if self.dims[0] and team != self.dims[0]:
             counts["transferred"] = 1
             self.hops += 1
+            self.signal("transfer", at)
         if self.agent_id and agent_id != self.agent_id:
             counts["reassigned"] = 1
             self.reassignments += 1
-        self.customer_id = data.customer_id or self.customer_id
+        self.know(data.customer_id, at)
         self.agent_id = agent_id
         self._change((team, *self.dims[1:]), at, cause)
         if counts:
@@ -102,7 +107,7 @@ class Ticket(TicketClocks):
         """Properties change; the clocks' targets may change with them."""
         team, channel, priority, kind, segment, category, product = self.dims
         self.severity = data.severity or self.severity
-        self.customer_id = data.customer_id or self.customer_id
+        self.know(data.customer_id, at)
         if data.tags is not None:
             self.tags = tags_of(data.tags)
         dims = (
@@ -115,6 +120,7 @@ class Ticket(TicketClocks):
             data.product or product,
         )
         self._change(dims, at, cause)
+        self.mark(at)
 
     def reply(self, data: events.Replied, at: int, cause: Cause) -> None:
         """A public, not automatic reply: an agent's fulfils what waits for one, a customer's starts to wait."""
@@ -126,6 +132,8 @@ class Ticket(TicketClocks):
             if self.first_replied_at is None:
                 self.first_replied_at = at
             self.fact(cause, "replied", 0, at, {"replied": 1})
+            if self.quiet_since is not None:
+                self.speak(at)
             for clock in self._active(FIRST), self._active(NEXT):
                 if clock is not None:
                     clock.fulfil(at, cause, self)
@@ -150,6 +158,10 @@ class Ticket(TicketClocks):
             self._finish(before, at, cause)
         elif before in DONE:
             self._reopen(policy, at, cause)
+        if data.status in RESTING:
+            self.rest(at)
+        elif self.quiet_since is None and self.created_at is not None:
+            self.speak(at)
         self._hold_still(policy, at, cause)
 
     def merge(self, data: events.Merged, at: int, cause: Cause) -> None:
@@ -157,6 +169,7 @@ class Ticket(TicketClocks):
         for clock in self._active_clocks():
             clock.cancel(at, cause, self)
         self.merged_into = data.into
+        self.rest(at)
         self._end(at)
 
     def exempt_clock(self, data: events.Exempted, at: int, cause: Cause) -> None:
@@ -182,11 +195,15 @@ class Ticket(TicketClocks):
         if before not in DONE:
             counts["solved"] = 1
             self.solved_at = at
+            if self.solved_fact is None and not self.customer_id:
+                counts["fcr_unknown"] = 1  # whose it is: see TicketSignals.know
         if self.status == "closed":
             counts["closed"] = 1
             self.closed_at = at
         if counts:
-            self.fact(cause, next(iter(counts)), 0, at, counts)
+            fact = self.fact(cause, next(iter(counts)), 0, at, counts)
+            if self.solved_fact is None and "solved" in counts:
+                self.solved_fact = fact
         for clock in self._active_clocks() if counts else ():  # solved after closed ends nothing
             if clock.metric == RESOLUTION:
                 clock.fulfil(at, cause, self)
@@ -208,6 +225,7 @@ class Ticket(TicketClocks):
         self.released_at = NEVER
         past, self.past_dims = self.past_dims, None
         self.fact(cause, "reopened", 0, at, {"reopened": 1})
+        self.signal("reopening", at)
         last = next((clock for clock in reversed(self.clocks) if clock.metric == RESOLUTION), None)
         if last is None or last.state != State.FULFILLED:
             return

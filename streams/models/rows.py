@@ -222,7 +222,12 @@ class SurveyRow(Row):
 
 
 class WarningRow(Row, kw_only=True):
-    """A risk warning as it stands (SPEC section 5)."""
+    """A risk warning as it stands (SPEC section 5): one shape for all rules; what a rule has no use for is empty.
+
+    `subject`: `t1/resolution/1` (a clock), `team/after-sales`, `all`, `customer/c9`; `dimension` and `value` say the
+    same in two parts. `measures` are named numbers (value, raise_at, n ...), `reasons` (signal, points, what would
+    lower them), `cause` what lies behind it (a policy change in force, say).
+    """
 
     table: ClassVar[str] = "warning_rows"
     topic: ClassVar[str] = "risk-warnings"
@@ -230,7 +235,7 @@ class WarningRow(Row, kw_only=True):
     warning_id: str
     rule: str
     subject: str
-    state: str  # raised, cleared
+    state: str  # raised, changed, cleared
     severity: str
     raised_at: int
     cleared_at: int | None
@@ -252,12 +257,52 @@ class WarningRow(Row, kw_only=True):
     product: str
     agent_id: str
     url: str
+    customer_id: str = ""
+    dimension: str = ""
+    value: str = ""
+    measures: dict[str, float] = {}
+    reasons: list[tuple[str, float, str]] = []
+    cause: str = ""
     version: int = 0
     is_deleted: int = 0
 
     def identity(self) -> Identity:
         """The id, derived from rule, subject and the instant of raising."""
         return ("warning", self.warning_id)
+
+
+class CustomerRow(Row):
+    """A customer as they stand: what happened, and the complaint-risk index, which decays from `at` on.
+
+    `customer_id` is the least of `ids`, which are one person. `signals`: of each the points at the instant `at`, and
+    the half-life (ms); the index at a later instant is min(100, factor x sum of what is left of the points).
+    """
+
+    table: ClassVar[str] = "customer_rows"
+    topic: ClassVar[str] = "facts"
+
+    customer_id: str
+    ids: list[str]
+    segment: str
+    first_contact_at: int | None
+    last_contact_at: int | None
+    contacts: int
+    tickets: int
+    open_tickets: int
+    solved: int
+    calls: int
+    counts: dict[str, int]  # fcr_yes, fcr_no, fcr_provisional; each signal of the index: how often
+    signals: list[tuple[str, float, int, int]]  # signal, points, at, half-life
+    factor: float
+    raise_at: float
+    clear_at: float
+    warning_id: str
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The customer."""
+        return ("customer", self.customer_id)
 
 
 class PaneRow(Row):
@@ -285,7 +330,11 @@ class PaneRow(Row):
 
 
 class ProgressRow(Row):
-    """How far a partition's outputs go on one topic: all that comes of the inputs before `offsets`, as of `as_of`."""
+    """How far a partition's outputs go on one topic: all that comes of the inputs before `offsets`, as of `as_of`.
+
+    Those of a later stage are named `facts/customers`; their `offsets` are by partition of the desk, the version of
+    its last checkpoint that went in.
+    """
 
     table: ClassVar[str] = "progress_rows"
     topic: ClassVar[str] = ""  # each
@@ -301,4 +350,6 @@ class ProgressRow(Row):
         return ("progress", self.topic_name, self.partition)
 
 
-ROWS: tuple[type[Row], ...] = (LedgerRow, FactRow, SpanRow, TicketRow, CallRow, SurveyRow, WarningRow, PaneRow)
+ROWS: tuple[type[Row], ...] = (
+    LedgerRow, FactRow, SpanRow, TicketRow, CallRow, SurveyRow, CustomerRow, WarningRow, PaneRow,
+)  # fmt: skip

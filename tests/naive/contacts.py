@@ -44,17 +44,17 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
 def contacts_by_person(
     tickets: Iterable[Ticket], calls: dict[str, Call], person: dict[str, str]
 ) -> dict[str, list[Contact]]:
-    """All contacts of each person, whose customer was known when they began."""
+    """All contacts of each person: whose they were may have become known later."""
     contacts: dict[str, list[Contact]] = {}
     for ticket in tickets:
         if ticket.created:
             first = ticket.history[0]
-            contact = Contact(first.at, first.dims["category"], False, ticket.ticket_id)
-            contacts.setdefault(person.get(first.customer_id, first.customer_id), []).append(contact)
+            contact = Contact(first.at, ticket.dims["category"], False, ticket.ticket_id)
+            contacts.setdefault(person.get(ticket.customer_id, ticket.customer_id), []).append(contact)
     for call_id, call in calls.items():
         offered = call.first("call.offered")
         if offered:
-            customer = offered.data.get("customer_id", "")
+            customer = ([event.data["customer_id"] for event in call.events if "customer_id" in event.data] or [""])[-1]
             contact = Contact(offered.at, offered.data.get("category", ""), True, call_id)
             contacts.setdefault(person.get(customer, customer), []).append(contact)
     return contacts
@@ -70,8 +70,7 @@ def fcr_facts(tickets: Iterable[Ticket], calls: dict[str, Call], events: Iterabl
         if solved is None:
             continue
         at, dims = solved[:2]
-        standing = ticket.standing(at)
-        customer = standing.customer_id if standing else ""
+        customer = ticket.customer_id
         again = any(counter in ("reopened", "transferred") for _, _, counter, _ in ticket.facts)
         others = contacts.get(person.get(customer, customer), [])
         if not customer:

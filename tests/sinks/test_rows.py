@@ -14,8 +14,9 @@ FACT = FactRow("ticket", "t1", "s", 'é"\n', "created", 0, 5, "A", "", "", "", "
 SPAN = SpanRow("ticket", "t1", 1, "A", 5, 5, None, 0, 1)
 PANE = PaneRow(0, 60_000, 7, [((("all", ""),), {"created": 1})], 9)
 _NUMBERS = ("raised_at", "cycle", "elapsed_ms", "target_ms", "version", "is_deleted")
-_FIELDS = {name: 0 if name in _NUMBERS else "" for name in WarningRow.__struct_fields__}
-WARNING = msgspec.convert([{**_FIELDS, "cleared_at": None, "due_at": None}[name] for name in _FIELDS], WarningRow)
+_FIELDS: dict[str, object] = {name: 0 if name in _NUMBERS else "" for name in WarningRow.__struct_fields__}
+_FIELDS |= {"cleared_at": None, "due_at": None, "measures": {"n": 1.5}, "reasons": [("breach", 20.0, "answer it")]}
+WARNING = msgspec.convert(list(_FIELDS.values()), WarningRow)
 
 
 def arrays(rows: TableRows) -> list[list[object]]:
@@ -36,9 +37,10 @@ def test_each_kind_of_row_goes_to_its_table_as_it_came() -> None:
 
 
 def test_progress_is_a_row_too() -> None:
-    last = {output.topic: rows_of(output.value) for output in progress(3, 9, 60_000, {"tickets": 4})}
-    assert {rows.table for rows in last.values()} == {"progress_rows"}
-    assert arrays(last[FACTS]) == [["facts", 3, 60_000, {"tickets": 4}, 9]]
+    last = progress(FACTS, ProgressRow("facts/customers", 3, 60_000, {"0": 4}, 9))
+    assert (last.topic, last.key) == (FACTS, b"facts/customers")
+    assert rows_of(last.value).table == "progress_rows"
+    assert arrays(rows_of(last.value)) == [["facts/customers", 3, 60_000, {"0": 4}, 9]]
 
 
 def test_all_rows_of_a_large_message_are_counted() -> None:

@@ -46,13 +46,14 @@ AT_LEAST = {
     "tickets": "ticket_id status hops url first_response_outcome next_response_outcome resolution_outcome",
     "calls": "call_id outcome",
     "surveys": "survey_id metric score",
+    "customers": "customer_id ids contacts fcr_yes fcr_no fcr_provisional risk_index points as_of",
     "due_next": "ticket_id metric due_at team agent_id url",
     "service_levels": """
         hour queue answered_of_offered answered_of_answered answered_of_answered_and_abandoned
         answered_without_short_abandons hits_with_abandons""",
     "satisfaction": "hour metric team channel segment n rate rate_low rate_high",
     "contact_reasons": "day category n share change",
-    "risk_warnings": "warning_id",
+    "risk_warnings": "warning_id rule subject state customer_id dimension value measures reasons cause",
     "freshness": "view complete_until provisional_until",
     "data_quality": "hour topic events late duplicates conflicts orphans released dead_letters delay_median_s",
 }

@@ -179,10 +179,38 @@ CREATE TABLE IF NOT EXISTS warning_rows (
     product LowCardinality(String),
     agent_id LowCardinality(String),
     url String,
+    customer_id String,
+    dimension LowCardinality(String),
+    value String,
+    measures Map(LowCardinality(String), Float64),
+    reasons Array(Tuple(signal LowCardinality(String), points Float64, lowered_by String)),
+    cause String,
     version UInt64,
     is_deleted UInt8
 ) ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY warning_id;
+
+CREATE TABLE IF NOT EXISTS customer_rows (
+    customer_id String,
+    ids Array(String),
+    segment LowCardinality(String),
+    first_contact_at Nullable(Int64),
+    last_contact_at Nullable(Int64),
+    contacts Int64,
+    tickets Int64,
+    open_tickets Int64,
+    solved Int64,
+    calls Int64,
+    counts Map(LowCardinality(String), Int64),
+    signals Array(Tuple(signal LowCardinality(String), points Float64, at Int64, half_life_ms Int64)),
+    factor Float64,
+    raise_at Float64,
+    clear_at Float64,
+    warning_id String,
+    version UInt64,
+    is_deleted UInt8
+) ENGINE = ReplacingMergeTree(version, is_deleted)
+ORDER BY customer_id;
 
 -- `partition` is part of the identity: each partition counts for itself, and the views add up.
 CREATE TABLE IF NOT EXISTS pane_rows (

@@ -108,8 +108,50 @@ SELECT
     category,
     product,
     agent_id,
-    url
+    url,
+    customer_id,
+    dimension,
+    value,
+    measures,
+    reasons,
+    cause
 FROM warning_rows FINAL;
+
+-- Customers, with the complaint-risk index as of `as_of`: of each signal what its half-lives since have left of its points.
+CREATE OR REPLACE VIEW customers AS
+WITH ifNull((SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'facts/customers'), 0) AS now_ms
+SELECT
+    customer_id,
+    ids,
+    segment,
+    fromUnixTimestamp64Milli(customer_rows.first_contact_at, 'UTC') AS first_contact_at,
+    fromUnixTimestamp64Milli(customer_rows.last_contact_at, 'UTC') AS last_contact_at,
+    contacts,
+    tickets,
+    open_tickets,
+    solved,
+    calls,
+    counts['fcr_yes'] AS fcr_yes,
+    counts['fcr_no'] AS fcr_no,
+    counts['fcr_provisional'] AS fcr_provisional,
+    counts['repeat_contact'] AS repeat_contacts,
+    counts['transfer'] AS transfers,
+    counts['reopening'] AS reopenings,
+    counts['breach'] AS breaches,
+    counts['abandoned_call'] AS abandoned_calls,
+    counts['low_survey'] AS low_surveys,
+    counts['complaint'] AS complaints,
+    arrayMap(
+        one -> (one.1, round(factor * one.2 * exp2(-greatest(now_ms - one.3, 0) / one.4), 1)), signals
+    )::Array(Tuple(signal String, points Float64)) AS points,
+    least(
+        100, round(factor * arraySum(one -> one.2 * exp2(-greatest(now_ms - one.3, 0) / one.4), signals), 1)
+    ) AS risk_index,
+    customer_rows.raise_at AS risk_raise_at,
+    customer_rows.clear_at AS risk_clear_at,
+    warning_id,
+    fromUnixTimestamp64Milli(greatest(now_ms, 0), 'UTC') AS as_of
+FROM customer_rows FINAL;
 
 CREATE OR REPLACE VIEW dead_letters AS
 SELECT

@@ -144,7 +144,8 @@ SETTINGS join_use_nulls = 0;
 CREATE OR REPLACE VIEW freshness AS
 WITH
     written AS (
-        SELECT topic_name, min(as_of) AS complete_at, max(as_of) AS provisional_at
+        SELECT splitByChar('/', progress_rows.topic_name)[1] AS topic_name, min(as_of) AS complete_at,
+            max(as_of) AS provisional_at
         FROM progress_rows FINAL
         GROUP BY topic_name
     ),
@@ -174,7 +175,7 @@ FROM (
         topic_name = 'sla-ledger', ['sla_ledger', 'sla_outcomes', 'due_next'],
         topic_name = 'facts', [
             'ticket_minutes', 'call_minutes', 'survey_minutes', 'backlog_minutes', 'tickets', 'calls', 'surveys',
-            'service_levels', 'satisfaction', 'contact_reasons'
+            'service_levels', 'satisfaction', 'contact_reasons', 'customers'
         ],
         topic_name = 'rollups', ['window_minutes', 'data_quality'],
         topic_name = 'risk-warnings', ['risk_warnings'],

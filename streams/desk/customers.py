@@ -1,0 +1,278 @@
+"""The stage `customers`: one partition's customers, each with what the whole desk told of them.
+
+    desk 0 ──fact of c9──┐                     ┌─ first-contact resolution, complaint-risk warnings,
+    desk 1 ──fact of c9──┼─> home of c9: fold ─┤  the customer as they stand
+    desk 2 ──fact of c9──┘                     └─ (amended: only what differs is written)
+
+A customer's facts go to the partition of their id. Links go to all partitions, so that everybody knows who is one
+person; a person is folded in one place only, the home of the least id, and the homes of the others hand on:
+
+    links       b ── a                          one person: a
+    home of b   facts of b ──handed on──┐
+    home of a   facts of a ─────────────┴──> folded as a
+
+A home says behind what it handed on how far it has heard the desk; so everybody's clock and progress wait for that too.
+What a person's rows are called by contains the person's id: two homes never write the same row.
+"""
+
+from heapq import heappop, heappush
+
+import msgspec
+
+from streams.desk import messages
+from streams.desk.customer import fold, kept
+from streams.desk.customer_facts import HERE, Homes
+from streams.desk.panes import LocalDays, Panes
+from streams.desk.people import People
+from streams.desk.policy import Policies
+from streams.desk.sheet import amend
+from streams.desk.stage import Stage
+from streams.models import customer_facts as models
+from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange
+from streams.models.instants import DAY
+from streams.models.rows import Identity, ProgressRow, Row
+from streams.partition_state import Output
+
+FACT, LINK, CHANGE = b"f", b"l", b"c"  # first byte of a changelog key
+HANDED_ON = f"{messages.CUSTOMER_FACTS}/customers"  # topic_name of the progress of homes among themselves
+PANES = 1000  # added to the partition: the number of its panes
+PERSON_BYTES = 1200  # about what one takes in a checkpoint
+TOGETHER = 2000  # people that time changes between two looks at the checkpoint's size
+
+
+class _Facts(msgspec.Struct):
+    rows: list[CustomerFact]
+
+
+class _Links(msgspec.Struct):
+    rows: list[CustomerLink]
+
+
+class _Changes(msgspec.Struct):
+    rows: list[PolicyChange]
+
+
+_facts = msgspec.json.Decoder(_Facts).decode
+_links = msgspec.json.Decoder(_Links).decode
+_changes = msgspec.json.Decoder(_Changes).decode
+_fact = msgspec.msgpack.Decoder(CustomerFact).decode
+_link = msgspec.msgpack.Decoder(CustomerLink).decode
+_change = msgspec.msgpack.Decoder(PolicyChange).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Customers(Stage):
+    """The state of one partition of the stage. `homes`: as the desk has it."""
+
+    name = "customers"
+    reports = (messages.FACTS, messages.ROLLUPS, messages.WARNINGS)
+
+    def __init__(self, partition: int, policies: Policies, homes: Homes = HERE) -> None:
+        others = [number for number in range(homes.partitions) if number != partition]
+        sources = [(messages.CUSTOMER_FACTS, number) for number in range(homes.partitions)]
+        sources += [(HANDED_ON, number) for number in others]
+        days = LocalDays(lambda at: policies.at(at).timezone)
+        super().__init__(partition, sources, Panes(PANES + partition, days))
+        self.policies, self.homes, self.others = policies, homes, others
+        self.facts: dict[str, dict[str, CustomerFact]] = {}  # by customer id and subject
+        self.people = People()
+        self.changes: dict[str, PolicyChange] = {}
+        self.rows: dict[str, dict[Identity, Row]] = {}  # by person, what stands
+        self.touched: set[str] = set()  # ids whose person is to be folded
+        self._queue: list[tuple[int, str]] = []  # a heap of when time changes a person
+        self._next: dict[str, int] = {}
+        self._gone: dict[str, int] = {}  # by person of whom only withdrawn facts are left, until when
+        self._hand_on: list[CustomerFact] = []
+        self._said: tuple[int, dict[str, int]] | None = None  # to the other homes: how far the desk was heard
+
+    # Messages
+
+    def take(self, kind: str, data: msgspec.Raw) -> None:
+        """Facts, links or policy changes."""
+        if kind == models.FACTS:
+            for fact in _facts(data).rows:
+                self._take_fact(fact)
+        elif kind == models.LINKS:
+            for link in _links(data).rows:
+                self._take_link(link)
+        elif kind == models.CHANGES:
+            for change in _changes(data).rows:
+                self._take_change(change)
+        else:
+            raise ValueError(f"the stage customers does not know the type {kind[:100]}")
+
+    def _take_fact(self, fact: CustomerFact) -> None:
+        customer_id = fact.customer_id
+        known = self.facts.setdefault(customer_id, {})
+        stands = known.get(fact.subject)
+        if stands is not None and stands.version >= fact.version:
+            return
+        if not any(self.facts.get(each) for each in self.people.ids(customer_id)):
+            self._shorten(fact)
+        known[fact.subject] = fact
+        self.keep(_fact_key(fact), _encode(fact))
+        self.touched.add(customer_id)
+        if self.others and self.homes.of(customer_id) == self.partition and not self._is_home(customer_id):
+            self._hand_on.append(fact)
+
+    def _shorten(self, fact: CustomerFact) -> None:
+        """Of somebody who was forgotten, or never known, what is older than anybody is remembered is too late."""
+        if self.clock >= 0:
+            oldest = self.clock - kept(self.policies.at(self.clock))
+            fact.signals = [signal for signal in fact.signals if signal[1] >= oldest]
+
+    def _take_link(self, link: CustomerLink) -> None:
+        concerned = self.people.link(link)
+        if not concerned:
+            return
+        self.keep(LINK + link.key.encode(), _encode(link))
+        self.touched |= concerned
+        for customer_id in concerned:
+            if self.homes.of(customer_id) == self.partition and not self._is_home(customer_id):
+                self._hand_on += self.facts.get(customer_id, {}).values()
+
+    def _take_change(self, change: PolicyChange) -> None:
+        known = self.changes.get(change.key)
+        if known is not None and known.version >= change.version:
+            return
+        self.changes[change.key] = change
+        self.keep(CHANGE + change.key.encode(), _encode(change))
+        tags = {*change.tags, *(known.tags if known is not None else ())}
+        for customer_id, facts in self.facts.items():  # announced late, it may explain contacts that were
+            if any(not tags.isdisjoint((fact.category, *fact.tags)) for fact in facts.values()):
+                self.touched.add(customer_id)
+
+    def _is_home(self, customer_id: str) -> bool:
+        return self.homes.of(self.people.person(customer_id)) == self.partition
+
+    # Time
+
+    def pass_time(self, to: int) -> None:
+        """Fold everybody who was touched or whom time changes, step by step of time."""
+        while True:
+            last = -1
+            while (
+                self._queue and self._queue[0][0] < to and (len(self.touched) < TOGETHER or self._queue[0][0] == last)
+            ):
+                last, person = heappop(self._queue)
+                if self._next.get(person) == last:
+                    self.touched.add(person)
+            self.clock = max(self.clock, min(to, self._queue[0][0]) if self._queue else to)
+            self._fold_touched()
+            if self.clock >= to or self.full():
+                return
+
+    def _fold_touched(self) -> None:
+        # An id that was joined to another person takes its own rows back, so its former self is folded too.
+        for person in self.touched | {self.people.person(customer_id) for customer_id in self.touched}:
+            before = self.rows.pop(person, {})
+            for row in before.values():
+                row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
+            after = self._fold(person)
+            amend(self.sheet, before, after)
+            if person in self._next:  # else they are forgotten: what was written stands
+                self.rows[person] = after
+        self.touched.clear()
+
+    def _fold(self, person: str) -> dict[Identity, Row]:
+        """The rows of a person, none where they are not at home; whoever is long over is forgotten."""
+        self._next.pop(person, None)
+        if self.people.person(person) != person or self.homes.of(person) != self.partition:
+            return {}
+        ids = self.people.ids(person)
+        known = [fact for customer_id in ids for fact in self.facts.get(customer_id, {}).values()]
+        facts = [fact for fact in known if not fact.is_deleted]
+        if not facts:
+            if known:
+                self._remember_nothing(person, ids)
+            return {}
+        self._gone.pop(person, None)
+        folded = fold(ids, facts, self.changes.values(), self.policies, self.clock)
+        if folded.over:
+            self._forget(ids)
+        else:
+            self._come_up(person, folded.next_at)
+        return folded.rows
+
+    def _remember_nothing(self, person: str, ids: list[str]) -> None:
+        """Nothing is theirs any more: that is remembered for a day, for an old message may come late."""
+        until = self._gone.setdefault(person, self.clock + DAY)
+        if self.clock > until:
+            del self._gone[person]
+            self._forget(ids)
+        else:
+            self._come_up(person, until)
+
+    def _come_up(self, person: str, at: int) -> None:
+        self._next[person] = at
+        heappush(self._queue, (at, person))
+
+    def _forget(self, ids: list[str]) -> None:
+        for customer_id in ids:
+            for fact in self.facts.pop(customer_id, {}).values():
+                self.keep(_fact_key(fact), None)
+
+    # Checkpoints
+
+    def pending_bytes(self) -> int:
+        """About the size of the next checkpoint, with the people who are to be folded."""
+        return super().pending_bytes() + len(self.touched) * PERSON_BYTES
+
+    def own(self, version: int) -> list[Output]:
+        """What goes to the other homes: facts that are theirs, and how far the desk was heard."""
+        by_home: dict[int, list[CustomerFact]] = {}
+        for fact in self._hand_on:
+            home = self.homes.of(self.people.person(fact.customer_id))
+            if home != self.partition:
+                by_home.setdefault(home, []).append(fact)
+        self._hand_on = []
+        made: list[Output] = []
+        for home, facts in by_home.items():
+            event_id = f"{self.partition}/{version}/{home}/handed-on"
+            source = f"/deskwatch/{self.name}"
+            made += messages.batches(messages.CUSTOMER_FACTS, models.FACTS, event_id, facts, source, partition=home)
+        as_of, seen = self.sources.clock(messages.CUSTOMER_FACTS), self.sources.seen(messages.CUSTOMER_FACTS)
+        if as_of >= 0 and (as_of, seen) != self._said:
+            self._said = (as_of, seen)
+            row = ProgressRow(HANDED_ON, self.partition, as_of, seen, version)
+            made += [messages.progress(messages.CUSTOMER_FACTS, row, home) for home in self.others]
+        return made
+
+    # Restore
+
+    def load_entry(self, key: bytes, value: bytes | None) -> None:
+        """Take one of its own entries."""
+        kind = key[:1]
+        if kind == FACT:
+            customer_id, _, subject = key[1:].decode().rpartition("\0")
+            if value is not None:
+                self.facts.setdefault(customer_id, {})[subject] = _fact(value)
+            elif customer_id in self.facts:
+                self.facts[customer_id].pop(subject, None)
+        elif kind == LINK and value is not None:
+            self.people.link(_link(value))
+        elif kind == CHANGE and value is not None:
+            self.changes[key[1:].decode()] = _change(value)
+
+    def restored(self) -> None:
+        """Fold everybody as of the clock: nothing is written, for it was before."""
+        self.facts = {customer_id: facts for customer_id, facts in self.facts.items() if facts}
+        for person in {self.people.person(customer_id) for customer_id in self.facts}:
+            if rows := self._fold(person):
+                self.rows[person] = rows
+        self.entries, self.entry_bytes = {}, 0
+
+    def entry(self, key: bytes) -> bytes | None:
+        """What the changelog should hold under a key of its own."""
+        kind, name = key[:1], key[1:].decode()
+        if kind == FACT:
+            customer_id, _, subject = name.rpartition("\0")
+            fact = self.facts.get(customer_id, {}).get(subject)
+            return None if fact is None else _encode(fact)
+        if kind == LINK:
+            return _encode(self.people.links[name]) if name in self.people.links else None
+        return _encode(self.changes[name]) if name in self.changes else None
+
+
+def _fact_key(fact: CustomerFact) -> bytes:
+    return FACT + f"{fact.customer_id}\0{fact.subject}".encode()

@@ -1,0 +1,201 @@
+"""All of a pipeline's states in one process: desks and customers, with changelogs and topics that behave as Kafka's do.
+
+    events ──> desk 0..n ──outputs──> customer-facts 0..n ──> customers 0..n
+                  └──────────────── rows ──────────────────────────┴──> the highest version of each identity stands
+
+What a schedule may do at any time: cut, restore from the last cut, send an outbox again, late.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from random import Random
+from typing import Any
+
+import msgspec
+
+from streams.desk.customer_facts import Homes
+from streams.desk.customers import Customers
+from streams.desk.desk import Desk
+from streams.desk.letter import DEAD_LETTERS
+from streams.desk.messages import CUSTOMER_FACTS
+from streams.desk.policy import Policies
+from streams.logfile import partition_of
+from streams.models.codec import INPUTS, topic_of
+from streams.models.envelope import Event
+from streams.models.rows import ROWS, Identity, PaneRow, ProgressRow, Row, WarningRow
+from streams.partition_state import Cut, Output
+from tests.desk.compare import record
+
+ALL: tuple[type[Row], ...] = (*ROWS, ProgressRow)
+_KINDS: dict[str, Any] = {f"deskwatch.{kind.table}": kind for kind in ALL}
+
+
+class Message(msgspec.Struct):
+    type: str
+    data: Any
+
+
+def rows_in(value: bytes) -> list[Any]:
+    """The rows in a message of an output topic."""
+    message = msgspec.json.decode(value, type=Message)
+    if message.type.startswith("warning."):
+        return [msgspec.convert([message.data[name] for name in WarningRow.__struct_fields__], WarningRow)]
+    return [msgspec.convert(row, _KINDS[message.type]) for row in message.data["rows"]]
+
+
+class Part:
+    """A state with its changelog; `offset` is what it has folded of its topic."""
+
+    def __init__(self, new: Any) -> None:
+        self.new, self.state = new, new()
+        self.changelog: dict[bytes, bytes | None] = {}
+        self.epoch, self.sequence = 1, 0
+        self.offset = self.saved = 0
+
+    def cut(self) -> list[Output]:
+        """Write a checkpoint; returns its outbox."""
+        self.sequence += 1
+        cut: Cut = self.state.cut(self.epoch << 32 | self.sequence, {"events": self.offset})
+        self.changelog.update(cut.entries)
+        self.saved = self.offset
+        return cut.outputs
+
+    def restore(self, epochs: int) -> None:
+        """A successor takes over from the last cut."""
+        self.state, self.offset, self.epoch = self.new(), self.saved, self.epoch + epochs
+        for key, value in self.changelog.items():
+            self.state.load(key, value)
+        self.state.restored()
+
+
+class Pipeline:
+    """See the module."""
+
+    def __init__(self, policies: Policies, partitions: int) -> None:
+        homes = Homes(partitions, partial(partition_of, partitions=partitions))
+        numbers = range(partitions)
+        self.partitions = partitions
+        self.desks = [Part(partial(Desk, n, policies, wall=False, homes=homes)) for n in numbers]
+        self.customers = [Part(partial(Customers, n, policies, homes)) for n in numbers]
+        self.events: list[list[tuple[str, Event, bytes]]] = [[] for _ in numbers]  # a desk's input
+        self.topic: list[list[bytes]] = [[] for _ in numbers]  # customer-facts
+        self.rows: dict[Identity, Row] = {}
+        self.sent: list[tuple[int, list[Output]]] = []
+
+    # What may happen
+
+    def come(self, event: Event, raw: bytes) -> None:
+        """An event comes to the partition of its key, or to all."""
+        key = event.key()
+        for n in range(self.partitions) if key is None else (partition_of(key, self.partitions),):
+            self.events[n].append((topic_of(event), event, raw))
+
+    def feed_desk(self, n: int, many: int = 1) -> None:
+        """A desk folds the next events."""
+        desk = self.desks[n]
+        for topic, _, raw in self.events[n][desk.offset : desk.offset + many]:
+            assert desk.state.feed(topic, [record(raw, topic, desk.offset)], 0) == 1
+            desk.offset += 1
+
+    def tell(self, n: int, at: int) -> None:
+        """A desk's time comes to `at`."""
+        for topic in INPUTS:
+            self.desks[n].state.watermarks.advance(topic, at)
+        self.desks[n].state.advance(None)
+
+    def feed_customers(self, n: int, many: int = 1) -> None:
+        """A home takes the next messages."""
+        part = self.customers[n]
+        values = self.topic[n][part.offset : part.offset + many]
+        if values:
+            records = [record(value, CUSTOMER_FACTS) for value in values]
+            part.offset += part.state.feed(CUSTOMER_FACTS, records, 0)
+            part.state.advance(None)
+
+    def cut(self, part: Part, n: int) -> None:
+        """A checkpoint, and its outputs sent."""
+        outputs = part.cut()
+        self.sent.append((n, outputs))
+        self.send(n, outputs)
+
+    def send(self, n: int, outputs: Iterable[Output]) -> None:
+        """Send outputs, for the first time or again."""
+        for output in outputs:
+            assert output.topic != DEAD_LETTERS, output
+            if output.topic == CUSTOMER_FACTS:
+                self.topic[n if output.partition is None else output.partition].append(output.value)
+                continue
+            for row in rows_in(output.value):
+                stands = self.rows.get(row.identity())
+                if stands is None or row.version > stands.version:  # type: ignore[attr-defined]
+                    self.rows[row.identity()] = row
+
+    # Schedules
+
+    def finish(self, as_of: int) -> "Pipeline":
+        """All comes to its end."""
+        for n, desk in enumerate(self.desks):
+            self.feed_desk(n, 1 << 30)
+            while desk.state.clock < as_of:
+                self.tell(n, as_of)
+            self.cut(desk, n)
+        while any(part.offset < len(topic) for part, topic in zip(self.customers, self.topic, strict=True)):
+            for n, part in enumerate(self.customers):
+                self.feed_customers(n, 1 << 30)
+                self.cut(part, n)
+        return self
+
+    def wander(self, random: Random, latest: int) -> None:
+        """Do something, anything, that may happen."""
+        n = random.randrange(self.partitions)
+        desk, home = self.desks[n], self.customers[n]
+        match random.randrange(10):
+            case 0 | 1:
+                self.feed_desk(n, random.randint(1, 4))
+            case 2:
+                self.tell(n, latest)
+            case 3:
+                self.cut(desk, n)
+            case 4 | 5:
+                self.feed_customers(n, random.randint(1, 4))
+            case 6:
+                self.cut(home, n)
+            case 7:
+                desk.restore(random.randint(1, 9))
+            case 8:
+                home.restore(random.randint(1, 9))
+            case 9 if self.sent:
+                self.send(*random.choice(self.sent))  # by a former owner that wakes up late
+
+    def standing(self) -> dict[Identity, Row]:
+        """The rows that stand, without versions and panes."""
+        standing = {}
+        for identity, row in self.rows.items():
+            if not isinstance(row, PaneRow | ProgressRow) and not row.is_deleted:  # type: ignore[attr-defined]
+                standing[identity] = msgspec.structs.replace(row, version=0)
+        return standing
+
+    def sums(self) -> dict[tuple[Any, ...], int]:
+        """The panes summed over partitions and parts, without what depends on the order of arrival."""
+        sums: dict[tuple[Any, ...], int] = {}
+        for row in self.rows.values():
+            if isinstance(row, PaneRow):
+                for keys, counts in row.counts:
+                    for dimension, value in keys:
+                        for name, number in counts.items():
+                            key = (row.minute, dimension, value, name)
+                            sums[key] = sums.get(key, 0) + number
+        return {key: number for key, number in sums.items() if number and key[1] != "topic"}
+
+    def seen_all(self) -> bool:
+        """Whether every home has seen every desk as it now is: what `replay --drain` waits for."""
+        versions = {str(n): desk.epoch << 32 | desk.sequence for n, desk in enumerate(self.desks)}
+        return all(part.state.reported[1] == versions for part in self.customers)
+
+
+def run(log: Iterable[tuple[Event, bytes]], policies: Policies, as_of: int, partitions: int = 1) -> Pipeline:
+    """A log in its order, without anything going wrong."""
+    pipeline = Pipeline(policies, partitions)
+    for event, raw in log:
+        pipeline.come(event, raw)
+    return pipeline.finish(as_of)

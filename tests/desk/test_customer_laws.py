@@ -1,0 +1,128 @@
+"""The laws of the stage customers: nothing but the events, the policy and the time matters."""
+
+import tomllib
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.desk.policy import Policies, parse
+from streams.models.rows import CustomerRow, FactRow, WarningRow
+from tests.desk.compare import decoded, minutes_of
+from tests.desk.customer_logs import AS_OF, logs, policies
+from tests.desk.logs import lines
+from tests.desk.pipeline import Pipeline, run
+from tests.naive.fold import TICKET_COUNTERS, fold
+
+
+def versions(texts: list[str]) -> Policies:
+    return Policies([parse(text, f"policy {n}") for n, text in enumerate(texts)])
+
+
+@settings(max_examples=150, deadline=None)
+@given(logs(), policies())
+def test_first_contact_resolution_is_what_the_naive_fold_says(log: list[dict[str, Any]], texts: list[str]) -> None:
+    rows = run(decoded(lines(log)), versions(texts), AS_OF).standing().values()
+    naive = fold(log, [tomllib.loads(text) for text in texts], AS_OF)["ticket_minutes"]
+    found = minutes_of(rows, "ticket_minutes")
+    assert "fcr_yes" in TICKET_COUNTERS
+    assert found == naive
+
+
+@settings(max_examples=150, deadline=None)
+@given(logs(), policies(), st.randoms(use_true_random=False), st.integers(1, 3))
+def test_order_repetition_cuts_restores_and_partitions_change_nothing(
+    log: list[dict[str, Any]], texts: list[str], random: Random, partitions: int
+) -> None:
+    expected = run(decoded(lines(log)), versions(texts), AS_OF)
+    shuffled = decoded(lines(log)) * 2
+    random.shuffle(shuffled)
+    pipeline = Pipeline(versions(texts), partitions)
+    for event, raw in shuffled:
+        pipeline.come(event, raw)
+        for _ in range(random.randint(0, 4)):
+            pipeline.wander(random, event.at)
+    pipeline.finish(AS_OF)
+    assert pipeline.standing() == expected.standing()
+    assert pipeline.sums() == expected.sums()
+    assert pipeline.seen_all()
+    assert {part.state.clock for part in pipeline.customers} == {AS_OF}
+
+
+@settings(max_examples=80, deadline=None)
+@given(logs(), policies("3d"), st.randoms(use_true_random=False), st.integers(1, 3))
+def test_whom_the_stage_has_forgotten_begins_anew(
+    log: list[dict[str, Any]], texts: list[str], random: Random, partitions: int
+) -> None:
+    """In order, with short holds: whether somebody was forgotten meanwhile or not makes no difference.
+
+    Without links: one that comes after somebody was forgotten does not bring them back.
+    """
+    log, found = [event for event in log if event["type"] != "customer.linked"], []
+    for share in (0.0, 0.5):
+        pipeline = Pipeline(versions(texts), partitions)
+        for event, raw in decoded(lines(log)):
+            pipeline.come(event, raw)
+            for n in range(partitions):
+                pipeline.feed_desk(n, 1 << 30)
+                pipeline.tell(n, event.at)
+                pipeline.cut(pipeline.desks[n], n)
+                if random.random() < share:
+                    pipeline.feed_customers(n, 1 << 30)
+                    pipeline.cut(pipeline.customers[n], n)
+        found.append(pipeline.finish(AS_OF).standing())
+    assert found[0] == found[1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(logs(least=10), policies())
+def test_warnings_never_flap_and_indexes_are_bounded(log: list[dict[str, Any]], texts: list[str]) -> None:
+    given_policies = versions(texts)
+    rows = run(decoded(lines(log)), given_policies, AS_OF).standing().values()
+    by_customer: dict[str, list[WarningRow]] = {}
+    for row in rows:
+        if isinstance(row, WarningRow) and row.rule == "complaint.risk":
+            by_customer.setdefault(row.customer_id, []).append(row)
+            policy = given_policies.at(row.raised_at)
+            assert policy.risk_index.raise_at <= row.measures["value"] <= 100 or row.state != "raised"
+            assert row.severity == "critical"
+            assert all(lowered_by and not lowered_by.startswith("lower_") for _, _, lowered_by in row.reasons)
+        if isinstance(row, CustomerRow):
+            assert all(0 <= points <= 50 for _, points, _, _ in row.signals)
+    for warnings in by_customer.values():
+        warnings.sort(key=lambda row: row.raised_at)
+        for row in warnings:
+            if row.cleared_at is not None:
+                assert row.cleared_at - row.raised_at >= _cooldown(given_policies, row.cleared_at)
+        for earlier, later in pairwise(warnings):
+            assert earlier.cleared_at is not None
+            assert later.raised_at - earlier.cleared_at >= _cooldown(given_policies, earlier.cleared_at)
+
+
+def _cooldown(given_policies: Policies, at: int) -> int:
+    (rule,) = given_policies.at(at).rules
+    return rule.cooldown_ms
+
+
+def test_the_harness_sees_what_differs() -> None:
+    """A pipeline that lost a link would fail the law: its rows are others."""
+    head = {"specversion": "1.0", "source": "t"}
+    created = {
+        **head,
+        "id": "1",
+        "type": "ticket.created",
+        "time": "2026-10-12T00:00:00Z",
+        "data": {"ticket_id": "t1", "customer_id": "bela"},
+    }
+    linked = {**head, "id": "2", "type": "customer.linked", "time": "2026-10-12T00:00:00Z",
+              "data": {"customer_id": "bela", "other_id": "anna"}}  # fmt: skip
+    policy = versions(['version = "1"\ntimezone = "UTC"'])
+    alone, joined = (
+        [row for row in run(decoded(map(msgspec.json.encode, log)), policy, AS_OF, 3).standing().values()
+         if isinstance(row, CustomerRow | FactRow)] for log in ([created], [created, linked])
+    )  # fmt: skip
+    assert [row.customer_id for row in alone if isinstance(row, CustomerRow)] == ["bela"]
+    assert [row.customer_id for row in joined if isinstance(row, CustomerRow)] == ["anna"]
