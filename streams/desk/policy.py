@@ -24,6 +24,7 @@ from streams.desk.policy_sections import (
     Reopen,
     RiskIndex,
     Rule,
+    RuleName,
     Scorecard,
     SlaSection,
 )
@@ -84,6 +85,10 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     def target(self, metric: str, dimensions: Dimensions, tags: Tags = ()) -> Target | None:
         """Return the target of one metric, None where the ticket has no such clock."""
         return getattr(self.table.choose(dimensions, tags), metric)  # type: ignore[no-any-return]
+
+    def rule(self, name: RuleName) -> Rule | None:
+        """Return a rule's first [[rules]] entry, None without one: for rules about single subjects, which have one."""
+        return next((rule for rule in self.rules if rule.rule == name), None)
 
     def with_closures(self, closures: Mapping[str, Iterable[Span]]) -> "Policy":
         """Return this version with its calendars closed also in these spans [from_ms, to_ms), by calendar name."""

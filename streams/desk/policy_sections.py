@@ -30,6 +30,8 @@ ServiceLevel = Literal[
 ]  # fmt: skip
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
+TRANSFERS = 3
+"""So many team changes of an open ticket are too many (transfer.loop), unless its rule's raise_at says otherwise."""
 
 Values = Annotated[tuple[str, ...], Meta(min_length=1)]
 Name = Annotated[str, Meta(min_length=1)]

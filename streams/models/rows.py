@@ -224,9 +224,10 @@ class SurveyRow(Row):
 class WarningRow(Row, kw_only=True):
     """A risk warning as it stands (SPEC section 5): one shape for all rules; what a rule has no use for is empty.
 
-    `subject`: `t1/resolution/1` (a clock), `team/after-sales`, `all`, `customer/c9`; `dimension` and `value` say the
-    same in two parts. `measures` are named numbers (value, raise_at, n ...), `reasons` (signal, points, what would
-    lower them), `cause` what lies behind it (a policy change in force, say).
+    `subject`: `t1/resolution/1` (a clock), `ticket/t1`, `team/after-sales`, `all`, `customer/c9`, `callback/b3`;
+    `dimension` and `value` say the same in two parts. `measures` are named numbers (value, raise_at, n ...), `reasons`
+    (signal, points, what would lower them), `cause` what lies behind it (a policy change in force, say). `parent_id`
+    names the ticket whose warnings a ticket's are folded into.
     """
 
     table: ClassVar[str] = "warning_rows"
@@ -238,31 +239,32 @@ class WarningRow(Row, kw_only=True):
     state: str  # raised, changed, cleared
     severity: str
     raised_at: int
-    cleared_at: int | None
-    cleared_by: str
-    ticket_id: str
-    metric: str
-    cycle: int
-    elapsed_ms: int
-    target_ms: int
-    due_at: int | None
-    policy: str
-    policy_version: str
-    team: str
-    channel: str
-    priority: str
-    kind: str
-    segment: str
-    category: str
-    product: str
-    agent_id: str
-    url: str
+    cleared_at: int | None = None
+    cleared_by: str = ""
+    ticket_id: str = ""
+    metric: str = ""
+    cycle: int = 0
+    elapsed_ms: int = 0
+    target_ms: int = 0
+    due_at: int | None = None
+    policy: str = ""
+    policy_version: str = ""
+    team: str = ""
+    channel: str = ""
+    priority: str = ""
+    kind: str = ""
+    segment: str = ""
+    category: str = ""
+    product: str = ""
+    agent_id: str = ""
+    url: str = ""
     customer_id: str = ""
     dimension: str = ""
     value: str = ""
     measures: dict[str, float] = {}
     reasons: list[tuple[str, float, str]] = []
     cause: str = ""
+    parent_id: str = ""
     version: int = 0
     is_deleted: int = 0
 

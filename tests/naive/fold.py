@@ -10,6 +10,7 @@ from tests.naive.policies import METRICS, Desk
 from tests.naive.results import facts, ledger, outcomes
 from tests.naive.surveys import survey_facts
 from tests.naive.tickets import Fact, fold_ticket
+from tests.naive.warnings import ticket_warnings
 
 MINUTE_MS = 60_000
 Row = dict[str, Any]
@@ -44,7 +45,7 @@ def minutes(facts: Iterable[Fact], dimensions: Sequence[str], counters: Sequence
 
 
 def fold(events: Iterable[Row], policies: Sequence[Row], as_of: int | None = None) -> dict[str, list[Row]]:
-    """What the rules make of a log: ledger, outcomes, ticket_minutes, call_minutes, survey_minutes.
+    """What the rules make of a log: ledger, outcomes, ticket_minutes, call_minutes, survey_minutes, warnings.
 
     Args:
         events: CloudEvents objects, in any order, repeated or not. Those timed after `as_of` are left out.
@@ -66,6 +67,7 @@ def fold(events: Iterable[Row], policies: Sequence[Row], as_of: int | None = Non
     return {
         "ledger": [row for ticket in tickets.values() for row in ledger(ticket)],
         "outcomes": [row for ticket in tickets.values() for row in outcomes(ticket, as_of)],
+        "warnings": [row for ticket in tickets.values() for row in ticket_warnings(ticket, desk, as_of)],
         "ticket_minutes": minutes(ticket_facts, TICKET_DIMENSIONS, TICKET_COUNTERS),
         "call_minutes": minutes(call_facts, CALL_DIMENSIONS, CALL_COUNTERS),
         "survey_minutes": minutes(survey_facts(surveys, desk, tickets, calls), SURVEY_DIMENSIONS, SURVEY_COUNTERS),

@@ -86,6 +86,25 @@ class Policy:
                 return Terms(self.version, sla["name"], sla["calendar"], target_ms, warn_at)
         return None
 
+    def silence(self, dims: dict[str, str], tags: list[str]) -> tuple[str, str, str, str] | None:
+        """The longest silence: (version, SLA, calendar, duration) of the first SLA that matches, if it has one."""
+        for sla in self.spec.get("sla", []):
+            if all(matches(key, values, dims, tags) for key, values in sla.get("match", {}).items()):
+                if "silence" in sla:
+                    return self.version, sla["name"], sla["calendar"], sla["silence"]
+                return None
+        return None
+
+    def silent_at(self, silence: tuple[str, str, str, str], told_at: int) -> int | None:
+        """When the silence since an instant gets longer than allowed."""
+        calendar = self.calendars[silence[2]]
+        return calendar.due(told_at, self.target_ms(calendar, silence[3], told_at))
+
+    def transfers(self) -> float:
+        """How many team changes are too many."""
+        limits = [rule["raise_at"] for rule in self.spec.get("rules", []) if rule["rule"] == "transfer.loop"]
+        return float(limits[0]) if limits else 3
+
     def target_ms(self, calendar: Calendar, target: str, started_at: int) -> int:
         """A target in business time; "3wd" and "15cd" resolved from the instant the clock started."""
         if target.endswith("wd"):

@@ -185,6 +185,7 @@ CREATE TABLE IF NOT EXISTS warning_rows (
     measures Map(LowCardinality(String), Float64),
     reasons Array(Tuple(signal LowCardinality(String), points Float64, lowered_by String)),
     cause String,
+    parent_id String,
     version UInt64,
     is_deleted UInt8
 ) ENGINE = ReplacingMergeTree(version, is_deleted)

@@ -114,7 +114,8 @@ SELECT
     value,
     measures,
     reasons,
-    cause
+    cause,
+    parent_id
 FROM warning_rows FINAL;
 
 -- Customers, with the complaint-risk index as of `as_of`: of each signal what its half-lives since have left of its points.
