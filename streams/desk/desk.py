@@ -11,6 +11,7 @@ again at a restore. The partition's time is the wall clock, or, in a replay, the
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -21,7 +22,7 @@ from streams.desk.notes import KINDS, NOTE, Notes
 from streams.desk.panes import KEPT, LocalDays, Panes
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet
-from streams.desk.subject import CALL, SURVEY, TICKET
+from streams.desk.subject import ACTION, AGENT, CALL, CALLBACK, SURVEY, TICKET
 from streams.desk.subjects import RELEASED, Subjects, parse_key
 from streams.desk.watermark import Watermarks
 from streams.models import calls, surveys, tickets
@@ -29,19 +30,36 @@ from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, structured
 from streams.models.envelope import Event
 from streams.models.instants import DAY, HOUR, parse_instant
 from streams.models.rows import ProgressRow, Row
-from streams.models.signals import ClockAdvanced, DeskClosed
+from streams.models.signals import (
+    ActionDone,
+    ActionOpened,
+    AgentStateChanged,
+    CallbackDone,
+    CallbackDue,
+    CallbackRescheduled,
+    ClockAdvanced,
+    DeskClosed,
+    ReviewCompleted,
+)
 from streams.partition_state import Cut, Output, Record
 
-HEAD, PANE = b"h", b"p"  # first byte of a changelog key; subjects have t, c, s, released ones r, closures k, notes n
+HEAD, PANE = (
+    b"h",
+    b"p",
+)  # first byte of a changelog key; subjects have t, c, s, b, a, g, released ones r, closures k, notes n
 FULL = 4 << 20  # bytes of a checkpoint above which it is to be written
 ROW_BYTES, PANE_BYTES = 300, 600  # about what one takes in a checkpoint
 IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
 
-_KINDS = {
-    **dict.fromkeys(tickets.EVENTS, TICKET),
-    **dict.fromkeys(calls.EVENTS, CALL),
-    **dict.fromkeys(surveys.EVENTS, SURVEY),
+_KINDS: dict[type[Event], tuple[str, Callable[[Any], str | None]]] = {
+    **{event: (TICKET, event.key) for event in tickets.EVENTS},
+    **{event: (CALL, event.key) for event in calls.EVENTS},
+    **{event: (SURVEY, event.key) for event in (*surveys.EVENTS, ReviewCompleted)},
+    **dict.fromkeys((CallbackDue, CallbackRescheduled, CallbackDone), (CALLBACK, lambda event: event.data.callback_id)),
+    **dict.fromkeys((ActionOpened, ActionDone), (ACTION, lambda event: event.data.action_id)),
+    AgentStateChanged: (AGENT, AgentStateChanged.key),
 }
+"""By event, the kind of its subject, and the subject's id."""
 
 
 class Head(msgspec.Struct, array_like=True):
@@ -109,14 +127,15 @@ class Desk:
 
     def fold(self, event: Event, raw: bytes, topic: str, full: Callable[[], bool] = lambda: False) -> bool:
         """Fold one event; `raw` is its JSON. False: not yet, for a checkpoint is `full`; fold it again after it."""
-        kind = _KINDS.get(type(event))
-        if kind is not None:
+        found = _KINDS.get(type(event))
+        if found is not None:
+            kind, subject_of = found
             at, clock = event.at, self.subjects.clock
             self._arrived[topic, at - at % HOUR, "events"] += 1
             if clock >= 0 and at < clock and at < clock - self.given.at(at).lateness_ms:
                 self._count(topic, at, "late", 1)
             self.watermarks.see(topic, at)
-            self.subjects.take(kind, event.key() or event.id, event, raw, topic)
+            self.subjects.take(kind, subject_of(event) or event.id, event, raw, topic)
         elif isinstance(event, ClockAdvanced):
             self.watermarks.advance(topic, parse_instant(event.data.to))
         else:

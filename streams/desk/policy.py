@@ -15,11 +15,14 @@ from streams.desk.opening_hours import Span
 from streams.desk.policy_file import PolicyError, read
 from streams.desk.policy_sections import (
     METRICS,
+    Agents,
+    Callbacks,
     Calls,
     Csat,
     Escalation,
     Goal,
     Metric,
+    Quality,
     Receiver,
     Reopen,
     RiskIndex,
@@ -68,6 +71,9 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     windows_ms: tuple[int, ...]
     lateness_ms: int
     hold_ms: int
+    callbacks: Callbacks
+    agents: Agents
+    quality: Quality
     goals: dict[str, Goal]
     rules: tuple[Rule, ...]
     risk_index: RiskIndex
@@ -159,6 +165,9 @@ def parse(text: str, name: str) -> Policy:
         windows_ms=tuple(sorted(file.windows.rolling_ms)),
         lateness_ms=file.windows.lateness_ms,
         hold_ms=file.windows.hold_ms,
+        callbacks=file.callbacks,
+        agents=file.agents,
+        quality=file.quality,
         goals=tables.goals,
         rules=file.rules,
         risk_index=file.risk_index,

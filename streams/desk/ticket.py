@@ -12,6 +12,7 @@ from typing import Any
 from streams.desk.book import Cause, Dimensions, tags_of
 from streams.desk.clock import NEVER, State
 from streams.desk.policy import Policies, Policy
+from streams.desk.quality import in_sample
 from streams.desk.sheet import Sheet
 from streams.desk.ticket_clocks import DONE, FIRST, NEXT, RESOLUTION
 from streams.desk.ticket_signals import TicketSignals
@@ -33,6 +34,7 @@ class Ticket(TicketSignals):
         "reassignments",
         "reopenings",
         "replies",
+        "sampled",
         "solved_at",
         "stage",
         "stage_since",
@@ -42,6 +44,7 @@ class Ticket(TicketSignals):
     def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
         super().__init__(ticket_id, policies, sheet)
         self.stage = ""
+        self.sampled: bool | None = None  # in the sample for quality inspection, by the policy of its first event
         self.first_replied_at: int | None = None
         self.solved_at: int | None = None
         self.closed_at: int | None = None
@@ -57,6 +60,8 @@ class Ticket(TicketSignals):
             return
         if self.next_at < at:
             self.pass_time(at)
+        if self.sampled is None:
+            self.sampled = in_sample(self.id, self.policies.at(at).quality.sample_ppm)
         cause = (event.source, event.id)
         self.updated_at = at
         _APPLY[type(event)](self, event.data, at, cause)
@@ -282,6 +287,7 @@ class Ticket(TicketSignals):
             self.hops,
             self.reassignments,
             self.reopenings,
+            int(bool(self.sampled)),
             {clock.metric: clock.outcome() for clock in self.clocks if clock.seq},
         )
 

@@ -147,6 +147,7 @@ class TicketRow(Row):
     hops: int
     reassignments: int
     reopenings: int
+    sampled: int  # in the sample for quality inspection
     outcomes: dict[str, str]
     version: int = 0
     is_deleted: int = 0
@@ -219,6 +220,102 @@ class SurveyRow(Row):
     def identity(self) -> Identity:
         """The survey under its subject, and the metric."""
         return ("survey standing", self.subject, self.survey_id, self.metric)
+
+
+class ReviewRow(Row):
+    """A quality inspection of a ticket, a call, or neither."""
+
+    table: ClassVar[str] = "review_rows"
+    topic: ClassVar[str] = "facts"
+
+    subject: str
+    review_id: str
+    at: int
+    passed: int
+    score: float | None
+    mystery: int
+    errors: list[str]
+    ticket_id: str
+    call_id: str
+    agent_id: str
+    team: str
+    channel: str
+    segment: str
+    category: str
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The review under its subject."""
+        return ("review", self.subject, self.review_id)
+
+
+class CallbackRow(Row):
+    """A callback as it stands."""
+
+    table: ClassVar[str] = "callback_rows"
+    topic: ClassVar[str] = "facts"
+
+    callback_id: str
+    status: str  # open, overdue, done
+    opened_at: int | None
+    due_at: int | None
+    done_at: int | None
+    customer_id: str
+    segment: str
+    member: int
+    ticket_id: str
+    reached: int | None
+    recorded: int | None
+    reschedulings: int
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The callback."""
+        return ("callback", self.callback_id)
+
+
+class ActionRow(Row):
+    """An entry of the improvement register as it stands."""
+
+    table: ClassVar[str] = "action_rows"
+    topic: ClassVar[str] = "facts"
+
+    action_id: str
+    status: str  # open, overdue, done
+    opened_at: int | None
+    due_at: int | None
+    done_at: int | None
+    owner: str
+    title: str
+    ticket_id: str
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The action."""
+        return ("action", self.action_id)
+
+
+class AgentStateRow(Row):
+    """A stretch of time in which an agent was in one state, in one team. `limit_ms`: how long it may last."""
+
+    table: ClassVar[str] = "agent_state_rows"
+    topic: ClassVar[str] = "facts"
+
+    agent_id: str
+    state: str
+    team: str
+    from_at: int
+    to_at: int | None
+    limit_ms: int | None
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The agent and the instant from which it lasts."""
+        return ("agent state", self.agent_id, self.from_at)
 
 
 class WarningRow(Row, kw_only=True):
@@ -351,5 +448,6 @@ class ProgressRow(Row):
 
 
 ROWS: tuple[type[Row], ...] = (
-    LedgerRow, FactRow, SpanRow, TicketRow, CallRow, SurveyRow, CustomerRow, WarningRow, PaneRow,
+    LedgerRow, FactRow, SpanRow, TicketRow, CallRow, SurveyRow, ReviewRow, CallbackRow, ActionRow, AgentStateRow,
+    CustomerRow, WarningRow, PaneRow,
 )  # fmt: skip

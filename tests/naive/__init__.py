@@ -12,6 +12,7 @@ twice to go unseen. Everything is recomputed from lists of what happened; nothin
     results.py    a folded ticket's ledger, outcomes and facts
     warnings.py   the warnings about a ticket as a whole
     calls.py      one call
+    signals.py    callbacks, improvements, agents' states, reviews
     surveys.py    the answers that stand
     contacts.py   first contact resolution
     fold.py       all of it over a log: `fold(events, policies, as_of)`

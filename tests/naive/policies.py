@@ -68,6 +68,15 @@ class Policy:
         """[calls]: a duration."""
         return duration_ms(self.spec.get("calls", {}).get(name, default))
 
+    def callback_ms(self) -> int:
+        """[callbacks]: by when a callback is due."""
+        return duration_ms(self.spec.get("callbacks", {}).get("within", "3d"))
+
+    def limit_ms(self, state: str) -> int | None:
+        """[agents] limits: the longest time in a state."""
+        limits = {"break": "15m", "meal": "60m"} | self.spec.get("agents", {}).get("limits", {})
+        return duration_ms(limits[state]) if state in limits else None
+
     def csat(self, name: str, default: str) -> Fraction:
         """[csat]: a threshold of the normalised score."""
         return exact(self.spec.get("csat", {}).get(name, default))
