@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.rows import Batch, encoded, rows_of
-from sinks.clickhouse.writer import Writer
 from streams.desk.customers import Customers
 from streams.desk.desk import FULL, Desk
 from streams.desk.letter import DEAD_LETTERS
@@ -20,6 +19,16 @@ from streams.partition_state import Output
 
 TOGETHER = 5000  # lines folded between two looks at the clock
 ROWS, SIZE = 50_000, 32 << 20  # of a batch for ClickHouse
+
+
+class RowWriter(Protocol):
+    """Where the rows go: `sinks.clickhouse.writer.Writer`, or whoever wants them in this process."""
+
+    def write(self, batch: Batch) -> object:
+        """Take a batch of rows."""
+
+    def write_calendars(self) -> object:
+        """All rows are written."""
 
 
 class Recomputed(NamedTuple):
@@ -46,7 +55,7 @@ class _Record:
 def recompute(
     lines: Iterable[bytes],
     policies: Policies,
-    writer: Writer,
+    writer: RowWriter,
     as_of: int | None = None,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Recomputed:
@@ -72,7 +81,7 @@ def recompute(
 
 
 class _Fold:
-    def __init__(self, policies: Policies, writer: Writer) -> None:
+    def __init__(self, policies: Policies, writer: RowWriter) -> None:
         self.desk = Desk(0, policies, wall=False)
         self.stages: dict[str, Stage] = {CUSTOMER_FACTS: Customers(0, policies)}  # by the topic that feeds them
         self.writer, self.batch = writer, Batch()

@@ -17,6 +17,7 @@ from rich.table import Table
 from streams.bench.broker import BenchError
 from streams.bench.log import TooShort
 from streams.bench.measure import IDIOMATIC, NAMES, USUAL, WHOLE_JOB, YARDSTICK, Bench, Figure, as_json, medians, ratios
+from streams.cli.alerts import alerts
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, policies_of, settings_of
 from streams.cli.roles import argv_of
@@ -25,6 +26,7 @@ from streams.models.instants import DAY
 from streams.settings import Settings
 from streams.simulator import World, encode, events
 
+ALERTS = Path("alerts")
 BYTES_AN_EVENT = 3_000
 """What the broker (input and outputs) and the processes need for an event of the log, generously."""
 SIMULATED_FROM = 1_791_734_400_000  # 2026-10-12T00:00:00+08:00, a Monday
@@ -56,8 +58,16 @@ def bench(
     policy: Policy = None,
     json: Json = False,
 ) -> None:
-    """Measure the whole job, an idiomatic Faust app and a raw drain, one after the other on the same input."""
+    """Measure the whole job, an idiomatic Faust app and a raw drain, one after the other on the same input.
+
+    `bench alerts FILE...` measures something else: how good the warnings of a log are, by what followed them.
+    """
     with one_sentence():
+        if files and files[0] == ALERTS:
+            if not files[1:]:
+                raise typer.BadParameter("expected a log: bench alerts FILE...", param_hint="FILE")
+            alerts(files[1:], policies_of(settings_of(None, policy)), json)
+            return
         names = _names(only)
         settings = settings_of(None, policy)
         policies_of(settings)

@@ -15,6 +15,7 @@ from streams.cli.policy import policy
 from streams.cli.recompute import recompute
 from streams.cli.replay import replay
 from streams.cli.run import run
+from streams.cli.sample import sample
 from streams.cli.simulate import simulate
 from streams.cli.sql import sql
 from streams.cli.verify import verify
@@ -40,7 +41,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, replay, recompute, verify, simulate, sql, migrate, doctor):
+for command in (demo, run, replay, recompute, verify, simulate, sample, sql, migrate, doctor):
     app.command()(command)
 app.add_typer(policy, name="policy")
 app.add_typer(dead_letters, name="dead-letters")

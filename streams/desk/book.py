@@ -1,12 +1,14 @@
 """What a ticket's clocks write: ledger rows, outcome facts and warnings, with the ticket's dimensions."""
 
 from collections.abc import Sequence
-from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from streams.desk.policy import Policies, Target
+from streams.desk.policy_sections import RuleName
 from streams.desk.sheet import Sheet
+from streams.desk.warning import raised
 from streams.models.rows import FactRow, LedgerRow, WarningRow
 
 if TYPE_CHECKING:
@@ -16,24 +18,30 @@ Cause = tuple[str, str]  # source and id of an event
 Passing: Cause = ("", "")  # the passing of time
 Dimensions = tuple[str, str, str, str, str, str, str]  # team, channel, priority, kind, segment, category, product
 
-SEVERITY = {"sla.at_risk": "warning", "sla.breached": "critical"}
-
-
-def warning_id(rule: str, subject: str, raised_at: int) -> str:
-    """The id of a warning: the same on every replay."""
-    return blake2b(f"{rule}\n{subject}\n{raised_at}".encode(), digest_size=12).hexdigest()
-
 
 class Book:
     """A ticket's id and dimensions as they stand, and the sheet that its rows go to."""
 
-    __slots__ = ("agent_id", "dims", "id", "past_dims", "sheet", "signals", "url")
+    __slots__ = (
+        "agent_id",
+        "customer_id",
+        "dims",
+        "id",
+        "parent_id",
+        "past_dims",
+        "policies",
+        "sheet",
+        "signals",
+        "url",
+        "warnings",
+    )
 
-    def __init__(self, ticket_id: str, sheet: Sheet) -> None:
-        self.id, self.sheet = ticket_id, sheet
+    def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
+        self.id, self.policies, self.sheet = ticket_id, policies, sheet
         self.dims: Dimensions = ("", "", "", "", "", "", "")
-        self.agent_id = self.url = ""
+        self.agent_id = self.url = self.customer_id = self.parent_id = ""
         self.past_dims: list[tuple[int, Dimensions, str]] | None = None  # since the ticket was solved: see Ticket
+        self.warnings: dict[str, WarningRow] | None = None  # about the ticket as a whole, those raised now, by rule
         self.signals: list[tuple[str, int, float]] | None = None  # of its customer's mood: see TicketSignals
 
     def signal(self, name: str, at: int, weight: float = 1.0) -> None:
@@ -49,7 +57,7 @@ class Book:
                 return dims, agent_id
         return self.dims, self.agent_id
 
-    def write(self, clock: "Clock", transition: str, at: int, elapsed: int, cause: Cause) -> None:
+    def write(self, clock: "Clock", transition: str, at: int, elapsed: int, cause: Cause) -> LedgerRow:
         """Write a row of the ledger."""
         clock.seq += 1
         target = clock.target
@@ -82,6 +90,30 @@ class Book:
             cause[1],
         )
         self.sheet.rows["ledger", self.id, clock.metric, clock.cycle, clock.seq] = row
+        return row
+
+    def restate_breach(self, clock: "Clock") -> None:
+        """The dimensions changed at the instant of the breach: it has those after all events of that instant."""
+        fact = clock.facts and clock.facts.get("breached")
+        if clock.breach is None or not fact:
+            return
+        team, channel, priority, kind, segment, category, product = self.dims
+        dims = {
+            "team": team,
+            "channel": channel,
+            "priority": priority,
+            "kind": kind,
+            "segment": segment,
+            "category": category,
+            "product": product,
+            "agent_id": self.agent_id,
+        }
+        clock.breach = msgspec.structs.replace(clock.breach, **dims, version=0)
+        self.sheet.put(clock.breach)
+        self.sheet.uncount(fact)
+        counted = msgspec.structs.replace(fact, **dims, version=0, is_deleted=0)
+        self.sheet.count(counted)
+        clock.facts = {**(clock.facts or {}), "breached": counted}
 
     def fact(self, cause: Cause, counter: str, cycle: int, at: int, counts: dict[str, int]) -> FactRow:
         """Count something under the dimensions as they stood at `at`."""
@@ -112,30 +144,44 @@ class Book:
         self.sheet.count(exempted)
         clock.facts = {**(clock.facts or {}), "breached": exempted}
 
-    def raise_warning(self, clock: "Clock", rule: str, at: int) -> None:
-        """Warn, unless that warning stands already."""
+    def raise_warning(self, clock: "Clock", rule: RuleName, at: int) -> None:
+        """Warn of a clock, unless that warning stands already."""
         if clock.warnings is not None and rule in clock.warnings:
             return
         assert clock.target is not None
-        subject = f"{self.id}/{clock.metric}/{clock.cycle}"
-        team, channel, priority, kind, segment, category, product = self.dims
-        row = WarningRow(
-            warning_id=warning_id(rule, subject, at),
-            rule=rule,
-            subject=subject,
-            state="raised",
-            severity=SEVERITY[rule],
-            raised_at=at,
-            cleared_at=None,
-            cleared_by="",
-            ticket_id=self.id,
+        row = self._warning(
+            rule,
+            f"{self.id}/{clock.metric}/{clock.cycle}",
+            at,
+            clock.target,
             metric=clock.metric,
             cycle=clock.cycle,
             elapsed_ms=clock.elapsed_at(at),
             target_ms=clock.target_ms,
             due_at=clock.due_at,
-            policy=clock.target.sla,
-            policy_version=clock.target.version,
+        )
+        clock.warnings = {**(clock.warnings or {}), rule: row}
+
+    def warn(self, rule: RuleName, at: int, target: Target | None = None, **fields: Any) -> None:
+        """Warn of the ticket as a whole; if that warning stands already, say what has changed."""
+        stands = None if self.warnings is None else self.warnings.get(rule)
+        if stands is None:
+            row = self._warning(rule, f"ticket/{self.id}", at, target, **fields)
+        else:
+            row = msgspec.structs.replace(stands, state="changed", version=0, **fields)
+            self.sheet.put(row)
+        self.warnings = {**(self.warnings or {}), rule: row}
+
+    def _warning(self, rule: RuleName, subject: str, at: int, target: Target | None, **fields: Any) -> WarningRow:
+        if target is not None:
+            fields |= {"policy": target.sla, "policy_version": target.version}
+        team, channel, priority, kind, segment, category, product = self.dims
+        row = raised(
+            rule,
+            subject,
+            at,
+            self.policies.at(at),
+            ticket_id=self.id,
             team=team,
             channel=channel,
             priority=priority,
@@ -145,14 +191,17 @@ class Book:
             product=product,
             agent_id=self.agent_id,
             url=self.url,
+            customer_id=self.customer_id,
+            parent_id=self.parent_id,
+            **fields,
         )
         self.sheet.put(row)
         self.sheet.urgent = True
-        clock.warnings = {**(clock.warnings or {}), rule: row}
+        return row
 
-    def clear(self, clock: "Clock", rule: str, at: int, by: str) -> None:
-        """The reason for a warning has gone, by `by`."""
-        if clock.warnings and (row := clock.warnings.pop(rule, None)) is not None:
+    def clear(self, of: "Clock | Book", rule: RuleName, at: int, by: str) -> None:
+        """The reason for a warning, of a clock or of the ticket as a whole, has gone, by `by`."""
+        if of.warnings and (row := of.warnings.pop(rule, None)) is not None:
             self.sheet.put(msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by=by, version=0))
 
 

@@ -14,7 +14,7 @@ from enum import IntEnum
 from streams.desk.book import Book, Cause, Passing
 from streams.desk.calendar import Calendar
 from streams.desk.policy import Target
-from streams.models.rows import FactRow, WarningRow
+from streams.models.rows import FactRow, LedgerRow, WarningRow
 
 NEVER = 1 << 62
 
@@ -33,6 +33,7 @@ class Clock:
 
     __slots__ = (
         "at_risk",
+        "breach",
         "breached_at",
         "calendar",
         "cycle",
@@ -66,6 +67,7 @@ class Clock:
         self.risk_at = self.next_at = NEVER
         self.at_risk = self.exempted = False
         self.breached_at: int | None = None
+        self.breach: LedgerRow | None = None  # its row
         self.ended_at: int | None = None
         self.seq = 0
         self.pauses: list[list[int]] | None = None  # [from, to] each; the last may be open: [from]
@@ -257,7 +259,7 @@ class Clock:
     def _breach(self, at: int, cause: Cause, book: Book, elapsed: int) -> None:
         self.breached_at, self.next_at = at, NEVER
         book.signal("breach", at)
-        book.write(self, "breached", at, elapsed, cause)
+        self.breach = book.write(self, "breached", at, elapsed, cause)
         name = f"{self.metric}_breached"
         book.outcome(self, "breached", name, {name: 1}, at, cause)
         if self.exempted:

@@ -108,7 +108,7 @@ class CustomerFacts:
         subject = self.subjects.held.get((name[0], name[1:]))
         state = None if subject is None else subject.state
         surveys = self.subjects.surveys.rows.get(name)
-        if state is None or not state.customer_id:
+        if not isinstance(state, Ticket | Call) or not state.customer_id:
             return self._without_subject(name)
         fact = _of_ticket(name, state) if isinstance(state, Ticket) else _of_call(name, state)
         if surveys or name in self.notes.moods:

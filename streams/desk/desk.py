@@ -11,6 +11,7 @@ again at a restore. The partition's time is the wall clock, or, in a replay, the
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from streams.desk import head, messages
 from streams.desk.closures import CLOSURE, Closures
@@ -22,7 +23,7 @@ from streams.desk.policy import Policies
 from streams.desk.policy_change import FOLLOWED, NEXT, Following
 from streams.desk.refusals import NEVER, Limit, Refusals
 from streams.desk.sheet import Sheet
-from streams.desk.subject import CALL, SURVEY, TICKET
+from streams.desk.subject import ACTION, AGENT, CALL, CALLBACK, SURVEY, TICKET
 from streams.desk.subjects import RELEASED, Subjects, parse_key
 from streams.desk.watermark import Watermarks
 from streams.models import calls, surveys, tickets
@@ -30,24 +31,35 @@ from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, structured
 from streams.models.envelope import Event
 from streams.models.instants import DAY, HOUR, parse_instant
 from streams.models.rows import ProgressRow, Row
-from streams.models.signals import ClockAdvanced, DeskClosed
+from streams.models.signals import (
+    ActionDone,
+    ActionOpened,
+    AgentStateChanged,
+    CallbackDone,
+    CallbackDue,
+    CallbackRescheduled,
+    ClockAdvanced,
+    DeskClosed,
+    ReviewCompleted,
+)
 from streams.partition_state import Cut, Record
 
-HEAD, PANE = (
-    b"h",
-    b"p",
-)  # first byte of a changelog key; released subjects have r, closures k, notes n, policies v and w
-SUBJECTS = (TICKET.encode(), CALL.encode(), SURVEY.encode())
+HEAD, PANE = b"h", b"p"  # first bytes of changelog keys; also: released r, closures k, notes n, policies v and w
+SUBJECTS = tuple(kind.encode() for kind in (TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT))
 FULL = 4 << 20  # bytes of a checkpoint above which it is to be written
 ROW_BYTES, PANE_BYTES = 300, 600  # about what one takes in a checkpoint
 LARGE = 16 << 10  # bytes of a record after which the size of the checkpoint is looked at
 IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
 
-_KINDS = {
-    **dict.fromkeys(tickets.EVENTS, TICKET),
-    **dict.fromkeys(calls.EVENTS, CALL),
-    **dict.fromkeys(surveys.EVENTS, SURVEY),
+_KINDS: dict[type[Event], tuple[str, Callable[[Any], str | None]]] = {
+    **{event: (TICKET, event.key) for event in tickets.EVENTS},
+    **{event: (CALL, event.key) for event in calls.EVENTS},
+    **{event: (SURVEY, event.key) for event in (*surveys.EVENTS, ReviewCompleted)},
+    **dict.fromkeys((CallbackDue, CallbackRescheduled, CallbackDone), (CALLBACK, lambda event: event.data.callback_id)),
+    **dict.fromkeys((ActionOpened, ActionDone), (ACTION, lambda event: event.data.action_id)),
+    AgentStateChanged: (AGENT, AgentStateChanged.key),
 }
+"""By event, the kind of its subject, and the subject's id."""
 
 
 class Desk:
@@ -124,14 +136,15 @@ class Desk:
 
     def fold(self, event: Event, raw: bytes, topic: str, full: Callable[[], bool] = lambda: False) -> bool:
         """Fold one event; `raw` is its JSON. False: not yet, for a checkpoint is `full`; fold it again after it."""
-        kind = _KINDS.get(type(event))
-        if kind is not None:
+        found = _KINDS.get(type(event))
+        if found is not None:
+            kind, subject_of = found
             at, clock = event.at, self.subjects.clock
             self._arrived[topic, at - at % HOUR, "events"] += 1
             if clock >= 0 and at < clock and at < clock - self.policy.followed.at(at).lateness_ms:
                 self._count(topic, at, "late", 1)
             self.watermarks.see(topic, at)
-            self.subjects.take(kind, event.key() or event.id, event, raw, topic)
+            self.subjects.take(kind, subject_of(event) or event.id, event, raw, topic)
         elif isinstance(event, ClockAdvanced):
             self.watermarks.advance(topic, parse_instant(event.data.to))
         else:

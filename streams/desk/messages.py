@@ -77,9 +77,11 @@ def _warning(row: WarningRow, source: str) -> Output:
     state = "withdrawn" if row.is_deleted else row.state
     at = row.raised_at if row.cleared_at is None else row.cleared_at
     data = msgspec.structs.asdict(row)
-    subject = row.ticket_id if row.metric else row.subject  # of a clock's warnings, the ticket
-    event = _event(f"{row.warning_id}/{row.version}", f"warning.{state}", at, data, subject, source)
-    return Output(WARNINGS, subject.encode(), event)
+    # A ticket's warnings go where its parent's go, which they fold into; the others are of their subject.
+    of_ticket = row.metric or row.subject.startswith("ticket/")
+    about = row.parent_id or (row.ticket_id if of_ticket else row.subject)
+    event = _event(f"{row.warning_id}/{row.version}", f"warning.{state}", at, data, about, source)
+    return Output(WARNINGS, about.encode(), event)
 
 
 def _event(

@@ -15,15 +15,19 @@ from streams.desk.opening_hours import Span
 from streams.desk.policy_file import PolicyError, read
 from streams.desk.policy_sections import (
     METRICS,
+    Agents,
+    Callbacks,
     Calls,
     Csat,
     Escalation,
     Goal,
     Metric,
+    Quality,
     Receiver,
     Reopen,
     RiskIndex,
     Rule,
+    RuleName,
     Scorecard,
     SlaSection,
 )
@@ -67,6 +71,9 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     windows_ms: tuple[int, ...]
     lateness_ms: int
     hold_ms: int
+    callbacks: Callbacks
+    agents: Agents
+    quality: Quality
     goals: dict[str, Goal]
     rules: tuple[Rule, ...]
     risk_index: RiskIndex
@@ -86,6 +93,10 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     def target(self, metric: str, dimensions: Dimensions, tags: Tags = ()) -> Target | None:
         """Return the target of one metric, None where the ticket has no such clock."""
         return getattr(self.table.choose(dimensions, tags), metric)  # type: ignore[no-any-return]
+
+    def rule(self, name: RuleName) -> Rule | None:
+        """Return a rule's first [[rules]] entry, None without one: for rules about single subjects, which have one."""
+        return next((rule for rule in self.rules if rule.rule == name), None)
 
     def with_closures(self, closures: Mapping[str, Iterable[Span]]) -> "Policy":
         """Return this version with its calendars closed also in these spans [from_ms, to_ms), by calendar name."""
@@ -156,6 +167,9 @@ def parse(text: str, name: str) -> Policy:
         windows_ms=tuple(sorted(file.windows.rolling_ms)),
         lateness_ms=file.windows.lateness_ms,
         hold_ms=file.windows.hold_ms,
+        callbacks=file.callbacks,
+        agents=file.agents,
+        quality=file.quality,
         goals=tables.goals,
         rules=file.rules,
         risk_index=file.risk_index,

@@ -30,6 +30,8 @@ ServiceLevel = Literal[
 ]  # fmt: skip
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
+TRANSFERS = 3
+"""So many team changes of an open ticket are too many (transfer.loop), unless its rule's raise_at says otherwise."""
 
 Values = Annotated[tuple[str, ...], Meta(min_length=1)]
 Name = Annotated[str, Meta(min_length=1)]
@@ -139,6 +141,38 @@ class Windows(Section, frozen=True):
     hold_ms: Milliseconds = Milliseconds(90 * 86_400_000)
 
 
+class Callbacks(Section, frozen=True):
+    """[callbacks]: by when one is due that names no time; the segments of which every customer is called back."""
+
+    within_ms: Milliseconds = Milliseconds(3 * 86_400_000)
+    members: tuple[Segment, ...] = ("vip",)
+
+
+class Limits(Section, frozen=True):
+    """[agents] limits: the longest time in a state; more is agent.overbreak. A state without one may last."""
+
+    available_ms: Milliseconds | None = None
+    on_contact_ms: Milliseconds | None = None
+    wrapup_ms: Milliseconds | None = None
+    break_ms: Milliseconds | None = Milliseconds(15 * 60_000)
+    meal_ms: Milliseconds | None = Milliseconds(60 * 60_000)
+    meeting_ms: Milliseconds | None = None
+    training_ms: Milliseconds | None = None
+    offline_ms: Milliseconds | None = None
+
+
+class Agents(Section, frozen=True):
+    """[agents]."""
+
+    limits: Limits = Limits()
+
+
+class Quality(Section, frozen=True):
+    """[quality]: the share of tickets that are inspected."""
+
+    sample_ppm: Millionths = Millionths(300_000)
+
+
 class Goal(Section, frozen=True):
     """[goals]: what stands beside a figure."""
 
@@ -240,6 +274,9 @@ class PolicyFile(Section, frozen=True):
     calls: Calls = Calls()
     csat: Csat = Csat()
     windows: Windows = Windows()
+    callbacks: Callbacks = Callbacks()
+    agents: Agents = Agents()
+    quality: Quality = Quality()
     goals: dict[str, Any] = {}
     rules: tuple[Rule, ...] = ()
     risk_index: RiskIndex = RiskIndex()

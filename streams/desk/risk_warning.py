@@ -14,12 +14,12 @@ from typing import Final
 
 import msgspec
 
-from streams.desk.book import warning_id
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies, Policy
 from streams.desk.policy_sections import Rule
 from streams.desk.risk import Risk
 from streams.desk.sheet import Sheet
+from streams.desk.warning import warning_id
 from streams.models.customer_facts import CustomerFact
 from streams.models.rows import WarningRow
 from streams.texts import text

@@ -1,4 +1,4 @@
-"""A subject (ticket or call) and its events: kept as they came, folded in order, refolded when one comes out of order.
+"""A subject (ticket, call, ...) and its events: kept as they came, folded in order, refolded when one is out of order.
 
 in order       e1 ─ e2 ─ e3 ─ [e4]            fold e4 onto the state: the fast path
 out of order   e1 ─ e3 ─ e4 ─ [e2]            fold e1 e3 e4, fold e1 e2 e3 e4, write the difference
@@ -7,15 +7,19 @@ again          e1 ─ e2 ─ [e1]                 nothing (a duplicate), or the 
 
 from typing import NamedTuple
 
+from streams.desk.agent import Agent
 from streams.desk.call import Call
 from streams.desk.policy import Policies
+from streams.desk.promise import Action, Callback
 from streams.desk.sheet import Sheet
 from streams.desk.ticket import Ticket
 from streams.models.codec import DeadLetter, Unknown, decode
 from streams.models.envelope import Event
 
-TICKET, CALL, SURVEY = "t", "c", "s"
-State = Ticket | Call
+TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT = "t", "c", "s", "b", "a", "g"
+State = Ticket | Call | Callback | Action | Agent
+_STATES: dict[str, type[State]] = {TICKET: Ticket, CALL: Call, CALLBACK: Callback, ACTION: Action, AGENT: Agent}
+BORN = frozenset((TICKET, CALL, CALLBACK, ACTION))  # the kinds that begin with a creation; without one, an orphan
 Order = tuple[int, int, str, str, str]
 
 
@@ -34,7 +38,7 @@ class Place(NamedTuple):
 
 
 class Subject:
-    """A ticket, a call, or the surveys about one: `raws` are its events as they came, in order of arrival.
+    """A ticket, call, callback, ..., or the surveys and reviews about one. `raws`: its events in order of arrival.
 
     The surveys' id tells whom they are about: that one's kind and id (`t17`), or, of nobody, `s` and the survey's id.
     """
@@ -93,8 +97,8 @@ def event_of(raw: bytes) -> Event:
 
 
 def new_state(kind: str, subject_id: str, policies: Policies, sheet: Sheet) -> State:
-    """A ticket or a call to which nothing has happened yet."""
-    return Ticket(subject_id, policies, sheet) if kind == TICKET else Call(subject_id, policies, sheet)
+    """A ticket, call, callback, action or agent to which nothing has happened yet."""
+    return _STATES[kind](subject_id, policies, sheet)
 
 
 def places(events: list[Event]) -> list[tuple[Place, Event]]:

@@ -15,6 +15,7 @@ from streams.desk.clock import NEVER
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet, amend
 from streams.desk.subject import (
+    BORN,
     CALL,
     SURVEY,
     TICKET,
@@ -27,6 +28,7 @@ from streams.desk.subject import (
     places,
 )
 from streams.desk.surveys import Surveys
+from streams.desk.ticket import Ticket
 from streams.models.envelope import Event
 from streams.models.instants import DAY
 from streams.models.rows import Identity, Row
@@ -78,7 +80,7 @@ class Subjects:
             subject = self.held[kind, subject_id] = Subject(kind, subject_id)
             if self.former is not None and kind + subject_id > self.changed:
                 heappush(self._unchanged, kind + subject_id)
-            if kind != SURVEY and event.rank:
+            if event.rank and kind in BORN:
                 subject.orphan_at = event.at
                 self.count(topic, event.at, "orphans", 1)
         elif (n := subject.find(event)) is not None:
@@ -260,7 +262,7 @@ class Subjects:
             if subject is not None and subject.kind != SURVEY:
                 before = self._fold(subject, self.former)[1]
                 subject.state, after = self._fold(subject, self.policies)
-                if amend(self.sheet, before, after) or subject.state.customer_id:  # how long is silence now?
+                if amend(self.sheet, before, after) or _has_customer(subject):  # how long is silence now?
                     self.touched.add(subject)
                 self._adopt(subject)
             self.changed = name
@@ -290,7 +292,7 @@ class Subjects:
             subject.latest = max(event.at for event in events)
             if kind == SURVEY:
                 continue
-            if all(event.rank for event in events):
+            if kind in BORN and all(event.rank for event in events):
                 subject.orphan_at = events[0].at
             subject.state, _ = self._fold(subject, self._policies(subject))
             self._adopt(subject)
@@ -320,6 +322,10 @@ def parse_key(key: bytes) -> tuple[str, str, int]:
 def _whom(survey: Event) -> str:
     """The kind of what a survey is about: a ticket, a call, or nobody but itself."""
     return TICKET if survey.data.ticket_id else CALL if survey.data.call_id else SURVEY
+
+
+def _has_customer(subject: Subject) -> bool:
+    return isinstance(subject.state, Ticket) and bool(subject.state.customer_id)
 
 
 def _released_key(kind: str, subject_id: str) -> bytes:

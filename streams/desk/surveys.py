@@ -1,4 +1,4 @@
-"""The surveys of a partition: their rows, made anew whenever a survey or the ticket or call it is about changes.
+"""The surveys and reviews of a partition: their rows, made anew whenever one or the ticket or call it is about changes.
 
 ticket    created(team a) ──────── assigned(team b) ───────>
 survey               └ answered: team a      └ answered: team b      a corrected ticket corrects the survey's row
@@ -6,7 +6,9 @@ survey               └ answered: team a      └ answered: team b      a corre
 
 from collections.abc import Callable
 
+from streams.desk.call import Call
 from streams.desk.policy import Policies
+from streams.desk.quality import review_rows
 from streams.desk.sheet import Sheet, amend
 from streams.desk.subject import SURVEY, Subject, stood_at
 from streams.desk.survey import About, survey_rows
@@ -43,8 +45,13 @@ class Surveys:
     def restore(self, surveys: Subject, policies: PoliciesOf) -> None:
         """Make their rows anew; they were written before."""
         named = self.named(surveys)
-        self.rows[surveys.id] = survey_rows(
-            surveys.id[1:], surveys.events(), lambda at: _about(named, at, policies), policies(surveys)
+        subject, events = surveys.id[1:], surveys.events()
+
+        def about(at: int) -> About | None:
+            return _about(named, at, policies)
+
+        self.rows[surveys.id] = survey_rows(subject, events, about, policies(surveys)) | review_rows(
+            subject, events, about
         )
 
 
@@ -57,4 +64,5 @@ def _about(named: Subject | None, at: int, policies: PoliciesOf) -> About | None
     if isinstance(state, Ticket):
         team, channel, _, _, segment, category, _ = state.dims
         return About(team, channel, segment, state.agent_id, category)
+    assert isinstance(state, Call)
     return About(state.team, "phone", state.segment, state.agent_id, state.category)

@@ -12,9 +12,11 @@ from typing import Any
 from streams.desk.book import Cause, Dimensions, tags_of
 from streams.desk.clock import NEVER, State
 from streams.desk.policy import Policies, Policy
+from streams.desk.quality import in_sample
 from streams.desk.sheet import Sheet
 from streams.desk.ticket_clocks import DONE, FIRST, NEXT, RESOLUTION
 from streams.desk.ticket_signals import TicketSignals
+from streams.desk.ticket_warnings import LOOP
 from streams.models import tickets as events
 from streams.models.envelope import Event
 from streams.models.rows import TicketRow
@@ -29,11 +31,10 @@ class Ticket(TicketSignals):
         "closed_at",
         "ended_at",
         "first_replied_at",
-        "hops",
-        "parent_id",
         "reassignments",
         "reopenings",
         "replies",
+        "sampled",
         "solved_at",
         "stage",
         "stage_since",
@@ -42,13 +43,14 @@ class Ticket(TicketSignals):
 
     def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
         super().__init__(ticket_id, policies, sheet)
-        self.stage = self.parent_id = ""
+        self.stage = ""
+        self.sampled: bool | None = None  # in the sample for quality inspection, by the policy of its first event
         self.first_replied_at: int | None = None
         self.solved_at: int | None = None
         self.closed_at: int | None = None
         self.ended_at: int | None = None  # solved, closed or merged, and not reopened since
         self.updated_at = self.stage_since = 0
-        self.replies = self.hops = self.reassignments = self.reopenings = 0
+        self.replies = self.reassignments = self.reopenings = 0
 
     # Events
 
@@ -58,6 +60,8 @@ class Ticket(TicketSignals):
             return
         if self.next_at < at:
             self.pass_time(at)
+        if self.sampled is None:
+            self.sampled = in_sample(self.id, self.policies.at(at).quality.sample_ppm)
         cause = (event.source, event.id)
         self.updated_at = at
         _APPLY[type(event)](self, event.data, at, cause)
@@ -85,6 +89,7 @@ class Ticket(TicketSignals):
         self.speak(at)
         self._start(FIRST, 1, policy, at, cause)
         self._start(RESOLUTION, 1, policy, at, cause)
+        self.await_update(at)
 
     def assign(self, data: events.Assigned, at: int, cause: Cause) -> None:
         """Team or agent change; a change from one to another is a transfer, a reassignment."""
@@ -102,6 +107,8 @@ class Ticket(TicketSignals):
         self._change((team, *self.dims[1:]), at, cause)
         if counts:
             self.fact(cause, next(iter(counts)), 0, at, counts)
+        if "transferred" in counts and self.status not in DONE:
+            self.watch_transfers(at)
 
     def update(self, data: events.Updated, at: int, cause: Cause) -> None:
         """Properties change; the clocks' targets may change with them."""
@@ -131,6 +138,7 @@ class Ticket(TicketSignals):
             self.agent_replied = True
             if self.first_replied_at is None:
                 self.first_replied_at = at
+            self.tell(at)
             self.fact(cause, "replied", 0, at, {"replied": 1})
             if self.quiet_since is not None:
                 self.speak(at)
@@ -160,8 +168,10 @@ class Ticket(TicketSignals):
             self._reopen(policy, at, cause)
         if data.status in RESTING:
             self.rest(at)
+            self.stop_waiting(at, data.status)
         elif self.quiet_since is None and self.created_at is not None:
             self.speak(at)
+            self.await_update(at)
         self._hold_still(policy, at, cause)
 
     def merge(self, data: events.Merged, at: int, cause: Cause) -> None:
@@ -170,6 +180,8 @@ class Ticket(TicketSignals):
             clock.cancel(at, cause, self)
         self.merged_into = data.into
         self.rest(at)
+        self.stop_waiting(at, "merged")
+        self.clear(self, LOOP, at, "merged")
         self._end(at)
 
     def exempt_clock(self, data: events.Exempted, at: int, cause: Cause) -> None:
@@ -184,10 +196,14 @@ class Ticket(TicketSignals):
         if self.past_dims is not None:
             self.past_dims.append((at, dims, self.agent_id))
         self.dims = dims
+        for clock in self.clocks:
+            if clock.breached_at == at:
+                self.restate_breach(clock)
         if active := self._active_clocks():
             policy = self.policies.at(at)
             for clock in active:
                 clock.match(self._target(clock.metric, policy), at, cause, self)
+            self.choose_silence(policy, at)
 
     def _finish(self, before: str, at: int, cause: Cause) -> None:
         """Into solved or closed."""
@@ -211,6 +227,7 @@ class Ticket(TicketSignals):
                 self.first_unanswered |= clock.metric == FIRST
                 clock.cancel(at, cause, self)
         if before not in DONE:
+            self.clear(self, LOOP, at, self.status)
             self.past_dims = [(at, self.dims, self.agent_id)]
         self._end(at)
 
@@ -226,6 +243,7 @@ class Ticket(TicketSignals):
         past, self.past_dims = self.past_dims, None
         self.fact(cause, "reopened", 0, at, {"reopened": 1})
         self.signal("reopening", at)
+        self.watch_transfers(at)
         last = next((clock for clock in reversed(self.clocks) if clock.metric == RESOLUTION), None)
         if last is None or last.state != State.FULFILLED:
             return
@@ -269,6 +287,7 @@ class Ticket(TicketSignals):
             self.hops,
             self.reassignments,
             self.reopenings,
+            int(bool(self.sampled)),
             {clock.metric: clock.outcome() for clock in self.clocks if clock.seq},
         )
 

@@ -10,17 +10,18 @@ from typing import Any
 
 import msgspec
 
-from streams.desk.book import Book, Cause, Passing
+from streams.desk.book import Cause, Passing
 from streams.desk.clock import NEVER, Clock, State
 from streams.desk.policy import Policies, Policy
 from streams.desk.sheet import Sheet
+from streams.desk.ticket_warnings import TicketWarnings
 from streams.models.rows import SpanRow
 
 FIRST, NEXT, RESOLUTION = METRICS = ("first_response", "next_response", "resolution")
 DONE = ("solved", "closed")
 
 
-class TicketClocks(Book):
+class TicketClocks(TicketWarnings):
     """The part of a ticket that time changes: `pass_time` fires what is due."""
 
     __slots__ = (
@@ -31,21 +32,17 @@ class TicketClocks(Book):
         "first_unanswered",
         "merged_into",
         "next_at",
-        "policies",
         "released_at",
         "span",
         "spans",
         "status",
         "switch",
-        "tags",
     )
 
     def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
-        super().__init__(ticket_id, sheet)
-        self.policies = policies
+        super().__init__(ticket_id, policies, sheet)
         self.created_at: int | None = None
         self.status = self.merged_into = ""
-        self.tags: tuple[str, ...] = ()
         self.clocks: list[Clock] = []  # in the order they started; of each metric the last one is current
         self.agent_replied = self.first_unanswered = False
         self.span: SpanRow | None = None  # its stretch in the backlog now
@@ -70,9 +67,12 @@ class TicketClocks(Book):
             clock = min(self._active_clocks(), key=lambda clock: clock.next_at, default=None)
             at = NEVER if clock is None else clock.next_at
             switch_at = self._switch_at()
-            if switch_at <= at and switch_at <= until:
+            if switch_at <= min(at, self.quiet_until) and switch_at <= until:
                 self.fired_at = max(self.fired_at, switch_at - 1)
                 self._switch_policy(switch_at)
+            elif self.quiet_until < min(at, until):
+                self.fired_at = self.quiet_until
+                self.fall_silent(self.quiet_until)
             elif clock is not None and at < until:
                 self.fired_at = at
                 clock.fire(self)
@@ -93,6 +93,7 @@ class TicketClocks(Book):
         policy = self.policies.at(at)
         for clock in self._active_clocks():
             clock.match(self._target(clock.metric, policy), at, Passing, self)
+        self.choose_silence(policy, at)
         self._hold_still(policy, at, Passing)
         self._settle(at)
 
@@ -169,6 +170,7 @@ class TicketClocks(Book):
 
     def _settle_next(self) -> None:
         next_at = min((clock.next_at for clock in self.clocks if clock.state < State.FULFILLED), default=NEVER)
+        next_at = min(next_at, self.quiet_until)
         if self.policies.switches and (switch_at := self._switch_at()) < NEVER:
             next_at = min(next_at, switch_at - 1)
         self.next_at = next_at

@@ -18,11 +18,11 @@ SEVERE = {"major": 0.5, "critical": 1.0}  # weight of a severity
 class TicketSignals(TicketClocks):
     """The part of a ticket that its customer feels. `signals` is a log: what was felt is not taken back."""
 
-    __slots__ = ("customer_id", "known_at", "marked", "quiet_since", "severe", "severity", "solved_fact")
+    __slots__ = ("known_at", "marked", "quiet_since", "severe", "severity", "solved_fact")
 
     def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
         super().__init__(ticket_id, policies, sheet)
-        self.customer_id = self.severity = ""
+        self.severity = ""
         self.known_at = 0  # since when this customer is known
         self.marked: tuple[str, ...] = ()  # the signals that a ticket gives once, and gave
         self.severe = 0.0  # the highest weight of a severity so far

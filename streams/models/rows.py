@@ -147,6 +147,7 @@ class TicketRow(Row):
     hops: int
     reassignments: int
     reopenings: int
+    sampled: int  # in the sample for quality inspection
     outcomes: dict[str, str]
     version: int = 0
     is_deleted: int = 0
@@ -221,12 +222,109 @@ class SurveyRow(Row):
         return ("survey standing", self.subject, self.survey_id, self.metric)
 
 
+class ReviewRow(Row):
+    """A quality inspection of a ticket, a call, or neither."""
+
+    table: ClassVar[str] = "review_rows"
+    topic: ClassVar[str] = "facts"
+
+    subject: str
+    review_id: str
+    at: int
+    passed: int
+    score: float | None
+    mystery: int
+    errors: list[str]
+    ticket_id: str
+    call_id: str
+    agent_id: str
+    team: str
+    channel: str
+    segment: str
+    category: str
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The review under its subject."""
+        return ("review", self.subject, self.review_id)
+
+
+class CallbackRow(Row):
+    """A callback as it stands."""
+
+    table: ClassVar[str] = "callback_rows"
+    topic: ClassVar[str] = "facts"
+
+    callback_id: str
+    status: str  # open, overdue, done
+    opened_at: int | None
+    due_at: int | None
+    done_at: int | None
+    customer_id: str
+    segment: str
+    member: int
+    ticket_id: str
+    reached: int | None
+    recorded: int | None
+    reschedulings: int
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The callback."""
+        return ("callback", self.callback_id)
+
+
+class ActionRow(Row):
+    """An entry of the improvement register as it stands."""
+
+    table: ClassVar[str] = "action_rows"
+    topic: ClassVar[str] = "facts"
+
+    action_id: str
+    status: str  # open, overdue, done
+    opened_at: int | None
+    due_at: int | None
+    done_at: int | None
+    owner: str
+    title: str
+    ticket_id: str
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The action."""
+        return ("action", self.action_id)
+
+
+class AgentStateRow(Row):
+    """A stretch of time in which an agent was in one state, in one team. `limit_ms`: how long it may last."""
+
+    table: ClassVar[str] = "agent_state_rows"
+    topic: ClassVar[str] = "facts"
+
+    agent_id: str
+    state: str
+    team: str
+    from_at: int
+    to_at: int | None
+    limit_ms: int | None
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The agent and the instant from which it lasts."""
+        return ("agent state", self.agent_id, self.from_at)
+
+
 class WarningRow(Row, kw_only=True):
     """A risk warning as it stands (SPEC section 5): one shape for all rules; what a rule has no use for is empty.
 
-    `subject`: `t1/resolution/1` (a clock), `team/after-sales`, `all`, `customer/c9`; `dimension` and `value` say the
-    same in two parts. `measures` are named numbers (value, raise_at, n ...), `reasons` (signal, points, what would
-    lower them), `cause` what lies behind it (a policy change in force, say).
+    `subject`: `t1/resolution/1` (a clock), `ticket/t1`, `team/after-sales`, `all`, `customer/c9`, `callback/b3`;
+    `dimension` and `value` say the same in two parts. `measures` are named numbers (value, raise_at, n ...), `reasons`
+    (signal, points, what would lower them), `cause` what lies behind it (a policy change in force, say). `parent_id`
+    names the ticket whose warnings a ticket's are folded into.
     """
 
     table: ClassVar[str] = "warning_rows"
@@ -238,31 +336,32 @@ class WarningRow(Row, kw_only=True):
     state: str  # raised, changed, cleared
     severity: str
     raised_at: int
-    cleared_at: int | None
-    cleared_by: str
-    ticket_id: str
-    metric: str
-    cycle: int
-    elapsed_ms: int
-    target_ms: int
-    due_at: int | None
-    policy: str
-    policy_version: str
-    team: str
-    channel: str
-    priority: str
-    kind: str
-    segment: str
-    category: str
-    product: str
-    agent_id: str
-    url: str
+    cleared_at: int | None = None
+    cleared_by: str = ""
+    ticket_id: str = ""
+    metric: str = ""
+    cycle: int = 0
+    elapsed_ms: int = 0
+    target_ms: int = 0
+    due_at: int | None = None
+    policy: str = ""
+    policy_version: str = ""
+    team: str = ""
+    channel: str = ""
+    priority: str = ""
+    kind: str = ""
+    segment: str = ""
+    category: str = ""
+    product: str = ""
+    agent_id: str = ""
+    url: str = ""
     customer_id: str = ""
     dimension: str = ""
     value: str = ""
     measures: dict[str, float] = {}
     reasons: list[tuple[str, float, str]] = []
     cause: str = ""
+    parent_id: str = ""
     version: int = 0
     is_deleted: int = 0
 
@@ -351,5 +450,6 @@ class ProgressRow(Row):
 
 
 ROWS: tuple[type[Row], ...] = (
-    LedgerRow, FactRow, SpanRow, TicketRow, CallRow, SurveyRow, CustomerRow, WarningRow, PaneRow,
+    LedgerRow, FactRow, SpanRow, TicketRow, CallRow, SurveyRow, ReviewRow, CallbackRow, ActionRow, AgentStateRow,
+    CustomerRow, WarningRow, PaneRow,
 )  # fmt: skip

@@ -57,6 +57,8 @@ class CallbackEvent(Event):
 class CallbackDue(CallbackEvent, tag="callback.due"):
     """A customer is to be called back."""
 
+    rank: ClassVar[int] = 0
+
 
 class CallbackRescheduled(CallbackEvent, tag="callback.rescheduled"):
     """The callback got another time."""
@@ -201,6 +203,8 @@ class ActionEvent(Event):
 
 class ActionOpened(ActionEvent, tag="action.opened"):
     """An improvement was agreed."""
+
+    rank: ClassVar[int] = 0
 
 
 class ActionDone(ActionEvent, tag="action.done"):

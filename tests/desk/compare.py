@@ -9,7 +9,7 @@ from streams.desk.policy import Policies
 from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, topic_of
 from streams.models.envelope import Event
 from streams.models.instants import MINUTE
-from streams.models.rows import FactRow, Identity, LedgerRow, Row
+from streams.models.rows import FactRow, Identity, LedgerRow, Row, WarningRow
 from tests.naive.fold import (
     CALL_COUNTERS,
     CALL_DIMENSIONS,
@@ -77,6 +77,14 @@ def ledger_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
     ledger.sort(key=lambda row: (row.ticket_id, row.metric, row.cycle, row.seq))
     left_out = ("version", "is_deleted", "started_at")
     return [{name: getattr(row, name) for name in row.__struct_fields__ if name not in left_out} for row in ledger]
+
+
+def warnings_of(rows: Iterable[Row], *rules: str) -> list[dict[str, Any]]:
+    """The warnings of these rules as the naive fold writes them."""
+    found = [row for row in rows if isinstance(row, WarningRow) and row.rule in rules]
+    found.sort(key=lambda row: (row.subject, row.rule, row.raised_at))
+    names = ("rule", "subject", "raised_at", "cleared_at", "cleared_by")
+    return [{name: getattr(row, name) for name in names} for row in found]
 
 
 def minutes_of(rows: Iterable[Row], view: str) -> list[dict[str, Any]]:

@@ -36,7 +36,17 @@ TICKET: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "merged": _all(into=st.just("t9")),
     "exempted": _all(metric=_metric, by=st.just("boss"), reason=st.just("storm")),
 }
-_LIKELY = ["created", "created", "assigned", "replied", "replied", "status_changed", "status_changed", "updated"]
+_LIKELY = [
+    "created",
+    "created",
+    "assigned",
+    "assigned",
+    "replied",
+    "replied",
+    "status_changed",
+    "status_changed",
+    "updated",
+]
 CALL: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "offered": _some(queue=st.sampled_from(["q", "r"]), ivr_s=st.sampled_from([0, 30]), segment=_segment),
     "answered": _all(wait_s=st.sampled_from([5, 20, 60]), agent_id=_agent),
@@ -116,6 +126,7 @@ match = {{ segment = ["vip"], tags = ["x"] }}
 calendar = "always"
 warn_at = 0.5
 first_response = "20m"
+silence = "1h"
 resolution = {{ urgent = "30m", high = "1h", normal = "2h" }}
 [[sla]]
 name = "team A"
@@ -124,7 +135,16 @@ calendar = "{calendar}"
 warn_at = {warn_at}
 first_response = "{target}"
 next_response = "30m"
+silence = "{silence}"
 resolution = {{ urgent = "1h", high = "2h", normal = "3h", low = "4h" }}
+[[sla]]
+name = "urgent, low"
+match = {{ priority = ["urgent", "low"] }}
+calendar = "always"
+silence = "40m"
+[[rules]]
+rule = "transfer.loop"
+raise_at = {transfers}
 """
 
 
@@ -140,6 +160,8 @@ def policies(draw: st.DrawFn) -> list[str]:
             calendar=draw(st.sampled_from(["always", "office"])),
             closes=draw(st.sampled_from(["06:00", "09:30"])),
             warn_at=draw(st.sampled_from(["0.75", "1.0"])),
+            silence=draw(st.sampled_from(["20m", "1h", "2h", "1wd"])),
+            transfers=draw(st.integers(1, 3)),
             target=draw(st.sampled_from(["10m", "50m"])),
         )
         for n in range(draw(st.integers(1, 2)))

@@ -11,7 +11,7 @@ from streams.desk.desk import Desk
 from streams.desk.policy import Policies, parse
 from streams.models.codec import INPUTS, topic_of
 from streams.models.rows import Identity, PaneRow, Row
-from tests.desk.compare import FAMILIES, all_rows, decoded, keep, ledger_of, minutes_of, record, rows_of
+from tests.desk.compare import FAMILIES, all_rows, decoded, keep, ledger_of, minutes_of, record, rows_of, warnings_of
 from tests.desk.logs import MONDAY, STEP, lines, logs, policies
 from tests.naive.fold import fold
 
@@ -48,6 +48,7 @@ def test_the_core_says_what_the_naive_fold_says(log: list[dict[str, Any]], texts
     rows = rows_of(decoded(lines(log)), versions(texts), AS_OF)
     naive = fold(log, [tomllib.loads(text) for text in texts], AS_OF)
     assert ledger_of(rows.values()) == naive["ledger"]
+    assert warnings_of(rows.values(), "ticket.silent", "transfer.loop") == naive["warnings"]
     for view, (_, _, counters) in FAMILIES.items():
         counted = [{name: n for name, n in row.items() if name not in FCR} for row in naive[view]]
         expected = [row for row in counted if any(row[name] for name in counters if name not in FCR)]

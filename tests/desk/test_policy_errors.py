@@ -69,7 +69,8 @@ COUNTRY = 'expected an ISO country such as "CN" or "DE-BY", or a date such as "2
 MATCH_KEYS = "priority, kind, channel, team, category, segment, product, tags"
 UNKNOWN = "this one is unknown"
 FILE_KEYS = (
-    "version, timezone, effective_from, calendars, clocks, sla, calls, csat, windows, goals, rules, risk_index, "
+    "version, timezone, effective_from, calendars, clocks, sla, calls, csat, windows, callbacks, "
+    "agents, quality, goals, rules, risk_index, "
     "escalation, receivers, scorecard"
 )
 SLA_KEYS = "name, calendar, match, warn_at, first_response, next_response, resolution, silence"

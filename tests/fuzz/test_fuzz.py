@@ -10,6 +10,7 @@ from sinks.clickhouse.rows import encoded, rows_of
 from streams import policies
 from streams.desk.desk import Desk
 from streams.desk.letter import DEAD_LETTERS
+from streams.desk.messages import REPORTS
 from streams.logfile import place
 from streams.models.codec import INPUTS, TYPES, DeadLetter, Unknown, decode
 from streams.models.instants import HOUR
@@ -95,7 +96,8 @@ def _letter(output: Output) -> int:
 
 
 def _rows(output: Output) -> int:
-    rows_of(output.value).block.decode()
+    if output.topic in REPORTS:  # the others are for later stages
+        rows_of(output.value).block.decode()
     return 0
 
 

@@ -10,7 +10,9 @@ twice to go unseen. Everything is recomputed from lists of what happened; nothin
     sla.py        all clocks of a ticket, the passing of time, the ledger
     tickets.py    one ticket: what its events do to its dimensions, clocks and counters
     results.py    a folded ticket's ledger, outcomes and facts
+    warnings.py   the warnings about a ticket as a whole
     calls.py      one call
+    signals.py    callbacks, improvements, agents' states, reviews
     surveys.py    the answers that stand
     contacts.py   first contact resolution
     fold.py       all of it over a log: `fold(events, policies, as_of)`

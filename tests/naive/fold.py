@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.naive.calls import read_call
+from tests.naive.calls import Call, read_call
 from tests.naive.contacts import fcr_facts
-from tests.naive.log import by_subject, decode, without_repetitions
+from tests.naive.log import Event, by_subject, decode, without_repetitions
 from tests.naive.policies import METRICS, Desk
 from tests.naive.results import facts, ledger, outcomes
+from tests.naive.signals import agents, promises, reviews
 from tests.naive.surveys import survey_facts
-from tests.naive.tickets import Fact, fold_ticket
+from tests.naive.tickets import Fact, Ticket, fold_ticket
+from tests.naive.warnings import ticket_warnings
 
 MINUTE_MS = 60_000
 Row = dict[str, Any]
+Tables = dict[str, list[Row]]
 
 TICKET_DIMENSIONS = ("team", "channel", "priority", "kind", "segment", "category", "product")
 TICKET_COUNTERS = (
@@ -43,8 +46,23 @@ def minutes(facts: Iterable[Fact], dimensions: Sequence[str], counters: Sequence
     return [row for row in rows if any(row[counter] for counter in counters)]
 
 
+def signals(log: list[Event], tickets: dict[str, Ticket], calls: dict[str, Call], desk: Desk, as_of: int) -> Tables:
+    """What is neither ticket, call nor survey."""
+    callbacks, late = promises(log, "callback", desk, as_of)
+    actions, later = promises(log, "action", desk, as_of)
+    spans, breaks = agents(log, desk, as_of)
+    return {
+        "callbacks": callbacks,
+        "actions": actions,
+        "agent_states": spans,
+        "reviews": reviews(log, tickets, calls, desk),
+        "signal_warnings": late + later + breaks,
+    }
+
+
 def fold(events: Iterable[Row], policies: Sequence[Row], as_of: int | None = None) -> dict[str, list[Row]]:
-    """What the rules make of a log: ledger, outcomes, ticket_minutes, call_minutes, survey_minutes.
+    """What the rules make of a log: ledger, outcomes, callbacks, actions, agent_states, reviews, signal_warnings,
+    ticket_minutes, call_minutes, survey_minutes, warnings.
 
     Args:
         events: CloudEvents objects, in any order, repeated or not. Those timed after `as_of` are left out.
@@ -66,6 +84,8 @@ def fold(events: Iterable[Row], policies: Sequence[Row], as_of: int | None = Non
     return {
         "ledger": [row for ticket in tickets.values() for row in ledger(ticket)],
         "outcomes": [row for ticket in tickets.values() for row in outcomes(ticket, as_of)],
+        **signals(log, tickets, calls, desk, as_of),
+        "warnings": [row for ticket in tickets.values() for row in ticket_warnings(ticket, desk, as_of)],
         "ticket_minutes": minutes(ticket_facts, TICKET_DIMENSIONS, TICKET_COUNTERS),
         "call_minutes": minutes(call_facts, CALL_DIMENSIONS, CALL_COUNTERS),
         "survey_minutes": minutes(survey_facts(surveys, desk, tickets, calls), SURVEY_DIMENSIONS, SURVEY_COUNTERS),

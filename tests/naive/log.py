@@ -15,8 +15,9 @@ RANKS = {
     "ticket.created": 0, "call.offered": 0, "ticket.assigned": 1, "ticket.updated": 1, "ticket.replied": 2,
     "ticket.stage_changed": 3, "ticket.status_changed": 4, "ticket.exempted": 5, "ticket.merged": 6,
     "survey.offered": 0, "call.answered": 2, "call.transferred": 3, "call.abandoned": 4, "call.ended": 5,
+    "callback.due": 0, "action.opened": 0,
 }  # fmt: skip
-CREATIONS = ("ticket.created", "call.offered")
+CREATIONS = ("ticket.created", "call.offered", "callback.due", "action.opened")
 
 
 @dataclass

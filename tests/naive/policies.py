@@ -68,6 +68,15 @@ class Policy:
         """[calls]: a duration."""
         return duration_ms(self.spec.get("calls", {}).get(name, default))
 
+    def callback_ms(self) -> int:
+        """[callbacks]: by when a callback is due."""
+        return duration_ms(self.spec.get("callbacks", {}).get("within", "3d"))
+
+    def limit_ms(self, state: str) -> int | None:
+        """[agents] limits: the longest time in a state."""
+        limits = {"break": "15m", "meal": "60m"} | self.spec.get("agents", {}).get("limits", {})
+        return duration_ms(limits[state]) if state in limits else None
+
     def csat(self, name: str, default: str) -> Fraction:
         """[csat]: a threshold of the normalised score."""
         return exact(self.spec.get("csat", {}).get(name, default))
@@ -85,6 +94,25 @@ class Policy:
                 target_ms = self.target_ms(self.calendars[sla["calendar"]], target, started_at)
                 return Terms(self.version, sla["name"], sla["calendar"], target_ms, warn_at)
         return None
+
+    def silence(self, dims: dict[str, str], tags: list[str]) -> tuple[str, str, str, str] | None:
+        """The longest silence: (version, SLA, calendar, duration) of the first SLA that matches, if it has one."""
+        for sla in self.spec.get("sla", []):
+            if all(matches(key, values, dims, tags) for key, values in sla.get("match", {}).items()):
+                if "silence" in sla:
+                    return self.version, sla["name"], sla["calendar"], sla["silence"]
+                return None
+        return None
+
+    def silent_at(self, silence: tuple[str, str, str, str], told_at: int) -> int | None:
+        """When the silence since an instant gets longer than allowed."""
+        calendar = self.calendars[silence[2]]
+        return calendar.due(told_at, self.target_ms(calendar, silence[3], told_at))
+
+    def transfers(self) -> float:
+        """How many team changes are too many."""
+        limits = [rule["raise_at"] for rule in self.spec.get("rules", []) if rule["rule"] == "transfer.loop"]
+        return float(limits[0]) if limits else 3
 
     def target_ms(self, calendar: Calendar, target: str, started_at: int) -> int:
         """A target in business time; "3wd" and "15cd" resolved from the instant the clock started."""

@@ -18,6 +18,18 @@ class Standing:
     dims: dict[str, str]
     done_at: int | None
     customer_id: str
+    created: bool = True
+    merged: bool = False
+    status: str | None = None
+    tags: list[str] = field(default_factory=list)
+    hops: int = 0  # team changes so far
+    told: bool = False  # the event was a public update
+    hopped: bool = False  # the event was a team change
+    reopened: bool = False
+
+    def owes_word(self) -> bool:
+        """Whether the customer waits for word from the desk."""
+        return self.created and not self.merged and self.status not in ("pending", *DONE)
 
 
 @dataclass
@@ -29,6 +41,7 @@ class Ticket(SlaClocks):
     merged: bool = False
     done_at: int | None = None
     agent_replied: bool = False
+    hops: int = 0
     facts: list[Fact] = field(default_factory=list)
     history: list[Standing] = field(default_factory=list)
 
@@ -46,9 +59,27 @@ class Ticket(SlaClocks):
             "ticket.exempted": self.exempt,
             "ticket.merged": self.merge,
         }.get(event.type)
+        counted = len(self.facts)
         if rule:
             rule(event)
-        self.history.append(Standing(event.at, dict(self.dims), self.done_at, self.customer_id))
+        counters = {counter for _, _, counter, _ in self.facts[counted:]}
+        self.hops += "transferred" in counters
+        self.history.append(
+            Standing(
+                at=event.at,
+                dims=dict(self.dims),
+                done_at=self.done_at,
+                customer_id=self.customer_id,
+                created=self.created,
+                merged=self.merged,
+                status=self.status,
+                tags=list(self.tags),
+                hops=self.hops,
+                told="replied" in counters,
+                hopped="transferred" in counters,
+                reopened="reopened" in counters,
+            )
+        )
 
     def create(self, event: Event) -> None:
         """first_response and resolution start when the ticket is created."""

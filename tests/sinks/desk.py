@@ -84,6 +84,16 @@ def policies(*texts: str) -> Policies:
     return Policies([parse(text, f"{n}.toml") for n, text in enumerate(texts or (OFFICE,))])
 
 
+def signals(rng: random.Random, n: int, when: str) -> list[bytes]:
+    """A callback, an improvement and an agent's state."""
+    callback, action = f"b{n % 7}", f"a{n % 5}"
+    return [
+        event(f"callback.{rng.choice(['due', 'rescheduled', 'done'])}", when, callback_id=callback, recorded=n % 2 > 0),
+        event(f"action.{rng.choice(['opened', 'opened', 'done'])}", when, action_id=action, owner="eve"),
+        event("agent.state_changed", when, agent_id="ann", state=rng.choice(["available", "break"]), team="A"),
+    ]
+
+
 def disorderly(rng: random.Random) -> list[bytes]:
     """Some hours of tickets, calls and surveys that come out of order, so that rows are corrected and withdrawn."""
     lines = []
@@ -100,6 +110,8 @@ def disorderly(rng: random.Random) -> list[bytes]:
         ]
         answer: dict[str, Any] = {"metric": "csat", "score": rng.randint(1, 5), "scale_min": 1, "scale_max": 5}
         lines.append(event("survey.responded", f"{when}:50", survey_id=f"s{n}", ticket_id=ticket, **answer))
+        lines.append(event("review.completed", f"{when}:55", review_id=f"q{n % 9}", passed=n % 3 > 0, ticket_id=ticket))
+        lines += signals(rng, n, when)
     late = rng.sample(range(len(lines)), len(lines) // 5)
     order = sorted(range(len(lines)), key=lambda n: n + 60 * (n in late))
     return [lines[n] for n in order]

@@ -98,6 +98,7 @@ CREATE TABLE IF NOT EXISTS ticket_rows (
     hops Int64,
     reassignments Int64,
     reopenings Int64,
+    sampled UInt8,
     outcomes Map(LowCardinality(String), LowCardinality(String)),
     version UInt64,
     is_deleted UInt8
@@ -153,6 +154,70 @@ CREATE TABLE IF NOT EXISTS survey_rows (
 ) ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (subject, survey_id, metric);
 
+CREATE TABLE IF NOT EXISTS review_rows (
+    subject String,
+    review_id String,
+    at Int64,
+    passed UInt8,
+    score Nullable(Float64),
+    mystery UInt8,
+    errors Array(LowCardinality(String)),
+    ticket_id String,
+    call_id String,
+    agent_id LowCardinality(String),
+    team LowCardinality(String),
+    channel LowCardinality(String),
+    segment LowCardinality(String),
+    category LowCardinality(String),
+    version UInt64,
+    is_deleted UInt8
+) ENGINE = ReplacingMergeTree(version, is_deleted)
+ORDER BY (subject, review_id);
+
+CREATE TABLE IF NOT EXISTS callback_rows (
+    callback_id String,
+    status LowCardinality(String),
+    opened_at Nullable(Int64),
+    due_at Nullable(Int64),
+    done_at Nullable(Int64),
+    customer_id String,
+    segment LowCardinality(String),
+    member UInt8,
+    ticket_id String,
+    reached Nullable(UInt8),
+    recorded Nullable(UInt8),
+    reschedulings Int64,
+    version UInt64,
+    is_deleted UInt8
+) ENGINE = ReplacingMergeTree(version, is_deleted)
+ORDER BY callback_id;
+
+CREATE TABLE IF NOT EXISTS action_rows (
+    action_id String,
+    status LowCardinality(String),
+    opened_at Nullable(Int64),
+    due_at Nullable(Int64),
+    done_at Nullable(Int64),
+    owner String,
+    title String,
+    ticket_id String,
+    version UInt64,
+    is_deleted UInt8
+) ENGINE = ReplacingMergeTree(version, is_deleted)
+ORDER BY action_id;
+
+CREATE TABLE IF NOT EXISTS agent_state_rows (
+    agent_id LowCardinality(String),
+    state LowCardinality(String),
+    team LowCardinality(String),
+    from_at Int64,
+    to_at Nullable(Int64),
+    limit_ms Nullable(Int64),
+    version UInt64,
+    is_deleted UInt8
+) ENGINE = ReplacingMergeTree(version, is_deleted)
+ORDER BY (agent_id, from_at);
+
 CREATE TABLE IF NOT EXISTS warning_rows (
     warning_id String,
     rule LowCardinality(String),
@@ -185,6 +250,7 @@ CREATE TABLE IF NOT EXISTS warning_rows (
     measures Map(LowCardinality(String), Float64),
     reasons Array(Tuple(signal LowCardinality(String), points Float64, lowered_by String)),
     cause String,
+    parent_id String,
     version UInt64,
     is_deleted UInt8
 ) ENGINE = ReplacingMergeTree(version, is_deleted)

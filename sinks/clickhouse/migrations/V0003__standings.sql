@@ -28,6 +28,7 @@ SELECT
     hops,
     reassignments,
     reopenings,
+    sampled,
     outcomes['first_response'] AS first_response_outcome,
     outcomes['next_response'] AS next_response_outcome,
     outcomes['resolution'] AS resolution_outcome
@@ -82,6 +83,79 @@ SELECT
         AS transparency
 FROM survey_rows FINAL;
 
+CREATE OR REPLACE VIEW reviews AS
+SELECT
+    review_id,
+    fromUnixTimestamp64Milli(review_rows.at, 'UTC') AS at,
+    passed,
+    score,
+    mystery,
+    errors,
+    ticket_id,
+    call_id,
+    agent_id,
+    team,
+    channel,
+    segment,
+    category
+FROM review_rows FINAL;
+
+-- `complete`: the customer was reached, and it was recorded. `in_time`: done by due_at as it stood then; NULL while open
+-- and not yet due.
+CREATE OR REPLACE VIEW callbacks AS
+SELECT
+    callback_id,
+    status,
+    fromUnixTimestamp64Milli(callback_rows.opened_at, 'UTC') AS opened_at,
+    fromUnixTimestamp64Milli(callback_rows.due_at, 'UTC') AS due_at,
+    fromUnixTimestamp64Milli(callback_rows.done_at, 'UTC') AS done_at,
+    customer_id,
+    segment,
+    member,
+    ticket_id,
+    reached,
+    recorded,
+    toUInt8(ifNull(reached, 0) AND ifNull(recorded, 0)) AS complete,
+    multiIf(
+        status = 'overdue', 0,
+        status = 'done', toUInt8(ifNull(callback_rows.done_at <= callback_rows.due_at, 1)),
+        NULL
+    ) AS in_time,
+    reschedulings
+FROM callback_rows FINAL;
+
+CREATE OR REPLACE VIEW actions AS
+SELECT
+    action_id,
+    status,
+    fromUnixTimestamp64Milli(action_rows.opened_at, 'UTC') AS opened_at,
+    fromUnixTimestamp64Milli(action_rows.due_at, 'UTC') AS due_at,
+    fromUnixTimestamp64Milli(action_rows.done_at, 'UTC') AS done_at,
+    owner,
+    title,
+    ticket_id,
+    multiIf(
+        status = 'overdue', 0,
+        status = 'done', toUInt8(ifNull(action_rows.done_at <= action_rows.due_at, 1)),
+        NULL
+    ) AS in_time
+FROM action_rows FINAL;
+
+-- A span that goes on has no `to_at`; its length is as of `as_of`.
+CREATE OR REPLACE VIEW agent_states AS
+WITH ifNull((SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'facts'), 0) AS now_ms
+SELECT
+    agent_id,
+    state,
+    team,
+    fromUnixTimestamp64Milli(agent_state_rows.from_at, 'UTC') AS from_at,
+    fromUnixTimestamp64Milli(agent_state_rows.to_at, 'UTC') AS to_at,
+    reinterpret(
+        toInt64(greatest(ifNull(agent_state_rows.to_at, now_ms) - agent_state_rows.from_at, 0)), 'Decimal64(3)'
+    ) AS duration_s,
+    if(isNull(limit_ms), NULL, reinterpret(assumeNotNull(limit_ms), 'Decimal64(3)')) AS limit_s
+FROM agent_state_rows FINAL;
+
 CREATE OR REPLACE VIEW risk_warnings AS
 SELECT
     warning_id,
@@ -114,7 +188,8 @@ SELECT
     value,
     measures,
     reasons,
-    cause
+    cause,
+    parent_id
 FROM warning_rows FINAL;
 
 -- Customers, with the complaint-risk index as of `as_of`: of each signal what its half-lives since have left of its points.

@@ -111,6 +111,57 @@ FROM (
     GROUP BY hour, metric, team, channel, segment
 );
 
+-- The proof of quality inspection, by the day (UTC) of the last solving and the ticket's team: of the tickets in the sample
+-- (drawn by their ids), how many were reviewed; and of all tickets, which share was.
+CREATE OR REPLACE VIEW review_coverage AS
+SELECT
+    day,
+    team,
+    count() AS solved,
+    countIf(sampled = 1) AS in_sample,
+    countIf(sampled = 1 AND reviews > 0) AS in_sample_reviewed,
+    countIf(reviews > 0) AS reviewed,
+    in_sample_reviewed / nullIf(in_sample, 0) AS coverage,
+    reviewed / nullIf(solved, 0) AS share,
+    sum(passes) AS passed,
+    sum(reviews) - passed AS failed,
+    passed / nullIf(passed + failed, 0) AS pass_rate
+FROM (
+    SELECT
+        toDate(intDiv(assumeNotNull(ticket.solved_at), 86400000)) AS day,
+        ticket.team AS team,
+        ticket.sampled AS sampled,
+        found.reviews AS reviews,
+        found.passes AS passes
+    FROM (SELECT ticket_id, solved_at, team, sampled FROM ticket_rows FINAL WHERE solved_at IS NOT NULL) AS ticket
+    LEFT JOIN (
+        SELECT ticket_id, count() AS reviews, countIf(passed = 1) AS passes
+        FROM review_rows FINAL
+        WHERE ticket_id != ''
+        GROUP BY ticket_id
+    ) AS found ON found.ticket_id = ticket.ticket_id
+)
+GROUP BY day, team
+SETTINGS join_use_nulls = 0;
+
+-- Callbacks by the day (UTC) on which they were promised, members apart: members are all to be called back.
+CREATE OR REPLACE VIEW callback_coverage AS
+SELECT
+    toDate(intDiv(assumeNotNull(callback_rows.opened_at), 86400000)) AS day,
+    member,
+    count() AS promised,
+    countIf(status = 'done') AS done,
+    countIf(status = 'done' AND ifNull(callback_rows.done_at <= callback_rows.due_at, 1)) AS done_in_time,
+    countIf(status = 'overdue') AS overdue,
+    countIf(reached = 1) AS were_reached,
+    countIf(reached = 1 AND recorded = 1) AS complete,
+    done / promised AS done_share,
+    done_in_time / promised AS in_time_share,
+    complete / promised AS complete_share
+FROM callback_rows FINAL
+WHERE callback_rows.opened_at IS NOT NULL
+GROUP BY day, member;
+
 -- Why customers make contact: tickets created, and calls that are about no ticket; by day (UTC). `change` is against the
 -- same weekday a week before (0.5: half as many again).
 CREATE OR REPLACE VIEW contact_reasons AS
@@ -174,7 +225,8 @@ FROM (
     ARRAY JOIN multiIf(
         topic_name = 'sla-ledger', ['sla_ledger', 'sla_outcomes', 'due_next'],
         topic_name = 'facts', [
-            'ticket_minutes', 'call_minutes', 'survey_minutes', 'backlog_minutes', 'tickets', 'calls', 'surveys',
+            'ticket_minutes', 'call_minutes', 'survey_minutes', 'backlog_minutes', 'tickets', 'calls', 'surveys', 'reviews',
+            'callbacks', 'actions', 'agent_states', 'review_coverage', 'callback_coverage',
             'service_levels', 'satisfaction', 'contact_reasons', 'customers'
         ],
         topic_name = 'rollups', ['window_minutes', 'data_quality'],

@@ -1,0 +1,96 @@
+"""An agent's states, one after another, and a break that lasts too long.
+
+available ──── break ─────── limit x overbreak ═════ available: cleared
+|-- a span ---|-- a span ------------------------|-- a span
+"""
+
+import msgspec
+
+from streams.desk.clock import NEVER
+from streams.desk.policy import Policies
+from streams.desk.sheet import Sheet
+from streams.desk.warning import raised
+from streams.models.envelope import Event
+from streams.models.rows import AgentStateRow, WarningRow
+from streams.models.signals import AgentState
+
+
+class Agent:
+    """An agent as they stand after their events so far. A plain fold, like a ticket; the spans are its rows."""
+
+    __slots__ = (
+        "fired_at",
+        "id",
+        "next_at",
+        "policies",
+        "released_at",
+        "sheet",
+        "since",
+        "span",
+        "warning",
+    )
+
+    def __init__(self, agent_id: str, policies: Policies, sheet: Sheet) -> None:
+        self.id, self.policies, self.sheet = agent_id, policies, sheet
+        self.span: AgentStateRow | None = None
+        self.since = 0  # when this state began; a change of team begins a span, not a state
+        self.warning: WarningRow | None = None
+        self.next_at, self.fired_at, self.released_at = NEVER, -1, NEVER
+
+    def apply(self, event: Event, at: int) -> None:
+        """Fold an event in, at the instant `at`. A state that does not change: nothing new."""
+        if self.next_at < at:
+            self.pass_time(at)
+        data: AgentState = event.data
+        span = self.span
+        team = data.team or ("" if span is None else span.team)
+        if span is not None and (span.state, span.team) == (data.state, team):
+            return
+        if span is None or span.state != data.state:
+            self._begin(data.state, at)
+        if span is not None and span.from_at < at:
+            self.sheet.put(msgspec.structs.replace(span, to_at=at, version=0))
+        self.span = AgentStateRow(self.id, data.state, team, at, None, self._limit(data.state))
+        self.sheet.put(self.span)
+
+    def _begin(self, state: str, at: int) -> None:
+        if self.warning is not None:
+            ended = msgspec.structs.replace(self.warning, state="cleared", cleared_at=at, cleared_by=state, version=0)
+            self.sheet.put(ended)
+            self.warning = None
+        self.since = at
+        limit = self._limit(state)
+        self.next_at = NEVER if limit is None else at + limit
+
+    def _limit(self, state: str) -> int | None:
+        """How long a state that began when this one did may last (ms)."""
+        limit = getattr(self.policies.at(self.since).agents.limits, f"{state}_ms")
+        return None if limit is None else int(limit)
+
+    def pass_time(self, until: int) -> None:
+        """The limit of the state passes."""
+        if self.next_at >= until:
+            return
+        at, self.next_at = self.next_at, NEVER
+        self.fired_at = at
+        span = self.span
+        assert span is not None
+        self.warning = raised(
+            "agent.overbreak",
+            f"agent/{self.id}",
+            at,
+            self.policies.at(at),
+            dimension="agent",
+            value=self.id,
+            agent_id=self.id,
+            team=span.team,
+            cause=span.state,
+            elapsed_ms=at - self.since,
+            target_ms=at - self.since,
+            due_at=at,
+        )
+        self.sheet.put(self.warning)
+        self.sheet.urgent = True
+
+    def standing(self) -> None:
+        """Nothing more than the spans."""
