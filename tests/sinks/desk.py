@@ -10,7 +10,9 @@ from sinks.clickhouse.client import Client
 from sinks.clickhouse.events import stored
 from sinks.clickhouse.rows import TableRows, encoded, rows_of
 from sinks.clickhouse.writer import Writer
+from streams.desk.customers import Customers
 from streams.desk.desk import Desk
+from streams.desk.messages import CUSTOMER_FACTS
 from streams.desk.policy import Policies, parse
 from streams.logfile import place
 from streams.models.codec import INPUTS
@@ -101,7 +103,14 @@ def disorderly(rng: random.Random) -> list[bytes]:
         hour, minute, ticket = 9 + n // 12, 5 * (n % 12), f"t{n % 25}"
         when = f"mon {hour:02}:{minute:02}"
         lines += [
-            event("ticket.created", when, ticket, team=rng.choice("ABC"), category=rng.choice(["tax", "post"])),
+            event(
+                "ticket.created",
+                when,
+                ticket,
+                team=rng.choice("ABC"),
+                category=rng.choice(["tax", "post"]),
+                customer_id=f"k{n % 7}",
+            ),
             event("ticket.assigned", f"{when}:10", ticket, team=rng.choice("ABC"), agent_id="ann"),
             event("ticket.replied", f"{when}:20", ticket, author=rng.choice(["agent", "customer"])),
             event("ticket.status_changed", f"{when}:30", ticket, status=rng.choice(["open", "pending", "solved"])),
@@ -158,11 +167,12 @@ class Record(NamedTuple):
 
 
 def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Output]]:
-    """What the desk sends of a log by checkpoint, one after `every` lines, in the order in which the lines are given.
+    """What the desk and the customers' stage send of a log, by checkpoint, one after `every` lines, in the order given.
 
     After each the clock stands at the latest instant so far: what is out of order meets a desk that has gone on.
     """
     desk, latest, version = Desk(0, given, wall=False), -1, 0
+    customers = Customers(0, given)
     made: list[list[Output]] = []
     offsets = dict.fromkeys(INPUTS, 0)
     for start in range(0, len(lines), every):
@@ -178,7 +188,11 @@ def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Ou
             desk.advance(None)
             version += 1
             sent += desk.cut(version, dict(offsets)).outputs
-        made.append(sent)
+        told = [output for output in sent if output.topic == CUSTOMER_FACTS]
+        customers.feed(CUSTOMER_FACTS, [Record(output.value, CUSTOMER_FACTS) for output in told], 0)
+        customers.advance(None)
+        sent = [output for output in sent if output.topic != CUSTOMER_FACTS]
+        made.append(sent + customers.cut(version, {}).outputs)
     return made
 
 

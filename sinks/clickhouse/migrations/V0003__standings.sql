@@ -222,8 +222,8 @@ SELECT
     least(
         100, round(factor * arraySum(one -> one.2 * exp2(-greatest(now_ms - one.3, 0) / one.4), signals), 1)
     ) AS risk_index,
-    customer_rows.raise_at AS risk_raise_at,
-    customer_rows.clear_at AS risk_clear_at,
+    raise_at AS raise_limit,
+    clear_at AS clear_limit,
     warning_id,
     fromUnixTimestamp64Milli(greatest(now_ms, 0), 'UTC') AS as_of
 FROM customer_rows FINAL;
