@@ -1,8 +1,8 @@
 """What the business announced: changes of its own rules, with too short a notice or in force while contacts surge.
 
-    announced          effective
-       |---- < 72 h -------|                policy.short_notice: raised when announced, cleared when it takes effect
-       |------------- 7 days in force --|   a surge in this time names it (if its tags, or one of them, name the reason)
+announced          effective
+   |---- < 72 h -------|                policy.short_notice: raised when announced, cleared when it takes effect
+   |------------- 7 days in force --|   a surge in this time names it (if its tags, or one of them, name the reason)
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,9 @@ class Announcements:
 
     def put_away(self, now: int) -> list[AnnouncementRow]:
         """Forget the changes that took effect long ago; returns their announcements."""
-        old = [name for name, known in self.changes.items() if all(row.effective_at + KEPT < now for row in known.values())]
+        old = [
+            name for name, known in self.changes.items() if all(row.effective_at + KEPT < now for row in known.values())
+        ]
         return [row for name in old for row in self.changes.pop(name).values()]
 
     def warnings(self, change_id: str, rules: Rules, now: int) -> list[WarningRow]:

@@ -23,7 +23,7 @@ from typing import Protocol
 import msgspec
 
 from streams.desk.clock import NEVER
-from streams.desk.rules import InForce, Rules, Verdict, width
+from streams.desk.rules import InForce, Key, Rules, Verdict, width
 from streams.models.instants import MINUTE
 from streams.models.rows import WarningRow
 
@@ -52,6 +52,7 @@ class Case:
         "minutes",
         "next_at",
         "part",
+        "queued_at",
         "rules",
         "value",
         "waits",
@@ -59,12 +60,13 @@ class Case:
         "whole",
     )
 
-    def __init__(self, key: tuple[str, str], value: str, rules: Rules) -> None:
+    def __init__(self, key: Key, value: str, rules: Rules) -> None:
         self.key, self.value, self.rules = key, value, rules
         self.minutes: list[int] = []  # with counts, in order
         self.counts: dict[int, tuple[int, int]] = {}  # minute -> part, whole
         self.warnings: list[WarningRow] = []  # in order; the last may be open
         self.judged_at, self.next_at = -1, NEVER
+        self.queued_at = NEVER  # where it stands in the queue
         self.in_force: InForce | None = None  # whose window `part` and `whole` are; None: they are to be summed anew
         self.part = self.whole = 0
         self.waits = False  # the next minute is to be judged whether or not anything enters or leaves the window
@@ -100,12 +102,13 @@ class Case:
             self.warnings[-1] = msgspec.structs.replace(
                 self.warnings[-1], state="raised", cleared_at=None, cleared_by="", version=0, is_deleted=0
             )
-        self.begin(at)
-
-    def begin(self, at: int) -> None:
-        """Go on after the instant `at`, with the warnings as they are."""
         self.judged_at, self.in_force, self.waits = at, None, True
         self.next_at = at + MINUTE
+
+    def restored(self, at: int) -> None:
+        """Go on from the instant `at`; warnings from after it, of a checkpoint in between, are found again."""
+        self.judged_at = NEVER
+        self.go_back(at)
 
     def run(self, to: int, judge: Judge, make: MakeWarning) -> None:
         """Judge all minutes that end by the instant `to`."""
@@ -191,9 +194,7 @@ class Case:
             del self.minutes[:gone]
         rule = None if self.in_force is None else self.in_force.rule
         cooldown = 0 if rule is None else rule.cooldown_ms
-        old = [
-            row for row in self.warnings if row.cleared_at is not None and row.cleared_at + cooldown < horizon
-        ]
+        old = [row for row in self.warnings if row.cleared_at is not None and row.cleared_at + cooldown < horizon]
         if old:
             self.warnings = [row for row in self.warnings if row not in old]
         return old

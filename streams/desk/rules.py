@@ -21,6 +21,7 @@ from streams.desk.policy_sections import RULE_SUBJECTS, Rule
 from streams.models.instants import MINUTE
 
 Counts = Mapping[str, int]
+Key = tuple[str, str]  # a rule's name, and the dimension by which it is judged
 Weights = dict[str, int]  # counter of the tally -> what it adds
 
 Z = 1.959963984540054  # of 95 %, two-sided
@@ -137,16 +138,20 @@ class Rules:
 
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
-        self.versions = [
+        self.versions: list[dict[Key, InForce]] = [
             {(rule.rule, subject(rule)): InForce(rule, policy) for rule in policy.rules if rule.rule in RULE_SUBJECTS}
             for policy in policies.versions
         ]
         self.keys = sorted({key for version in self.versions for key in version if key[0] != SHORT_NOTICE})
         self.switches = [-(-at // MINUTE) * MINUTE for at in policies.switches]  # the first minutes judged by the next
 
-    def at(self, key: tuple[str, str], at: int) -> InForce | None:
+    def at(self, key: Key, at: int) -> InForce | None:
         """The rule in force at an instant, if there is one."""
         return self.versions[self.policies.switched(at)].get(key)
+
+    def any(self, key: Key) -> InForce:
+        """The rule as some version has it: what it measures, before it is in force."""
+        return next(version[key] for version in self.versions if key in version)
 
     def next_switch(self, at: int) -> int | None:
         """The first minute after `at` that another version judges."""

@@ -24,6 +24,8 @@ from math import lgamma, log, log10
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from streams.desk.policy_sections import Rule
+from streams.desk.rules import Verdict, limits, width
 from streams.models.instants import DAY, HOUR
 
 QUARTER = HOUR // 4
@@ -47,6 +49,27 @@ class Expected(NamedTuple):
         """How unlikely `n` contacts or more are: -log10 of their probability."""
         p = 1 / (self.dispersion * (1 + 1 / self.windows))
         return -log10_tail(n, self.mean * p / (1 - p), p)
+
+
+def judge_surge(rule: Rule, usual: "Usual", category: str, at: int, contacts: int, zone: ZoneInfo) -> Verdict:
+    """Judge the contacts of the window that ends at `at`: raised and over by surprise, and by times the usual."""
+    window, (raise_at, clear_at) = width(rule), limits(rule)
+    expected = usual.expected(category, at, window, zone)
+    if expected is None or contacts <= NEAR * expected.mean:
+        return Verdict(False, True, {}, waits=True)
+    expected = expected._replace(dispersion=usual.dispersion(category, at))
+    surprise = expected.surprise(contacts)
+    measures = {
+        "value": surprise,
+        "n": contacts,
+        "usual": expected.mean,
+        "dispersion": expected.dispersion,
+        "raise_at": raise_at,
+        "clear_at": clear_at,
+        "window_s": window // 1000,
+    }
+    raised = contacts >= max(rule.min_n, FAR * expected.mean) and surprise > raise_at
+    return Verdict(raised, surprise < clear_at, measures, waits=True)
 
 
 class Usual:

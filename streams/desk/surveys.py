@@ -8,6 +8,7 @@ from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet, amend
 from streams.desk.subject import SURVEY, Subject, stood_at
 from streams.desk.survey import About, survey_rows
+from streams.desk.tally import Tally
 from streams.desk.ticket import Ticket
 from streams.models.rows import Identity, Row
 
@@ -18,6 +19,7 @@ class Surveys:
     def __init__(self, held: dict[tuple[str, str], Subject], sheet: Sheet) -> None:
         self.held, self.sheet = held, sheet
         self.rows: dict[str, dict[Identity, Row]] = {}
+        self.tallies: dict[str, Tally] = {}
 
     def about(self, subject: Subject) -> Subject | None:
         """The surveys about a ticket or call, if there are any."""
@@ -33,15 +35,22 @@ class Surveys:
         before = self.rows.get(surveys.id, {})
         for row in before.values():
             row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
+        counted = self.tallies.get(surveys.id, Tally())
         self.restore(surveys, policies)
         amend(self.sheet, before, self.rows[surveys.id])
+        self.sheet.tally.amend(counted, self.tallies[surveys.id])
 
     def restore(self, surveys: Subject, policies: Policies) -> None:
         """Make their rows anew; they were written before."""
         named = self.named(surveys)
-        self.rows[surveys.id] = survey_rows(
+        self.rows[surveys.id], self.tallies[surveys.id] = survey_rows(
             surveys.id[1:], surveys.events(), lambda at: _about(named, at, policies), policies
         )
+
+    def forget(self, surveys_id: str) -> None:
+        """They are held no longer."""
+        self.rows.pop(surveys_id, None)
+        self.tallies.pop(surveys_id, None)
 
 
 def _about(named: Subject | None, at: int, policies: Policies) -> About | None:

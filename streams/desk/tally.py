@@ -40,16 +40,16 @@ class Tally:
     def __init__(self) -> None:
         self.sums: dict[Combination, dict[str, int]] = {}
 
-    def count(self, fact: FactRow) -> None:
-        """Count what a ticket's or call's fact says, if a rule could ask for it."""
+    def count(self, fact: FactRow, at: int) -> None:
+        """Count what a ticket's or call's fact says of the instant `at`, if a rule could ask for it."""
         if fact.counter not in NAMES:
             return
-        sums = self._sums((fact.at - fact.at % MINUTE, fact.team, fact.channel, fact.segment, fact.category, fact.queue, ""))
+        sums = self._sums((at - at % MINUTE, fact.team, fact.channel, fact.segment, fact.category, fact.queue, ""))
         for name, number in fact.counts.items():
             if (called := NAMES.get(name)) is not None:
                 sums[called] = sums.get(called, 0) + number
 
-    def count_survey(self, fact: FactRow) -> None:
+    def count_answer(self, fact: FactRow) -> None:
         """Count an answer to the question how satisfied the customer is."""
         if fact.metric != "csat":
             return

@@ -1,4 +1,4 @@
-"""The stage that judges the window rules: sums over all partitions, a verdict for every business minute they have passed.
+"""The stage that judges the window rules: sums over all partitions, a verdict for each minute that all have passed.
 
     desk 0 ──tallies, progress──┐                          ┌─> cases (one for each rule and subject) ──> warnings
     desk 1 ──tallies, progress──┼──> minutes, the usual ───┤
@@ -15,35 +15,26 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from streams.desk import messages
 from streams.desk.announcements import Announcements
 from streams.desk.book import warning_id
 from streams.desk.case import Case
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies
-from streams.desk.rules import SHORT_NOTICE, SURGE, InForce, Rules, Verdict, judge_rate
+from streams.desk.rules import SHORT_NOTICE, SURGE, InForce, Key, Rules, Verdict, judge_rate
 from streams.desk.sheet import amend
 from streams.desk.stage import Stage
 from streams.desk.surge import KEPT as USUAL_KEPT
 from streams.desk.surge import Usual, judge_surge
 from streams.models.instants import DAY, HOUR, MINUTE
 from streams.models.rows import Identity, Row, WarningRow
-from streams.models.watch import AnnouncementRow, TallyRow
+from streams.models.watch import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Tallies, TallyRow
 
-TOPIC = "watch-rollups"
-TALLIES, ANNOUNCEMENTS = "deskwatch.tally_rows", "deskwatch.announcement_rows"
 TALLY, USUAL, WARNING, ANNOUNCEMENT, HEARD = b"m", b"u", b"w", b"a", b"s"  # first bytes of its changelog keys
 LONGEST = DAY  # of the windows
 DIMENSIONS = ("team", "channel", "segment", "category", "queue", "agent")
+Combination = tuple[str, str, str, str, str, str]
 NAMED = ("team", "channel", "segment", "category")  # those that a warning has a column for
-
-
-class Tallies(msgspec.Struct):
-    """A message of tallies: the `first`-th row on, of a partition's checkpoint."""
-
-    partition: int
-    version: int
-    first: int
-    rows: list[TallyRow]
 
 
 class _Announced(msgspec.Struct):
@@ -74,12 +65,12 @@ class Watch(Stage):
     reports = ("risk-warnings",)
 
     def __init__(self, desks: int, policies: Policies) -> None:
-        super().__init__(0, [(TOPIC, partition) for partition in range(desks)])
+        super().__init__(0, [(messages.WATCH_ROLLUPS, partition) for partition in range(desks)])
         self.policies, self.rules = policies, Rules(policies)
         self.zones = {policy.version: ZoneInfo(policy.timezone) for policy in policies.versions}
-        self.minutes: dict[int, dict[tuple[str, ...], dict[str, int]]] = {}  # minute -> dimensions -> counts
+        self.minutes: dict[int, dict[Combination, dict[str, int]]] = {}  # minute -> dimensions -> counts
         self.usual, self.announcements = Usual(), Announcements()
-        self.cases: dict[tuple[tuple[str, str], str], Case] = {}
+        self.cases: dict[tuple[Key, str], Case] = {}
         self.notices: dict[str, list[WarningRow]] = {}  # of short notice, by change
         self.last: dict[int, tuple[int, int]] = {}
         self._changed: set[int] = set()  # minutes
@@ -87,6 +78,7 @@ class Watch(Stage):
         self._pushes = 0
         self._new_changes: set[str] = set()
         self._put_away_at = 0
+        self._loaded: dict[bytes, bytes] = {}
 
     # What comes
 
@@ -159,6 +151,7 @@ class Watch(Stage):
             if self.full():
                 return
             case = heappop(self._queue)[2]
+            case.queued_at = NEVER
             if case.next_at <= to:
                 before = _standing(case.warnings)
                 case.run(to, self._judge, self._make)
@@ -181,7 +174,8 @@ class Watch(Stage):
         return any(row.at > self.clock for row in self.announcements.changes.get(change_id, {}).values())
 
     def _push(self, case: Case) -> None:
-        if case.next_at < NEVER:
+        if case.next_at < case.queued_at:
+            case.queued_at = case.next_at
             self._pushes += 1
             heappush(self._queue, (case.next_at, self._pushes, case))
 
@@ -225,8 +219,8 @@ class Watch(Stage):
         )
 
     def _put_away(self) -> None:
-        """Forget, once an hour of business time, what can matter no longer."""
-        self._put_away_at = self.clock + HOUR
+        """Forget, now and then, what can matter no longer."""
+        self._put_away_at = self.clock + 6 * HOUR
         horizon = self._earliest()
         before = horizon - LONGEST - MINUTE
         for minute in [minute for minute in self.minutes if minute < before]:
@@ -292,8 +286,72 @@ class Watch(Stage):
 
     def load_entry(self, key: bytes, value: bytes | None) -> None:
         """Take one of its entries from the changelog."""
-        self._loaded[key] = value
+        if value is None:
+            self._loaded.pop(key, None)
+        else:
+            self._loaded[key] = value
 
     def restored(self) -> None:
-        """Build the cases from the minutes and the warnings."""
-        raise NotImplementedError
+        """Build what follows from the entries: each case stands where the clock is."""
+        warnings: list[WarningRow] = []
+        for key, value in self._loaded.items():
+            kind, name = key[:1], key[1:].decode()
+            if kind == HEARD:
+                heard = _heard(value)
+                self.last, self.usual.since = heard.last, heard.since
+            elif kind == USUAL:
+                day, _, category = name.partition("/")
+                self.usual.days.setdefault(category, {})[int(day)] = _quarters(value)
+            elif kind == WARNING:
+                warnings.append(_warning(value))
+            elif kind == ANNOUNCEMENT:
+                self.announcements.take(_announcement(value))
+        rows = [row for key, value in self._loaded.items() if key[:1] == TALLY for row in _minute(value)]
+        for row in sorted(rows, key=lambda row: row.minute):
+            self.minutes.setdefault(row.minute, {})[_combination(row)] = row.counts
+            self._spread(row)
+        for warning in sorted(warnings, key=lambda row: row.raised_at):
+            self._restore_warning(warning)
+        for case in self.cases.values():
+            case.restored(self.clock - self.clock % MINUTE if self.clock >= 0 else -1)
+            self._push(case)
+        self._loaded = {}
+
+    def _restore_warning(self, row: WarningRow) -> None:
+        if row.rule == SHORT_NOTICE:
+            self.notices.setdefault(row.value, []).append(row)
+            return
+        key = row.rule, row.dimension
+        case = self.cases.get((key, row.value))
+        if case is None:
+            case = self.cases[key, row.value] = Case(key, row.value, self.rules)
+        case.warnings.append(row)
+
+
+def _standing(rows: Iterable[WarningRow]) -> dict[Identity, Row]:
+    found: dict[Identity, Row] = {}
+    for row in rows:
+        row.version = 0  # set by a checkpoint: no difference
+        found[row.identity()] = row
+    return found
+
+
+def _combination(row: TallyRow) -> Combination:
+    """In the order of DIMENSIONS."""
+    return row.team, row.channel, row.segment, row.category, row.queue, row.agent_id
+
+
+def _minute_key(minute: int) -> bytes:
+    return TALLY + str(minute).encode()
+
+
+def _usual_key(category: str, day: int) -> bytes:
+    return USUAL + f"{day}/{category}".encode()
+
+
+def _warning_key(row: WarningRow) -> bytes:
+    return WARNING + row.warning_id.encode()
+
+
+def _announcement_key(row: AnnouncementRow) -> bytes:
+    return ANNOUNCEMENT + f"{row.source}\0{row.id}".encode()

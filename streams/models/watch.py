@@ -2,7 +2,12 @@
 
 from typing import ClassVar
 
+import msgspec
+
 from streams.models.rows import Identity, Row
+
+TALLIES, ANNOUNCEMENTS = "deskwatch.tally_rows", "deskwatch.announcement_rows"
+"""CloudEvents types of the messages."""
 
 
 class TallyRow(Row):
@@ -43,3 +48,12 @@ class AnnouncementRow(Row):
     def identity(self) -> Identity:
         """The event."""
         return ("announcement", self.source, self.id)
+
+
+class Tallies(msgspec.Struct):
+    """The data of a message of tallies: those of a partition's checkpoint from the `first` on."""
+
+    partition: int
+    version: int
+    first: int
+    rows: list[TallyRow]
