@@ -6,11 +6,12 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.changelog import TOPIC_CONFIG
-from streams.desk.messages import CUSTOMER_FACTS, DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.desk.messages import CUSTOMER_FACTS, DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS, WATCH_ROLLUPS
 from streams.models.codec import INPUTS
 from streams.settings import Settings
 
 CHANGELOG, CUSTOMERS_CHANGELOG = "deskwatch-track-desk-changelog", "deskwatch-track-customers-changelog"
+WATCH_CHANGELOG = "deskwatch-watch-watch-changelog"
 LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
 WEEK, YEAR = str(7 * 86_400_000), str(365 * 86_400_000)
 
@@ -24,8 +25,10 @@ CONFIGS: dict[str, dict[str, str]] = {
     CUSTOMER_FACTS: {"retention.ms": WEEK, "max.message.bytes": LARGEST_MESSAGE},
     CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
     CUSTOMERS_CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
+    WATCH_ROLLUPS: {"retention.ms": WEEK, "max.message.bytes": LARGEST_MESSAGE},
+    WATCH_CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
 }
-SINGLE: frozenset[str] = frozenset()
+SINGLE: frozenset[str] = frozenset({WATCH_ROLLUPS, WATCH_CHANGELOG})
 """Those of CONFIGS that have one partition, whatever `DESKWATCH_PARTITIONS` says."""
 
 

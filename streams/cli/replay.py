@@ -18,6 +18,7 @@ from streams.cli.options import Data, Files, Json, Policy, policies_of, settings
 from streams.cli.roles import prepare, start_roles
 from streams.desk.customers import Customers
 from streams.desk.messages import FACTS, REPORTS
+from streams.desk.watch import Watch
 from streams.embedded.stack import Stack
 from streams.logfile import read
 from streams.models.codec import INPUTS
@@ -156,7 +157,8 @@ def _progress(quiet: bool) -> Progress:
 
 def _staged(partitions: int) -> set[tuple[str, int]]:
     """Topic_name and partition of the progress of all later stages."""
-    return {(f"{topic}/{Customers.name}", n) for topic in Customers.reports for n in range(partitions)}
+    customers = {(f"{topic}/{Customers.name}", n) for topic in Customers.reports for n in range(partitions)}
+    return customers | {(f"{topic}/{Watch.name}", 0) for topic in Watch.reports}
 
 
 def _steps(fed: Fed, partitions: int) -> int:

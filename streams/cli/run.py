@@ -17,11 +17,13 @@ from streams.cli.sql import open_client
 from streams.settings import Settings
 from streams.topics import create_topics
 
-ROLES = ("track", "store")
+ROLES = ("track", "watch", "store")
 
 
 def run(
-    roles: Annotated[list[str] | None, typer.Argument(metavar="[ROLE...]", help="track, store; none: all.")] = None,
+    roles: Annotated[
+        list[str] | None, typer.Argument(metavar="[ROLE...]", help="track, watch, store; none: all.")
+    ] = None,
     data: Data = None,
     policy: Policy = None,
 ) -> None:

@@ -147,6 +147,8 @@ class Watch(Stage):
 
     def pass_time(self, to: int) -> None:
         """Judge every minute that has ended by `to`."""
+        if to < 0:
+            return
         while self._queue and self._queue[0][0] <= to:
             if self.full():
                 return
@@ -306,6 +308,7 @@ class Watch(Stage):
                 warnings.append(_warning(value))
             elif kind == ANNOUNCEMENT:
                 self.announcements.take(_announcement(value))
+        self._new_changes = set(self.announcements.changes)
         rows = [row for key, value in self._loaded.items() if key[:1] == TALLY for row in _minute(value)]
         for row in sorted(rows, key=lambda row: row.minute):
             self.minutes.setdefault(row.minute, {})[_combination(row)] = row.counts
