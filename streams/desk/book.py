@@ -86,7 +86,7 @@ class Book:
     def fact(
         self, cause: Cause, counter: str, cycle: int, at: int, counts: dict[str, int], known_at: int | None = None
     ) -> FactRow:
-        """Count something under the dimensions as they stood at `at`; `known_at`: if nobody could know it until then."""
+        """Count something under the dimensions as they stood at `at`; `known_at`: if nobody could know before."""
         dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
         row = FactRow("ticket", self.id, cause[0], cause[1], counter, cycle, at, *dims, agent_id, "", "", counts)
         self.sheet.count(row, known_at)

@@ -55,6 +55,7 @@ class Case:
         "queued_at",
         "rules",
         "value",
+        "written",
         "waits",
         "warnings",
         "whole",
@@ -65,6 +66,7 @@ class Case:
         self.minutes: list[int] = []  # with counts, in order
         self.counts: dict[int, tuple[int, int]] = {}  # minute -> part, whole
         self.warnings: list[WarningRow] = []  # in order; the last may be open
+        self.written: list[WarningRow] = []  # the warnings as they were written last: see Watch
         self.judged_at, self.next_at = -1, NEVER
         self.queued_at = NEVER  # where it stands in the queue
         self.in_force: InForce | None = None  # whose window `part` and `whole` are; None: they are to be summed anew
@@ -107,6 +109,7 @@ class Case:
 
     def restored(self, at: int) -> None:
         """Go on from the instant `at`; warnings from after it, of a checkpoint in between, are found again."""
+        self.written = list(self.warnings)
         self.judged_at = NEVER
         self.go_back(at)
 
@@ -197,4 +200,5 @@ class Case:
         old = [row for row in self.warnings if row.cleared_at is not None and row.cleared_at + cooldown < horizon]
         if old:
             self.warnings = [row for row in self.warnings if row not in old]
+            self.written = list(self.warnings)
         return old

@@ -84,7 +84,7 @@ class Verdict(NamedTuple):
 
 
 def judge_rate(rule: Rule, low: bool, part: int, whole: int) -> Verdict:
-    """Judge a share. `rule` has its limits; in a short window a part can be more than its whole, which counts as all."""
+    """Judge a share by the limits of `rule`. In a short window a part can exceed its whole: that counts as all."""
     whole = max(whole, 0)
     part = min(max(part, 0), whole)
     lower, upper = wilson(part, whole)

@@ -8,7 +8,8 @@ days before as well:
     week -1   ....[=======|window|===]....
     now                   |window|              expected: the references' mean, a window long
 
-What is expected is a negative binomial: its mean is the references', its variance the mean's times the dispersion, plus
+What is expected is a negative binomial: its mean is the references' (or, if that is more, that of the windows alone: at
+opening time what lies around them is less), its variance the mean's times the dispersion, plus
 what few references leave uncertain (Noufaily et al. 2013 take the same quantile; with dispersion 1 it is the posterior
 predictive of the Bayes system of Riebler 2004, Gamma(1/2, 0) before any contact). The dispersion is how much more than
 Poisson's the same half-hours of two weeks differ. The verdict is in powers of ten: a surprise of 4 is a count as high
@@ -21,6 +22,7 @@ Statistics in Medicine 32 (2013) 1206-1222. A. Riebler, as `algo.bayes` of the R
 
 from datetime import datetime, timedelta
 from math import lgamma, log, log10
+from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -34,12 +36,12 @@ WEEKS = 4  # how far the usual looks back
 FEW_WEEKS = 2  # with fewer, the days before count as well
 AROUND = HOUR // 2  # of a reference, before and after the window
 KEPT = WEEKS * WEEK + 2 * DAY  # of the usual: the references, and what may come late
-HALF_HOUR = 2  # quarters
+HALF_HOUR, A_DAY = 2, DAY // QUARTER  # quarters
 FAR, NEAR = 1.5, 1.25  # times the usual: to be raised a surge is above the one, below the other it is over
 
 
 class Expected(NamedTuple):
-    """What a window should bring: `mean` contacts, from `windows` reference windows, `dispersion` times Poisson's variance."""
+    """What a window should bring: `mean` contacts, by so many reference `windows`; variance is `dispersion` means."""
 
     mean: float
     windows: float
@@ -81,10 +83,12 @@ class Usual:
         self.changed: set[tuple[str, int]] = set()
 
     def add(self, category: str, minute: int, n: int) -> None:
-        """Count contacts of a minute (ms), or take them back (n < 0)."""
+        """Count contacts of a minute (ms), or take them back (n < 0); without a category they only begin the record."""
         quarter = minute // QUARTER
         if self.since is None or quarter < self.since:
             self.since = quarter
+        if not category:
+            return
         day = minute // DAY
         quarters = self.days.setdefault(category, {}).setdefault(day, {})
         quarters[quarter] = quarters.get(quarter, 0) + n
@@ -103,54 +107,65 @@ class Usual:
 
     def expected(self, category: str, at: int, width: int, zone: ZoneInfo) -> Expected | None:
         """What the window [at - width, at) should bring; None while the record is too short to say."""
-        contacts, quarters, weeks = 0, 0, 0
+        found: list[_Reference] = []
         for days in (7, 14, 21, 28):
-            if (found := self._reference(category, at, width, days, zone)) is not None:
-                contacts, quarters, weeks = contacts + found[0], quarters + found[1], weeks + 1
-        for days in range(1, 7) if weeks < FEW_WEEKS else ():
-            if (found := self._reference(category, at, width, days, zone)) is not None:
-                contacts, quarters = contacts + found[0], quarters + found[1]
-        if not quarters:
+            found += self._reference(category, at, width, days, zone)
+        for days in range(1, 7) if len(found) < FEW_WEEKS else ():
+            found += self._reference(category, at, width, days, zone)
+        if not found:
             return None
-        windows = quarters * QUARTER / width
-        return Expected((contacts + 0.5) / windows, windows, 1.0)
+        windows = sum(each.quarters for each in found) * QUARTER / width
+        around = (sum(each.contacts for each in found) + 0.5) / windows
+        within = sum(each.within for each in found) * width / (sum(each.quarters_within for each in found) * QUARTER)
+        return Expected(max(around, within), windows, 1.0)
 
     def dispersion(self, category: str, at: int) -> float:
         """How many times Poisson's the variance is: the half-hours of a week, up to the day before, and a week earlier.
 
-        Of two Poisson counts a, b of one mean, (a - b)² is expected to be a + b. A record shorter than two weeks
-        compares day with day. At least 1.
+        Of two Poisson counts a, b of one mean, (a - b)² is expected to be a + b. The median of the seven days counts:
+        a holiday, an outage or a surge is one day. A record shorter than two weeks compares day with day. At least 1.
         """
         if self.since is None:
             return 1.0
-        end = at // QUARTER - DAY // QUARTER
-        week = WEEK // QUARTER
-        lag = week if end - 2 * week >= self.since else DAY // QUARTER
-        days = self.days.get(category, {})
-        squares = total = 0
-        for first in range(max(end - week, self.since + lag), end - HALF_HOUR + 1, HALF_HOUR):
-            a = _between(days, first, first + HALF_HOUR)
-            b = _between(days, first - lag, first - lag + HALF_HOUR)
-            squares += (a - b) ** 2
-            total += a + b
-        return max(1.0, squares / total) if total else 1.0
+        end = at // QUARTER - A_DAY
+        lag = 7 * A_DAY if end - 14 * A_DAY >= self.since else A_DAY
+        days, found = self.days.get(category, {}), []
+        for last in range(end, max(end - 7 * A_DAY, self.since + lag), -A_DAY):
+            squares = total = 0
+            for first in range(max(last - A_DAY, self.since + lag), last - HALF_HOUR + 1, HALF_HOUR):
+                a = _between(days, first, first + HALF_HOUR)
+                b = _between(days, first - lag, first - lag + HALF_HOUR)
+                squares += (a - b) ** 2
+                total += a + b
+            if total:
+                found.append(squares / total)
+        return max(1.0, median(found)) if found else 1.0
 
-    def _reference(self, category: str, at: int, width: int, days: int, zone: ZoneInfo) -> tuple[int, int] | None:
-        """Contacts and quarters of the reference so many days before, at the same time of the wall; None before the record."""
+    def _reference(self, category: str, at: int, width: int, days: int, zone: ZoneInfo) -> list["_Reference"]:
+        """The reference so many days before, at the same time of the wall; none before the record."""
         then = _days_before(at, days, zone)
         first, last = (then - width - AROUND) // QUARTER, (then + AROUND) // QUARTER
         if self.since is None or first < self.since:
-            return None
-        return _between(self.days.get(category, {}), first, last), last - first
+            return []
+        counts, begin, end = self.days.get(category, {}), (then - width) // QUARTER, -(-then // QUARTER)
+        return [_Reference(_between(counts, first, last), last - first, _between(counts, begin, end), end - begin)]
+
+
+class _Reference(NamedTuple):
+    """Contacts and quarters of the window with what lies around it, and of the window alone."""
+
+    contacts: int
+    quarters: int
+    within: int
+    quarters_within: int
 
 
 def _between(days: dict[int, dict[int, int]], first: int, last: int) -> int:
     """Contacts of the quarters [first, last)."""
-    a_day = DAY // QUARTER
-    quarters = days.get(first // a_day)
-    if first // a_day == (last - 1) // a_day:
+    quarters = days.get(first // A_DAY)
+    if first // A_DAY == (last - 1) // A_DAY:
         return sum(quarters.get(quarter, 0) for quarter in range(first, last)) if quarters else 0
-    return sum(days.get(quarter // a_day, {}).get(quarter, 0) for quarter in range(first, last))
+    return sum(days.get(quarter // A_DAY, {}).get(quarter, 0) for quarter in range(first, last))
 
 
 def _days_before(at: int, days: int, zone: ZoneInfo) -> int:

@@ -109,7 +109,7 @@ class Watch(Stage):
                 sums[name] = sums.get(name, 0) + number
             self._changed.add(row.minute)
             self._spread(row)
-            if row.category and (contacts := row.counts.get("created", 0) + row.counts.get("offered", 0)):
+            if contacts := row.counts.get("created", 0) + row.counts.get("offered", 0):
                 self.usual.add(row.category, row.minute, contacts)
 
     def _spread(self, row: TallyRow) -> None:
@@ -155,9 +155,9 @@ class Watch(Stage):
             case = heappop(self._queue)[2]
             case.queued_at = NEVER
             if case.next_at <= to:
-                before = _standing(case.warnings)
                 case.run(to, self._judge, self._make)
-                amend(self.sheet, before, _standing(case.warnings))
+                amend(self.sheet, _standing(case.written), _standing(case.warnings))
+                case.written = list(case.warnings)
             self._push(case)
         self.clock = to
         for change_id in sorted(self._new_changes | self._open_notices()):

@@ -1,6 +1,7 @@
 """The window rules: Wilson's bounds, limits, and the case that judges minute by minute."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -206,7 +207,7 @@ def test_two_changes_of_a_case_lie_a_cool_down_apart(counts: list[tuple[int, int
         add(under.case, minute, part, part + rest)
     under.run(MONDAY + 3 * HOUR)
     changes = [at for row in under.case.warnings for at in (row.raised_at, row.cleared_at) if at is not None]
-    assert all(later - earlier >= COOLDOWN for earlier, later in zip(changes, changes[1:], strict=False))
+    assert all(later - earlier >= COOLDOWN for earlier, later in pairwise(changes))
 
 
 @settings(max_examples=300, deadline=None)

