@@ -55,10 +55,10 @@ class Case:
         "queued_at",
         "rules",
         "value",
-        "written",
         "waits",
         "warnings",
         "whole",
+        "written",
     )
 
     def __init__(self, key: Key, value: str, rules: Rules) -> None:
