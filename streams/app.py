@@ -21,7 +21,7 @@ from typing import Any
 from sinks.clickhouse import client
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.writer import Writer
-from sinks.metrics import StoreMetrics, TrackMetrics, serve
+from sinks.metrics import StoreMetrics, TrackMetrics, WatchMetrics, serve
 from streams import policies
 from streams.agents.store import register
 from streams.agents.track import follow
@@ -107,6 +107,7 @@ def new_watch(settings: Settings) -> CheckpointApp:
         await follow(stream, watch)
 
     _tune_memory()
+    serve(settings.metrics_port, WatchMetrics(watch))
     return app
 
 
