@@ -7,7 +7,7 @@ announced          effective
 
 from collections.abc import Iterable
 
-from streams.desk.book import warning_id
+from streams.desk.rule_warning import raised
 from streams.desk.rules import SHORT_NOTICE, Rules
 from streams.models.instants import DAY, HOUR
 from streams.models.rows import WarningRow
@@ -75,38 +75,9 @@ class Announcements:
 
 
 def _warning(row: AnnouncementRow, severity: str, version: str, notice: int, least: int) -> WarningRow:
-    subject = f"policy/{row.change_id}"
-    return WarningRow(
-        warning_id=warning_id(SHORT_NOTICE, subject, row.at),
-        rule=SHORT_NOTICE,
-        subject=subject,
-        state="raised",
-        severity=severity,
-        raised_at=row.at,
-        cleared_at=None,
-        cleared_by="",
-        ticket_id="",
-        metric="",
-        cycle=0,
-        elapsed_ms=0,
-        target_ms=0,
-        due_at=row.effective_at,
-        policy="",
-        policy_version=version,
-        team="",
-        channel="",
-        priority="",
-        kind="",
-        segment="",
-        category="",
-        product="",
-        agent_id="",
-        url="",
-        dimension="policy",
-        value=row.change_id,
-        measures={"value": notice // 1000, "raise_at": least // 1000},
-        cause=row.title,
-    )
+    measures = {"value": notice // 1000, "raise_at": least // 1000}
+    known = {"due_at": row.effective_at, "measures": measures, "cause": row.title}
+    return raised(SHORT_NOTICE, "policy", row.change_id, row.at, severity, version, **known)
 
 
 def _clear(warning: WarningRow, at: int, by: str) -> None:

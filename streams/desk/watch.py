@@ -17,10 +17,10 @@ import msgspec
 
 from streams.desk import messages
 from streams.desk.announcements import Announcements
-from streams.desk.book import warning_id
 from streams.desk.case import Case
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies
+from streams.desk.rule_warning import raised
 from streams.desk.rules import SHORT_NOTICE, SURGE, InForce, Key, Rules, Verdict, judge_rate
 from streams.desk.sheet import amend
 from streams.desk.stage import Stage
@@ -34,7 +34,6 @@ TALLY, USUAL, WARNING, ANNOUNCEMENT, HEARD = b"m", b"u", b"w", b"a", b"s"  # fir
 LONGEST = DAY  # of the windows
 DIMENSIONS = ("team", "channel", "segment", "category", "queue", "agent")
 Combination = tuple[str, str, str, str, str, str]
-NAMED = ("team", "channel", "segment", "category")  # those that a warning has a column for
 
 
 class _Announced(msgspec.Struct):
@@ -189,36 +188,9 @@ class Watch(Stage):
 
     def _make(self, case: Case, in_force: InForce, at: int, verdict: Verdict) -> WarningRow:
         (name, dimension), value = case.key, case.value
-        subject = f"{dimension}/{value}" if value else dimension
-        columns: dict[str, Any] = {named: value if named == dimension else "" for named in NAMED}
-        return WarningRow(
-            warning_id=warning_id(name, subject, at),
-            rule=name,
-            subject=subject,
-            state="raised",
-            severity=in_force.rule.severity,
-            raised_at=at,
-            cleared_at=None,
-            cleared_by="",
-            ticket_id="",
-            metric="",
-            cycle=0,
-            elapsed_ms=0,
-            target_ms=0,
-            due_at=None,
-            policy="",
-            policy_version=in_force.policy.version,
-            priority="",
-            kind="",
-            product="",
-            agent_id=value if dimension == "agent" else "",
-            url="",
-            dimension=dimension,
-            value=value,
-            measures=verdict.measures,
-            cause=self.announcements.blamed(value, at) if name == SURGE else "",
-            **columns,
-        )
+        cause = self.announcements.blamed(value, at) if name == SURGE else ""
+        severity, version = in_force.rule.severity, in_force.policy.version
+        return raised(name, dimension, value, at, severity, version, measures=verdict.measures, cause=cause)
 
     def _put_away(self) -> None:
         """Forget, now and then, what can matter no longer."""

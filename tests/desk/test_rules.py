@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.book import warning_id
 from streams.desk.case import Case
 from streams.desk.policy import Policies, parse
+from streams.desk.rule_warning import raised
 from streams.desk.rules import SERVICE_LEVELS, InForce, Rules, Verdict, judge_rate, wilson
 from streams.models.instants import HOUR, MINUTE
 from streams.models.rows import WarningRow
@@ -98,15 +98,7 @@ class Bench:
 
     @staticmethod
     def make(case: Case, in_force: InForce, at: int, verdict: Verdict) -> WarningRow:
-        blank: dict[str, Any] = dict.fromkeys(
-            ("ticket_id", "metric", "policy", "team", "channel", "priority", "kind", "segment", "category", "product",
-             "agent_id", "url", "cleared_by"), "",
-        )  # fmt: skip
-        return WarningRow(
-            warning_id=warning_id(KEY[0], f"team/{case.value}", at), rule=KEY[0], subject=f"team/{case.value}",
-            state="raised", severity=in_force.rule.severity, raised_at=at, cleared_at=None, cycle=0, elapsed_ms=0,
-            target_ms=0, due_at=None, policy_version="v", measures=verdict.measures, **blank,
-        )  # fmt: skip
+        return raised(*KEY, case.value, at, in_force.rule.severity, "v", measures=verdict.measures)
 
 
 def bench(text: str = TEXT) -> Bench:

@@ -51,6 +51,8 @@ def test_the_views_are_what_the_log_says(days: Path, tmp_path: Path) -> None:
     differences = [msgspec.json.decode(line) for line in verified.splitlines()]
     assert {row["view"] for row in differences} >= {"sla_ledger", "window_minutes", "backlog_minutes", "satisfaction"}
     assert not [row["view"] for row in differences if not row["rows"]]
+    judged = "SELECT uniqExact(rule) AS rules FROM risk_warnings WHERE dimension IN ('all', 'queue', 'category')"
+    assert msgspec.json.decode(deskwatch("sql", "--data", tmp_path / "d", judged, "--json"))["rules"] >= 4
 
 
 def test_doubled_shuffled_on_other_partitions_by_two_workers(days: Path, tmp_path: Path) -> None:
