@@ -93,6 +93,9 @@ class Pipeline:
             for topic in INPUTS:
                 desk.watermarks.advance(topic, to)
             desk.advance(None)
+            while desk.clock < to:
+                self.checkpoint(desk)
+                desk.advance(None)
 
     def checkpoint(self, desk: Desk) -> None:
         """Cut a desk, and bring its messages to the stage."""
