@@ -73,6 +73,14 @@ class TrackMetrics(_RoleMetrics):
         return _lag(self.table.lag) if self.table.held else []
 
 
+class WatchMetrics(TrackMetrics):
+    """The metrics of role watch, read from the table of its one state."""
+
+    def __init__(self, table: Any) -> None:
+        super().__init__(table)
+        self.metrics = WATCH
+
+
 def _statistic(field: str, name: str, meaning: str) -> Metric:
     """A field of `streams.partition.Statistics`."""
     return Metric(
@@ -130,6 +138,21 @@ TRACK = (
     _statistic("gaps", "gaps_total", "Runs of input offsets without records (transactions, compaction, retention)."),
 )  # fmt: skip
 """The metrics of role track."""
+
+WATCH = (
+    Metric("deskwatch_watch_clock_timestamp_seconds", "gauge", ("partition",),
+           "Business time up to which the window rules were judged; 0: none yet.",
+           lambda it: it.desks(lambda watch: max(0, watch.clock) / 1000)),
+    Metric("deskwatch_watch_cases", "gauge", ("partition",), "Rules by subjects that are judged.",
+           lambda it: it.desks(lambda watch: len(watch.cases))),
+    Metric("deskwatch_watch_late_total", "counter", ("partition",),
+           "Tallies that came later than the policy's lateness: what was judged then stays.",
+           lambda it: it.desks(lambda watch: watch.totals["late"])),
+    Metric("deskwatch_watch_lag", "gauge", ("topic", "partition"),
+           "Messages of the desks that are not judged yet, by the last fetch's high watermark.",
+           lambda it: it.lag()),
+)  # fmt: skip
+"""The metrics of role watch."""
 
 
 # Role store
@@ -254,7 +277,7 @@ def serve(port: int, metrics: Collector, host: str = "127.0.0.1") -> WSGIServer 
 
 def markdown() -> str:
     """All metrics as a table for the documentation."""
-    rows = [(metric.name, metric.type, ", ".join(metric.labels), metric.meaning) for metric in (*TRACK, *STORE)]
+    rows = [(metric.name, metric.type, ", ".join(metric.labels), metric.meaning) for metric in (*TRACK, *WATCH, *STORE)]
     rows += [(name, "counter" if name.endswith("_total") else "gauge", "", says) for name, says in PROCESS.items()]
     lines = [f"| `{name}` | {kind} | {labels} | {meaning} |" for name, kind, labels, meaning in rows]
     return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *lines])

@@ -9,6 +9,8 @@
        │                                           └─> facts, rollups, risk-warnings
        └──────────────────────────────────────────────────────────────┘ the events themselves
 
+                    watch-rollups ─> role watch ─> risk-warnings
+
 `faust -A streams.app worker` runs track, `faust -A streams.app:store worker` runs store; `deskwatch run` runs them all.
 """
 
@@ -19,7 +21,7 @@ from typing import Any
 from sinks.clickhouse import client
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.writer import Writer
-from sinks.metrics import StoreMetrics, TrackMetrics, serve
+from sinks.metrics import StoreMetrics, TrackMetrics, WatchMetrics, serve
 from streams import policies
 from streams.agents.store import register
 from streams.agents.track import follow
@@ -29,14 +31,15 @@ from streams.desk.customer_facts import Homes
 from streams.desk.customers import Customers
 from streams.desk.desk import Desk
 from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import CUSTOMER_FACTS, OUTPUTS
+from streams.desk.messages import CUSTOMER_FACTS, OUTPUTS, WATCH_ROLLUPS
 from streams.desk.refusals import Limit
+from streams.desk.watch import Watch
 from streams.logfile import partition_of
 from streams.models.codec import INPUTS
 from streams.settings import Settings, load
 from streams.transport import BatchApp
 
-TRACK, STORE = "deskwatch-track", "deskwatch-store"  # consumer groups
+TRACK, WATCH, STORE = "deskwatch-track", "deskwatch-watch", "deskwatch-store"  # consumer groups
 
 
 def new_track(settings: Settings) -> CheckpointApp:
@@ -91,6 +94,28 @@ def new_track(settings: Settings) -> CheckpointApp:
     return app
 
 
+def new_watch(settings: Settings) -> CheckpointApp:
+    """The role watch: judges the window rules over what all partitions of the desk count. One worker does it all."""
+    app = CheckpointApp(WATCH, **_faust(settings), topic_partitions=1)
+    policy = policies.load(settings.policy or policies.DEFAULT)
+    watch = app.checkpoint_table(
+        "watch",
+        new_state=lambda _partition: Watch(settings.partitions, policy),
+        inputs=[WATCH_ROLLUPS],
+        outputs=[*Watch.reports, DEAD_LETTERS],
+        partitions=1,
+        clock=lambda: None,
+    )
+
+    @app.agent(app.batch_topic(WATCH_ROLLUPS))
+    async def watch_rollups(stream: Any) -> None:
+        await follow(stream, watch)
+
+    _tune_memory()
+    serve(settings.metrics_port, WatchMetrics(watch))
+    return app
+
+
 def new_store(settings: Settings) -> BatchApp:
     """The role store: writes the outputs, and the events themselves, to ClickHouse."""
     app = BatchApp(STORE, **_faust(settings))
@@ -121,7 +146,7 @@ def _tune_memory() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-_ROLES = {"app": new_track, "track": new_track, "store": new_store}
+_ROLES = {"app": new_track, "track": new_track, "watch": new_watch, "store": new_store}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,9 +10,10 @@ from sinks.clickhouse.rows import Batch, encoded, rows_of
 from streams.desk.customers import Customers
 from streams.desk.desk import FULL, Desk
 from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import CUSTOMER_FACTS
+from streams.desk.messages import CUSTOMER_FACTS, WATCH_ROLLUPS
 from streams.desk.policy import Policies
 from streams.desk.stage import Stage
+from streams.desk.watch import Watch
 from streams.logfile import Line, place
 from streams.models.codec import INPUTS
 from streams.partition_state import Output
@@ -83,7 +84,10 @@ def recompute(
 class _Fold:
     def __init__(self, policies: Policies, writer: RowWriter) -> None:
         self.desk = Desk(0, policies, wall=False)
-        self.stages: dict[str, Stage] = {CUSTOMER_FACTS: Customers(0, policies)}  # by the topic that feeds them
+        self.stages: dict[str, Stage] = {  # by the topic that feeds them
+            CUSTOMER_FACTS: Customers(0, policies),
+            WATCH_ROLLUPS: Watch(1, policies),
+        }
         self.writer, self.batch = writer, Batch()
         self.latest, self.version = -1, 0
         self.offsets = dict.fromkeys(INPUTS, 0)

@@ -7,11 +7,12 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.changelog import TOPIC_CONFIG
 from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import CUSTOMER_FACTS, FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.desk.messages import CUSTOMER_FACTS, FACTS, LEDGER, ROLLUPS, WARNINGS, WATCH_ROLLUPS
 from streams.models.codec import INPUTS
 from streams.settings import Settings
 
 CHANGELOG, CUSTOMERS_CHANGELOG = "deskwatch-track-desk-changelog", "deskwatch-track-customers-changelog"
+WATCH_CHANGELOG = "deskwatch-watch-watch-changelog"
 LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
 LARGEST_LETTER = str(5 << 20)  # the message and where it came from
 DAY = 86_400_000
@@ -40,8 +41,10 @@ CONFIGS: dict[str, dict[str, str]] = {
     DEAD_LETTERS: {**_KEPT, "max.message.bytes": LARGEST_LETTER},
     # A stage keeps what it needs of them in its own checkpoints.
     CUSTOMER_FACTS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": LARGEST_MESSAGE},
+    WATCH_ROLLUPS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": LARGEST_MESSAGE},
     CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
     CUSTOMERS_CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
+    WATCH_CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
 }
 """What each topic is told, beside :func:`in_sync`.
 
@@ -50,7 +53,7 @@ week). Track does not mind: its place is in its checkpoints. Store then writes a
 changes nothing; `deskwatch doctor` says how long that is.
 """
 
-SINGLE: frozenset[str] = frozenset()
+SINGLE: frozenset[str] = frozenset({WATCH_ROLLUPS, WATCH_CHANGELOG})
 """Those of CONFIGS that have one partition, whatever `DESKWATCH_PARTITIONS` says."""
 
 

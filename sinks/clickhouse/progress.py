@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sinks.clickhouse.client import Client
 from streams.desk.customers import Customers
 from streams.desk.messages import FACTS, REPORTS
+from streams.desk.watch import Watch
 from streams.models.codec import INPUTS
 
 Offsets = Mapping[tuple[str, int], int]
@@ -30,4 +31,5 @@ def stages_behind(client: Client, partitions: int) -> int:
     desks = {str(partition): version for topic, partition, _, version in rows if topic == FACTS}
     seen = {(topic, partition): offsets for topic, partition, offsets, _ in rows}
     parts = [(f"{topic}/{Customers.name}", n) for topic in Customers.reports for n in range(partitions)]
+    parts += [(f"{topic}/{Watch.name}", 0) for topic in Watch.reports]
     return sum(any(seen.get(part, {}).get(desk, -1) < version for desk, version in desks.items()) for part in parts)

@@ -27,8 +27,8 @@ def prepare(stack: Stack, settings: Settings) -> tuple[Settings, Client]:
 
 
 def start_roles(stack: Stack, settings: Settings, clock: str, workers: int = 1) -> None:
-    """Start store and `workers` track workers."""
-    for name in ("store", "track", *(f"track-{n}" for n in range(2, workers + 1))):
+    """Start store, watch and `workers` track workers."""
+    for name in ("store", "watch", "track", *(f"track-{n}" for n in range(2, workers + 1))):
         start_role(stack, settings, clock, name)
 
 

@@ -19,7 +19,7 @@ from streams.cli.sql import open_client
 from streams.settings import Settings
 from streams.topics import create_topics
 
-ROLES = ("track", "store")
+ROLES = ("track", "watch", "store")
 LOOK_S = 0.2
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 SETTLED_S = 20.0
@@ -27,7 +27,9 @@ SETTLED_S = 20.0
 
 
 def run(
-    roles: Annotated[list[str] | None, typer.Argument(metavar="[ROLE...]", help="track, store; none: all.")] = None,
+    roles: Annotated[
+        list[str] | None, typer.Argument(metavar="[ROLE...]", help="track, watch, store; none: all.")
+    ] = None,
     data: Data = None,
     policy: Policy = None,
     restate: Annotated[

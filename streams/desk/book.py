@@ -112,19 +112,30 @@ class Book:
         self.sheet.put(clock.breach)
         self.sheet.uncount(fact)
         counted = msgspec.structs.replace(fact, **dims, version=0, is_deleted=0)
-        self.sheet.count(counted)
+        self.sheet.add(counted)
         clock.facts = {**(clock.facts or {}), "breached": counted}
 
-    def fact(self, cause: Cause, counter: str, cycle: int, at: int, counts: dict[str, int]) -> FactRow:
-        """Count something under the dimensions as they stood at `at`."""
+    def fact(
+        self, cause: Cause, counter: str, cycle: int, at: int, counts: dict[str, int], known_at: int | None = None
+    ) -> FactRow:
+        """Count something under the dimensions as they stood at `at`; `known_at`: if nobody could know before."""
         dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
         row = FactRow("ticket", self.id, cause[0], cause[1], counter, cycle, at, *dims, agent_id, "", "", counts)
-        self.sheet.count(row)
+        self.sheet.count(row, known_at)
         return row
 
-    def outcome(self, clock: "Clock", slot: str, counter: str, counts: dict[str, int], at: int, cause: Cause) -> None:
+    def outcome(
+        self,
+        clock: "Clock",
+        slot: str,
+        counter: str,
+        counts: dict[str, int],
+        at: int,
+        cause: Cause,
+        known_at: int | None = None,
+    ) -> None:
         """Count a clock's outcome; `slot` ("breached" or "ended") is by what it can be taken back."""
-        fact = self.fact(cause, counter, clock.cycle, at, counts)
+        fact = self.fact(cause, counter, clock.cycle, at, counts, known_at)
         clock.facts = {**(clock.facts or {}), slot: fact}
 
     def take_back(self, clock: "Clock", slot: str) -> None:
@@ -141,7 +152,7 @@ class Book:
         exempted = msgspec.structs.replace(
             fact, counts={**fact.counts, f"{clock.metric}_exempted": 1}, version=0, is_deleted=0
         )
-        self.sheet.count(exempted)
+        self.sheet.add(exempted)
         clock.facts = {**(clock.facts or {}), "breached": exempted}
 
     def raise_warning(self, clock: "Clock", rule: RuleName, at: int) -> None:

@@ -221,7 +221,7 @@ class Clock:
             self.due_at = passed
         book.write(self, "reactivated", at, self.elapsed, cause)
         if passed is not None:
-            self._breach(passed, Passing, book, self.target_ms)
+            self._breach(passed, Passing, book, self.target_ms, known_at=at)
             self.next_at = NEVER
         elif self.breached_at is not None:
             book.raise_warning(self, "sla.breached", at)
@@ -256,12 +256,12 @@ class Clock:
             self.due_at = at
             self._breach(at, cause, book, self.elapsed)
 
-    def _breach(self, at: int, cause: Cause, book: Book, elapsed: int) -> None:
+    def _breach(self, at: int, cause: Cause, book: Book, elapsed: int, known_at: int | None = None) -> None:
         self.breached_at, self.next_at = at, NEVER
         book.signal("breach", at)
         self.breach = book.write(self, "breached", at, elapsed, cause)
         name = f"{self.metric}_breached"
-        book.outcome(self, "breached", name, {name: 1}, at, cause)
+        book.outcome(self, "breached", name, {name: 1}, at, cause, known_at)
         if self.exempted:
             book.exempt(self)
         book.clear(self, "sla.at_risk", at, "breached")

@@ -242,6 +242,8 @@ class Desk:
             key, row = self.panes.dump(minute, version)
             entries.append((_pane_key(minute), row))
             outputs.append(messages.pane(self.partition, version, key, row))
+        tallies, announced = list(self.sheet.tally.rows()), self.notes.announcements()
+        outputs += messages.tallies(self.partition, version, tallies, announced, self.clock)
         outputs += self.customers.outputs(self.partition, version, self.clock)
         for topic in messages.REPORTS:
             outputs.append(messages.progress(topic, ProgressRow(topic, self.partition, self.clock, offsets, version)))

@@ -12,12 +12,13 @@ import msgspec
 from streams.desk.letter import DEAD_LETTERS
 from streams.models.instants import format_instant
 from streams.models.rows import ProgressRow, Row, WarningRow
+from streams.models.watch import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Tallies, TallyRow
 from streams.partition_state import Output
 
 LEDGER, FACTS, ROLLUPS, WARNINGS = "sla-ledger", "facts", "rollups", "risk-warnings"
-CUSTOMER_FACTS = "customer-facts"  # to the later stage `customers`
+CUSTOMER_FACTS, WATCH_ROLLUPS = "customer-facts", "watch-rollups"  # to the later stages `customers` and `watch`
 REPORTS = (LEDGER, FACTS, ROLLUPS, WARNINGS)  # what the desk says its progress on
-OUTPUTS = (*REPORTS, DEAD_LETTERS, CUSTOMER_FACTS)
+OUTPUTS = (*REPORTS, DEAD_LETTERS, CUSTOMER_FACTS, WATCH_ROLLUPS)
 PROGRESS = "deskwatch.progress_rows"
 TOGETHER = 2000  # rows a message
 SOURCE = "/deskwatch/track"
@@ -65,6 +66,21 @@ def batches(
         event = _event(f"{event_id}/{start}", kind, None, {"rows": rows[start : start + TOGETHER]}, source=source)
         made.append(Output(topic, None, event, (), partition))
     return made
+
+
+def tallies(
+    partition: int, version: int, rows: Sequence[TallyRow], announced: Sequence[AnnouncementRow], as_of: int
+) -> list[Output]:
+    """What role watch hears of a checkpoint: what happened, what was announced, how far that goes."""
+    made = []
+    for first in range(0, len(rows), TOGETHER):
+        data = Tallies(partition, version, first, list(rows[first : first + TOGETHER]))
+        event = _event(f"{TALLIES}/{partition}/{version}/{first}", TALLIES, None, data)
+        made.append(Output(WATCH_ROLLUPS, None, event, (), 0))
+    event_id = f"{ANNOUNCEMENTS}/{partition}/{version}"
+    made += batches(WATCH_ROLLUPS, ANNOUNCEMENTS, event_id, announced, partition=0)
+    row = ProgressRow(WATCH_ROLLUPS, partition, as_of, {str(partition): version}, version)
+    return [*made, progress(WATCH_ROLLUPS, row, 0)]
 
 
 def pane(partition: int, version: int, key: bytes, row: bytes) -> Output:

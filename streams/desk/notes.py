@@ -11,6 +11,7 @@ from streams.models.customer_facts import CustomerLink, PolicyChange, Signal
 from streams.models.envelope import Event
 from streams.models.instants import parse_instant
 from streams.models.signals import CustomerLinked, PolicyAnnounced, SentimentScored
+from streams.models.watch import AnnouncementRow
 
 NOTE = b"n"  # first byte of a changelog key
 KINDS = (SentimentScored, CustomerLinked, PolicyAnnounced)
@@ -51,6 +52,11 @@ class Notes:
         self._index(key, event)
         name = key[1:].decode()
         self.fresh += [row for row in (self.links.get(name), self.changes.get(name)) if row is not None]
+
+    def announcements(self) -> list[AnnouncementRow]:
+        """The fresh announcements, for role watch."""
+        changes = [row for row in self.fresh if isinstance(row, PolicyChange)]
+        return [_announcement(row, event_of(self.known[NOTE + row.key.encode()])) for row in changes]
 
     def signals(self, name: str) -> list[Signal]:
         """The negative scores about a ticket, a call, or nobody but a customer."""
@@ -104,6 +110,12 @@ class Notes:
             about = _about(event)
             self.moods[about].pop(key)
             self.touched.add(about)
+
+
+def _announcement(row: PolicyChange, event: Event) -> AnnouncementRow:
+    return AnnouncementRow(
+        event.source, event.id, row.change_id, event.at, row.announced_at, row.effective_at, row.title, row.tags
+    )
 
 
 def _about(event: SentimentScored) -> str:

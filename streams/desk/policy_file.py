@@ -11,7 +11,17 @@ from msgspec import inspect
 
 from streams.desk.calendar import Calendar
 from streams.desk.opening_hours import DaysOff
-from streams.desk.policy_sections import METRICS, CalendarSection, Goal, PolicyFile, Receiver, Rule, Signal, SlaSection
+from streams.desk.policy_sections import (
+    METRICS,
+    RULE_SUBJECTS,
+    CalendarSection,
+    Goal,
+    PolicyFile,
+    Receiver,
+    Rule,
+    Signal,
+    SlaSection,
+)
 from streams.desk.policy_values import ByPriority, Duration, Targets, decode
 
 _T = TypeVar("_T")
@@ -164,6 +174,10 @@ def _faults(tables: PolicyTables) -> Iterator[tuple[str, str]]:
     for i, rule in enumerate(tables.file.rules):
         for key, expected in _rule_faults(rule, tables.file.windows.rolling_ms):
             yield f"rules[{i}].{key}", expected
+        if rule.hours is not None and rule.hours not in tables.calendars:
+            yield f"rules[{i}].hours", _calendar_expected(rule.hours, tables)
+        if any((rule.rule, rule.by) == (other.rule, other.by) for other in tables.file.rules[:i]):
+            yield f"rules[{i}].rule", f"expected each rule once for each subject, found {rule.rule} by {rule.by} again"
     for name, receiver in tables.receivers.items():
         if receiver.hours is not None and receiver.hours not in tables.calendars:
             yield f"receivers.{name}.hours", _calendar_expected(receiver.hours, tables)
@@ -224,8 +238,17 @@ def _number_faults(file: PolicyFile) -> Iterator[tuple[str, str]]:
 
 
 def _rule_faults(rule: Rule, rolling: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+    if rule.rule == "policy.short_notice":
+        return
     if rule.window_ms is not None and rule.window_ms not in rolling:
         yield "window", "expected one of the windows of windows.rolling"
+    subjects = RULE_SUBJECTS.get(rule.rule, ())
+    if len(subjects) > 1 and rule.by not in subjects:
+        yield "by", f"expected one of {', '.join(subjects)}; found {rule.by}"
+    if len(subjects) == 1 and rule.by not in ("all", *subjects):
+        yield "by", f"expected {subjects[0]}, found {rule.by}"
+    if subjects and rule.raise_at is None and rule.clear_at is None:
+        yield "raise_at", "expected a limit, but the key is missing"
     if rule.clear_at is not None and rule.raise_at is None:
         yield "raise_at", "expected a value beside clear_at, but the key is missing"
     elif rule.clear_at is not None and rule.raise_at is not None:

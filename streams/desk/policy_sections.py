@@ -24,6 +24,16 @@ RuleName = Literal[
     "action.overdue", "review.coverage", "ticket.silent", "transfer.loop", "agent.overbreak",
 ]  # fmt: skip
 Subject = Literal["all", "team", "channel", "category", "segment", "queue", "agent", "customer"]
+RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
+    "breach_rate.high": ("all", "team", "channel", "category", "segment"),
+    "csat.low": ("all", "team", "channel", "segment", "agent"),
+    "service_level.low": ("all", "queue", "team", "segment"),
+    "abandon_rate.high": ("all", "queue", "team", "segment"),
+    "severe_complaints.high": ("all", "team", "channel", "category", "segment"),
+    "category.surge": ("category",),
+    "policy.short_notice": ("all",),
+}
+"""The rules that role watch judges, and by what each can be; where there is no choice, `by` need not be given."""
 ServiceLevel = Literal[
     "answered_of_offered", "answered_of_answered", "answered_of_answered_and_abandoned",
     "answered_without_short_abandons", "hits_with_abandons",
@@ -182,7 +192,11 @@ class Goal(Section, frozen=True):
 
 
 class Rule(Section, frozen=True):
-    """[[rules]]: when a window rule raises and clears a warning, or how severe an event rule's warning is."""
+    """[[rules]]: when a window rule raises and clears a warning, or how severe an event rule's warning is.
+
+    `hours`: the calendar in whose open time warnings are raised. `cooldown`: how long after a warning was raised, or
+    cleared, it is not cleared, or raised again. `window` of policy.short_notice: the shortest notice that is none.
+    """
 
     rule: RuleName
     by: Subject = "all"
@@ -192,6 +206,7 @@ class Rule(Section, frozen=True):
     min_n: Annotated[int, Meta(ge=0)] = 20
     severity: Severity = "warning"
     cooldown_ms: Milliseconds = Milliseconds(1_800_000)
+    hours: str | None = None
 
 
 class Signal(Section, frozen=True):

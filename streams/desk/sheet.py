@@ -6,20 +6,25 @@ corrected rows, and rows that are withdrawn.
 """
 
 from streams.desk.panes import Panes
+from streams.desk.tally import Tally
 from streams.models.rows import FactRow, Identity, Row, WarningRow
 
 
 class Sheet:
-    """Rows written since the last checkpoint, the last one of each identity. `panes` are kept in step with facts."""
+    """Rows written since the last checkpoint, the last one of each identity. `panes` are kept in step with facts.
+
+    `tally` counts what happened, for the rules: see its module.
+    """
 
     def __init__(self, panes: Panes | None = None) -> None:
         self.rows: dict[Identity, Row] = {}
-        self.panes = panes
+        self.panes, self.tally = panes, Tally()
         self.urgent = False  # a warning waits
 
     def clear(self) -> None:
         """Start afresh: what was written is in a checkpoint."""
         self.rows, self.urgent = {}, False
+        self.tally = Tally()
 
     def put(self, row: Row) -> None:
         """Write a row, in place of an earlier one of the same identity."""
@@ -30,8 +35,13 @@ class Sheet:
         row.is_deleted = 1  # type: ignore[attr-defined]
         self.rows[row.identity()] = row
 
-    def count(self, fact: FactRow) -> None:
-        """Write a fact and add it to its panes."""
+    def count(self, fact: FactRow, known_at: int | None = None) -> None:
+        """Something happened: write a fact, add it to its panes and to the tally (`known_at`: if only then known)."""
+        self.tally.count(fact, fact.at if known_at is None else known_at)
+        self.add(fact)
+
+    def add(self, fact: FactRow) -> None:
+        """Write a fact and add it to its panes: of what happened before, or differently."""
         self.rows[fact.identity()] = fact
         if self.panes is not None:
             self.panes.add(fact, 1)
@@ -64,7 +74,7 @@ def amend(sheet: Sheet, before: dict[Identity, Row], after: dict[Identity, Row])
             continue
         changed = True
         if isinstance(row, FactRow):
-            sheet.count(row)
+            sheet.add(row)
         else:
             sheet.put(row)
             sheet.urgent |= isinstance(row, WarningRow)

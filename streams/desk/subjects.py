@@ -31,7 +31,6 @@ from streams.desk.surveys import Surveys
 from streams.desk.ticket import Ticket
 from streams.models.envelope import Event
 from streams.models.instants import DAY
-from streams.models.rows import Identity, Row
 
 RELEASED = b"r"  # first byte of the changelog key that remembers a released subject
 Count = Callable[[str, int, str, int], None]  # topic, instant, what, number
@@ -139,18 +138,22 @@ class Subjects:
     def _refold(self, subject: Subject, change: Callable[[], object]) -> None:
         """Fold the subject without and with a change of its events, and write the difference."""
         policies = self._policies(subject)
-        before = self._fold(subject, policies)[1] if subject.raws else {}
+        before = self._fold(subject, policies)[1] if subject.raws else Sheet()
         change()
         subject.state, after = self._fold(subject, policies)
-        amend(self.sheet, before, after)
+        self._amend(before, after)
         self._adopt(subject)
         self.touched.add(subject)
 
-    def _fold(self, subject: Subject, policies: Policies) -> tuple[State, dict[Identity, Row]]:
+    def _amend(self, before: Sheet, after: Sheet) -> bool:
+        self.sheet.tally.amend(before.tally, after.tally)
+        return amend(self.sheet, before.standing(), after.standing())
+
+    def _fold(self, subject: Subject, policies: Policies) -> tuple[State, Sheet]:
         sheet = Sheet()
         events = [event_of(raw) for raw in subject.raws]
         state = fold(subject.kind, subject.id, events, policies, self._clock(subject), sheet)
-        return state, sheet.standing()
+        return state, sheet
 
     def _clock(self, subject: Subject) -> int:
         """The instant up to which time has passed for a subject."""
@@ -234,7 +237,7 @@ class Subjects:
         for n in range(len(subject.raws)):
             self.entries[subject.key(n)] = None
         del self.held[subject.kind, subject.id]
-        self.surveys.rows.pop(subject.id, None)
+        self.surveys.forget(subject.id)
         subject.queued_at = None
 
     def _was_released(self, kind: str, subject_id: str) -> bool:
@@ -262,7 +265,7 @@ class Subjects:
             if subject is not None and subject.kind != SURVEY:
                 before = self._fold(subject, self.former)[1]
                 subject.state, after = self._fold(subject, self.policies)
-                if amend(self.sheet, before, after) or _has_customer(subject):  # how long is silence now?
+                if self._amend(before, after) or _has_customer(subject):  # how long is silence now?
                     self.touched.add(subject)
                 self._adopt(subject)
             self.changed = name

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from streams.desk.policy import Policies
+from streams.desk.tally import Tally
 from streams.models.envelope import Event
 from streams.models.rows import FactRow, Identity, Row, SurveyRow
 from streams.models.surveys import Responded, SurveyOffered, SurveyResponded
@@ -31,8 +32,8 @@ class About(NamedTuple):
 
 def survey_rows(
     subject: str, events: Sequence[Event], about: Callable[[int], About | None], policies: Policies
-) -> dict[Identity, Row]:
-    """All rows of the surveys about one subject.
+) -> tuple[dict[Identity, Row], Tally]:
+    """All rows of the surveys about one subject, and the tally of its answers: each counts, also one given anew.
 
     `events`: its survey events in order; `about(at)`: the ticket or call it names, as it stood at `at`, None if it was
     released by then: a survey of that time changes nothing.
@@ -40,6 +41,7 @@ def survey_rows(
     offers: dict[str, SurveyOffered] = {}
     responses: dict[tuple[str, str], SurveyResponded] = {}
     told: dict[int, About] = {}
+    tally = Tally()
     for event in events:
         stood = about(event.at)
         if stood is None:
@@ -49,6 +51,7 @@ def survey_rows(
             offers[event.data.survey_id] = event
         elif isinstance(event, SurveyResponded):
             responses[event.data.survey_id, event.data.metric] = event
+            tally.count_answer(_answer(subject, event, stood, policies))
     rows: list[Row] = []
     for offer in offers.values():
         stood = told[offer.at]
@@ -56,17 +59,10 @@ def survey_rows(
         if not any(survey_id == offer.data.survey_id for survey_id, _ in responses):
             rows.append(_standing(subject, offer, None, stood))
     for response in responses.values():
-        data, stood = response.data, told[response.at]
-        stood = About(
-            data.team or stood.team,
-            data.channel or stood.channel,
-            data.segment or stood.segment,
-            data.agent_id or stood.agent_id,
-            stood.category,
-        )
-        rows.append(_fact(subject, response, data.metric, stood, counts(data, policies, response.at)))
-        rows.append(_standing(subject, offers.get(data.survey_id), response, stood))
-    return {row.identity(): row for row in rows}
+        stood = _named(response.data, told[response.at])
+        rows.append(_answer(subject, response, told[response.at], policies))
+        rows.append(_standing(subject, offers.get(response.data.survey_id), response, stood))
+    return {row.identity(): row for row in rows}, tally
 
 
 def normalised(score: float, data: Responded) -> int:
@@ -100,6 +96,22 @@ def _parts(data: Responded) -> dict[str, int]:
         return {}
     given = {name: getattr(data.dimensions, name) for name in DIMENSIONS}
     return {name: normalised(score, data) for name, score in given.items() if score is not None}
+
+
+def _named(data: Responded, stood: About) -> About:
+    """Whom an answer is about: as it says itself, else as the ticket or call stood."""
+    return About(
+        data.team or stood.team,
+        data.channel or stood.channel,
+        data.segment or stood.segment,
+        data.agent_id or stood.agent_id,
+        stood.category,
+    )
+
+
+def _answer(subject: str, response: SurveyResponded, stood: About, policies: Policies) -> FactRow:
+    data = response.data
+    return _fact(subject, response, data.metric, _named(data, stood), counts(data, policies, response.at))
 
 
 def _fact(subject: str, event: Event, metric: str, stood: About, found: dict[str, int]) -> FactRow:

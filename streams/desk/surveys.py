@@ -12,6 +12,7 @@ from streams.desk.quality import review_rows
 from streams.desk.sheet import Sheet, amend
 from streams.desk.subject import SURVEY, Subject, stood_at
 from streams.desk.survey import About, survey_rows
+from streams.desk.tally import Tally
 from streams.desk.ticket import Ticket
 from streams.models.rows import Identity, Row
 
@@ -24,6 +25,7 @@ class Surveys:
     def __init__(self, held: dict[tuple[str, str], Subject], sheet: Sheet) -> None:
         self.held, self.sheet = held, sheet
         self.rows: dict[str, dict[Identity, Row]] = {}
+        self.tallies: dict[str, Tally] = {}
 
     def about(self, subject: Subject) -> Subject | None:
         """The surveys about a ticket or call, if there are any."""
@@ -39,8 +41,10 @@ class Surveys:
         before = self.rows.get(surveys.id, {})
         for row in before.values():
             row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
+        counted = self.tallies.get(surveys.id, Tally())
         self.restore(surveys, policies)
         amend(self.sheet, before, self.rows[surveys.id])
+        self.sheet.tally.amend(counted, self.tallies[surveys.id])
 
     def restore(self, surveys: Subject, policies: PoliciesOf) -> None:
         """Make their rows anew; they were written before."""
@@ -50,9 +54,13 @@ class Surveys:
         def about(at: int) -> About | None:
             return _about(named, at, policies)
 
-        self.rows[surveys.id] = survey_rows(subject, events, about, policies(surveys)) | review_rows(
-            subject, events, about
-        )
+        rows, self.tallies[surveys.id] = survey_rows(subject, events, about, policies(surveys))
+        self.rows[surveys.id] = rows | review_rows(subject, events, about)
+
+    def forget(self, surveys_id: str) -> None:
+        """They are held no longer."""
+        self.rows.pop(surveys_id, None)
+        self.tallies.pop(surveys_id, None)
 
 
 def _about(named: Subject | None, at: int, policies: PoliciesOf) -> About | None:

@@ -29,6 +29,7 @@ class Ticket(TicketSignals):
 
     __slots__ = (
         "closed_at",
+        "complained",
         "ended_at",
         "first_replied_at",
         "reassignments",
@@ -50,6 +51,7 @@ class Ticket(TicketSignals):
         self.closed_at: int | None = None
         self.ended_at: int | None = None  # solved, closed or merged, and not reopened since
         self.updated_at = self.stage_since = 0
+        self.complained = False  # it was a severe complaint, once
         self.replies = self.reassignments = self.reopenings = 0
 
     # Events
@@ -83,13 +85,23 @@ class Ticket(TicketSignals):
         self.severity, self.url, self.parent_id = data.severity or "", data.url or "", data.parent_id or ""
         self.tags = tags_of(data.tags)
         policy = self.policies.at(at)
-        self.fact(cause, "created", 0, at, {"created": 1})
+        counts = {"created": 1}
+        if self._complains_severely():
+            counts["severe_complaints"] = 1
+        self.fact(cause, "created", 0, at, counts)
         self.know(data.customer_id, at)
         self.mark(at)
         self.speak(at)
         self._start(FIRST, 1, policy, at, cause)
         self._start(RESOLUTION, 1, policy, at, cause)
         self.await_update(at)
+
+    def _complains_severely(self) -> bool:
+        """Whether this is a severe complaint, and was none before: it counts when it becomes one."""
+        if self.complained or self.dims[3] != "complaint" or self.severity not in ("major", "critical"):
+            return False
+        self.complained = True
+        return True
 
     def assign(self, data: events.Assigned, at: int, cause: Cause) -> None:
         """Team or agent change; a change from one to another is a transfer, a reassignment."""
@@ -127,6 +139,8 @@ class Ticket(TicketSignals):
             data.product or product,
         )
         self._change(dims, at, cause)
+        if self.created_at is not None and self._complains_severely():
+            self.fact(cause, "severe_complaints", 0, at, {"severe_complaints": 1})
         self.mark(at)
 
     def reply(self, data: events.Replied, at: int, cause: Cause) -> None:

@@ -38,7 +38,7 @@ class TicketSignals(TicketClocks):
         if fact is not None and "fcr_unknown" in fact.counts:
             self.sheet.uncount(fact)
             self.solved_fact = _without_unknown(fact)
-            self.sheet.count(self.solved_fact)
+            self.sheet.add(self.solved_fact)
 
     def mark(self, at: int) -> None:
         """Properties were set: give the signals that they are, each once."""

@@ -17,7 +17,7 @@ from streams.desk.customer_facts import Homes
 from streams.desk.customers import Customers
 from streams.desk.desk import Desk
 from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import CUSTOMER_FACTS
+from streams.desk.messages import CUSTOMER_FACTS, REPORTS
 from streams.desk.policy import Policies
 from streams.logfile import partition_of
 from streams.models.codec import INPUTS, topic_of
@@ -124,6 +124,7 @@ class Pipeline:
             assert output.topic != DEAD_LETTERS, output
             if output.topic == CUSTOMER_FACTS:
                 self.topic[n if output.partition is None else output.partition].append(output.value)
+            if output.topic not in REPORTS:  # of another stage
                 continue
             for row in rows_in(output.value):
                 stands = self.rows.get(row.identity())

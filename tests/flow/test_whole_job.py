@@ -36,6 +36,8 @@ UNKNOWN = b'{"specversion":"1.0","id":"y","source":"t","type":"ticket.sneezed","
 
 def test_the_views_are_what_the_log_says(days: Path, tmp_path: Path) -> None:
     check(whole_job(tmp_path / "d", days), days, "--data", tmp_path / "d")
+    judged = "SELECT uniqExact(rule) AS rules FROM risk_warnings WHERE dimension IN ('all', 'queue', 'category')"
+    assert msgspec.json.decode(deskwatch("sql", "--data", tmp_path / "d", judged, "--json"))["rules"] >= 4
 
 
 def test_doubled_shuffled_on_other_partitions_by_two_workers(days: Path, tmp_path: Path) -> None:

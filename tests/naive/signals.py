@@ -66,7 +66,8 @@ def promises(events: Iterable[Event], family: str, desk: Desk, as_of: int) -> tu
                 said = [event.data[name] for event in timeline if name in event.data]
                 row[name] = int(any(said)) if said else None
         rows.append(row)
-    return rows, warnings
+    # Raised again at the very instant: the same warning, which then stands as it was raised last.
+    return rows, list({(row["subject"], row["raised_at"]): row for row in warnings}.values())
 
 
 def agents(events: Iterable[Event], desk: Desk, as_of: int) -> tuple[list[Row], list[Row]]:

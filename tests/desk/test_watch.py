@@ -1,0 +1,303 @@
+"""The stage watch: the same warnings for any number of partitions, any order, through checkpoints and restores."""
+
+from random import Random
+from typing import Any
+from zlib import crc32
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.desk.desk import Desk
+from streams.desk.messages import WATCH_ROLLUPS
+from streams.desk.policy import Policies, parse
+from streams.desk.watch import Watch
+from streams.models.codec import INPUTS, decode, topic_of
+from streams.models.envelope import Event
+from streams.models.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
+from streams.models.rows import WarningRow
+from streams.partition_state import Output
+from tests.desk.compare import record
+from tests.desk.logs import MONDAY, lines, logs
+from tests.desk.test_laws import versions
+
+RULES = """
+version = "v"
+timezone = "UTC"
+[calendars.always]
+hours = "24x7"
+[[sla]]
+name = "all"
+calendar = "always"
+first_response = "20m"
+resolution = "1h"
+[windows]
+rolling = ["10m", "30m", "1h"]
+lateness = "24h"
+[[rules]]
+rule = "breach_rate.high"
+by = "team"
+window = "1h"
+raise_at = 0.2
+clear_at = 0.1
+min_n = 1
+cooldown = "10m"
+[[rules]]
+rule = "abandon_rate.high"
+by = "queue"
+window = "10m"
+raise_at = 0.1
+clear_at = 0.05
+min_n = 1
+cooldown = "0s"
+[[rules]]
+rule = "csat.low"
+by = "all"
+window = "30m"
+raise_at = 0.9
+clear_at = 0.95
+min_n = 1
+cooldown = "5m"
+[[rules]]
+rule = "category.surge"
+window = "30m"
+raise_at = 4.0
+clear_at = 2.0
+min_n = 3
+[[rules]]
+rule = "policy.short_notice"
+"""
+
+
+class Pipeline:
+    """Desks and the stage, in one process; messages of the desks may wait, and come twice."""
+
+    def __init__(self, partitions: int, policies: Policies) -> None:
+        self.policies, self.version = policies, 0
+        self.desks = [Desk(partition, policies, wall=False) for partition in range(partitions)]
+        self.watch = Watch(partitions, policies)
+        self.changelog: dict[bytes, bytes] = {}
+        self.standing: dict[str, WarningRow] = {}
+        self.sent: list[Output] = []
+
+    def feed(self, event: Event, raw: bytes) -> None:
+        """Fold an event where it belongs."""
+        topic, key = topic_of(event), event.key()
+        for desk in self.desks if key is None else [self.desks[crc32(key.encode()) % len(self.desks)]]:
+            desk.feed(topic, [record(raw, topic)], 0)
+
+    def advance(self, to: int) -> None:
+        """Let time pass at the desks."""
+        for desk in self.desks:
+            for topic in INPUTS:
+                desk.watermarks.advance(topic, to)
+            desk.advance(None)
+            while desk.clock < to:
+                self.checkpoint(desk)
+                desk.advance(None)
+
+    def checkpoint(self, desk: Desk) -> None:
+        """Cut a desk, and bring its messages to the stage."""
+        self.version += 1
+        made = [output for output in desk.cut(self.version, {}).outputs if output.topic == WATCH_ROLLUPS]
+        assert all(output.partition == 0 for output in made)
+        self.sent += made
+        self.bring(made)
+
+    def bring(self, made: list[Output]) -> None:
+        """Messages come to the stage; it judges, and cuts."""
+        self.watch.feed(WATCH_ROLLUPS, [record(output.value, WATCH_ROLLUPS) for output in made], 0)
+        self.watch.advance(None)
+        self.version += 1
+        for row in list(self.watch.sheet.rows.values()):
+            assert isinstance(row, WarningRow)
+            if row.is_deleted:
+                self.standing.pop(row.warning_id, None)
+            else:
+                self.standing[row.warning_id] = msgspec.structs.replace(row, version=0)
+        for key, value in self.watch.cut(self.version, {}).entries:
+            if value is None:
+                self.changelog.pop(key, None)
+            else:
+                self.changelog[key] = value
+
+    def restore(self) -> None:
+        """A successor takes the stage over."""
+        self.watch = Watch(len(self.desks), self.policies)
+        for key, value in self.changelog.items():
+            self.watch.load(key, value)
+        self.watch.restored()
+
+    def finish(self, as_of: int) -> dict[str, WarningRow]:
+        """All comes to its end."""
+        self.advance(as_of)
+        for desk in self.desks:
+            self.checkpoint(desk)
+        return self.standing
+
+
+def event(kind_: str, at: int, n: int, **data: Any) -> dict[str, Any]:
+    head = {"specversion": "1.0", "id": f"x{n}", "source": "test", "type": kind_, "time": format_instant(at)}
+    return {**head, "data": data}
+
+
+def judged(log: list[dict[str, Any]], as_of: int, text: str = RULES) -> list[WarningRow]:
+    """The warnings of a log, folded in order."""
+    pipeline = Pipeline(1, versions([text]))
+    for raw in lines(log):
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+    return sorted(pipeline.finish(as_of).values(), key=lambda row: (row.raised_at, row.subject))
+
+
+@st.composite
+def busier_logs(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """A random log, with calls given up, answers to surveys, contacts and an announcement among it."""
+    log = draw(logs())
+    n = 0
+    for minute in draw(st.lists(st.integers(0, 300), max_size=25)):
+        n, at = n + 1, MONDAY + minute * MINUTE
+        kind = draw(st.integers(0, 3))
+        if kind == 0:
+            log.append(event("call.offered", at, n, call_id=f"k{n}", queue="q", category="bill"))
+            log.append(event("call.abandoned", at + 5000, n + 1000, call_id=f"k{n}", wait_s=5))
+        elif kind == 1:
+            log.append(event("ticket.created", at, n, ticket_id=f"k{n}", team="A", category="bill"))
+        elif kind == 2:
+            answer = {"metric": "csat", "score": draw(st.integers(1, 5)), "scale_min": 1, "scale_max": 5}
+            log.append(event("survey.responded", at, n, survey_id=f"k{minute % 3}", **answer))
+        else:
+            notice = {"announced_at": format_instant(at), "effective_at": format_instant(at + HOUR)}
+            log.append(event("policy.announced", at, n, change_id=f"p{minute % 2}", title="fees", **notice))
+    return sorted(log, key=lambda event: str(event["time"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(busier_logs(), st.randoms(use_true_random=False), st.integers(1, 4), st.integers(1, 9))
+def test_partitions_order_checkpoints_repetition_and_restores_change_nothing(
+    log: list[dict[str, Any]], random: Random, partitions: int, every: int
+) -> None:
+    as_of = MONDAY + 14 * HOUR
+    in_order = {row.warning_id: row for row in judged(log, as_of)}
+    pipeline = Pipeline(partitions, versions([RULES]))
+    shuffled = lines(log)
+    random.shuffle(shuffled)
+    for n, raw in enumerate(shuffled):
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+        if random.random() < 0.2:  # the clock runs ahead of what is still to come
+            pipeline.advance(min(found.at, as_of))
+        if n % every == 0:
+            pipeline.checkpoint(random.choice(pipeline.desks))
+            if random.random() < 0.3:
+                pipeline.bring(random.sample(pipeline.sent, min(3, len(pipeline.sent))))  # a zombie's
+            if random.random() < 0.3:
+                pipeline.restore()
+    assert pipeline.finish(as_of) == in_order
+
+
+def test_a_warning_says_who_how_bad_and_what_would_clear_it() -> None:
+    """Six of six callers give up within a minute."""
+    log = []
+    for n in range(6):
+        log.append(event("call.offered", MONDAY + n * 5000, n, call_id=f"c{n}", queue="q1"))
+        log.append(event("call.abandoned", MONDAY + n * 5000 + 4000, n + 100, call_id=f"c{n}", wait_s=4))
+    (row,) = judged(log, MONDAY + 5 * MINUTE)
+    assert (row.rule, row.subject, row.dimension, row.value) == ("abandon_rate.high", "queue/q1", "queue", "q1")
+    assert (row.state, row.raised_at, row.policy_version) == ("raised", MONDAY + MINUTE, "v")
+    assert row.measures["lower"] == pytest.approx(0.6097, abs=1e-4)
+    assert {name: row.measures[name] for name in ("value", "n", "raise_at", "clear_at", "window_s")} == {
+        "value": 1, "n": 6, "raise_at": 0.1, "clear_at": 0.05, "window_s": 600,
+    }  # fmt: skip
+
+
+def test_what_a_reopening_takes_back_has_happened_all_the_same() -> None:
+    """
+    first_response 20 m, resolution 1 h; solved after 30 m: one breached, one met; reopened ten minutes later
+    """
+    log = [
+        event("ticket.created", MONDAY, 1, ticket_id="t", team="A"),
+        event("ticket.status_changed", MONDAY + 30 * MINUTE, 2, ticket_id="t", status="solved"),
+        event("ticket.status_changed", MONDAY + 40 * MINUTE, 3, ticket_id="t", status="open"),
+    ]
+    met_and_breached = [row for row in judged(log, MONDAY + 45 * MINUTE) if row.rule == "breach_rate.high"]
+    assert [(row.raised_at - MONDAY) // MINUTE for row in met_and_breached] == [21]
+    assert met_and_breached[0].cleared_at == MONDAY + 31 * MINUTE  # 1 of 2: lower bound 0.095
+
+
+def surge(at: int, n: int = 40) -> list[dict[str, Any]]:
+    found = [event("ticket.created", MONDAY + minute * HOUR, minute, ticket_id=f"u{minute}") for minute in range(96)]
+    times = [(i, at + i * 30_000) for i in range(n)]
+    return found + [event("ticket.created", at, 1000 + i, ticket_id=f"s{i}", category="fees") for i, at in times]
+
+
+@pytest.mark.parametrize(
+    ("tags", "effective", "announced", "cause"),
+    [
+        (["Fees"], 0, -DAY, "p7: New fees"),
+        ([], 0, -DAY, "p7: New fees"),
+        (["shipping"], 0, -DAY, ""),
+        ([], -8 * DAY, -9 * DAY, ""),  # too long in force
+        ([], DAY, -DAY, ""),  # not yet
+        ([], 0, DAY, ""),  # nobody knew
+    ],
+)
+def test_a_surge_names_a_policy_change_in_force(tags: list[str], effective: int, announced: int, cause: str) -> None:
+    at = MONDAY + 4 * DAY + HOUR
+    notice = {"announced_at": format_instant(at + announced), "effective_at": format_instant(at + effective)}
+    change = event("policy.announced", at + announced, 9999, change_id="p7", title="New fees", tags=tags, **notice)
+    found = [row for row in judged([*surge(at), change], at + DAY) if row.rule == "category.surge"]
+    assert [(row.subject, row.cause) for row in found] == [("category/fees", cause)]
+    assert found[0].raised_at <= at + 5 * MINUTE
+
+
+@pytest.mark.parametrize(("hours", "warned"), [(71, True), (72, False), (100, False), (-5, True)])
+def test_a_policy_change_at_short_notice(hours: int, warned: bool) -> None:
+    effective_at = MONDAY + hours * HOUR
+    notice = {"announced_at": format_instant(MONDAY), "effective_at": format_instant(effective_at)}
+    log = [event("policy.announced", MONDAY, 1, change_id="p", title="Fees", **notice)]
+    found = judged(log, MONDAY + 10 * DAY)
+    assert [(row.rule, row.subject, row.raised_at) for row in found] == (
+        [("policy.short_notice", "policy/p", MONDAY)] if warned else []
+    )
+    if warned:
+        assert (found[0].state, found[0].cleared_at) == ("cleared", max(MONDAY, effective_at))
+
+
+def test_announced_anew_with_more_notice_clears_the_warning() -> None:
+    first = {"announced_at": format_instant(MONDAY), "effective_at": format_instant(MONDAY + DAY)}
+    again = {"announced_at": format_instant(MONDAY + HOUR), "effective_at": format_instant(MONDAY + 9 * DAY)}
+    log = [event("policy.announced", parse_instant(each["announced_at"]), n, change_id="p", **each)
+           for n, each in enumerate((first, again))]  # fmt: skip
+    (row,) = judged(log, MONDAY + 2 * DAY)
+    assert (row.cleared_at, row.cleared_by) == (MONDAY + HOUR, "announced anew")
+
+
+def test_a_severe_complaint_counts_once_when_it_becomes_one() -> None:
+    text = RULES + '[[rules]]\nrule = "severe_complaints.high"\nwindow = "1h"\nraise_at = 0.1\nmin_n = 5\n'
+    log = [event("ticket.created", MONDAY + n * 1000, n, ticket_id=f"t{n}", kind="complaint") for n in range(10)]
+    for n in range(6):
+        at = MONDAY + 3 * MINUTE + n * 1000
+        log.append(event("ticket.updated", at, n + 50, ticket_id=f"t{n}", severity="major"))
+        log.append(event("ticket.updated", at + 100, n + 90, ticket_id=f"t{n}", severity="critical"))
+    found = [row for row in judged(log, MONDAY + 5 * MINUTE, text) if row.rule == "severe_complaints.high"]
+    assert [(row.raised_at - MONDAY) // MINUTE for row in found] == [4]
+    assert found[0].measures["value"] == 0.6
+
+
+def test_memory_is_bounded_by_the_windows_and_the_lateness() -> None:
+    pipeline = Pipeline(1, Policies([parse(RULES, "policy")]))
+    for day in range(40):
+        for n in range(10):
+            at, names = MONDAY + day * DAY + n * MINUTE, {"team": "A", "category": f"c{day}"}
+            (raw,) = lines([event("ticket.created", at, day * 100 + n, ticket_id=f"t{day}-{n}", **names)])
+            found = decode(raw)
+            assert isinstance(found, Event)
+            pipeline.feed(found, raw)
+        pipeline.finish(MONDAY + (day + 1) * DAY)
+    assert len(pipeline.watch.minutes) <= 60  # of three days
+    assert len(pipeline.watch.usual.days) <= 32
+    assert len(pipeline.changelog) < 120
