@@ -20,9 +20,11 @@ from streams.desk.policy_sections import (
     Escalation,
     Goal,
     Metric,
+    Pool,
     Receiver,
     Reopen,
     RiskIndex,
+    Rota,
     Rule,
     Scorecard,
     SlaSection,
@@ -72,6 +74,8 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     risk_index: RiskIndex
     escalation: tuple[Escalation, ...]
     receivers: dict[str, Receiver]
+    rotas: dict[str, Rota]
+    experts: dict[str, Pool]
     scorecard: Scorecard
     digest: str
     """SHA-256 (hex) of the file's text."""
@@ -159,6 +163,8 @@ def parse(text: str, name: str) -> Policy:
         risk_index=file.risk_index,
         escalation=file.escalation,
         receivers=tables.receivers,
+        rotas=tables.rotas,
+        experts=tables.experts,
         scorecard=file.scorecard,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         table=SlaTable(file.version, file.sla, tables.calendars),
