@@ -39,6 +39,11 @@ class Settings:
     replication: int = 1
     metrics_port: int = 0
     metrics_host: str = "127.0.0.1"
+    notify: bool = False
+    board_url: str = ""
+    api_port: int = 0
+    api_host: str = "127.0.0.1"
+    api_token: str = field(default="", repr=False)
     receivers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -90,6 +95,17 @@ def _name(text: str) -> str:
     return text
 
 
+def _yes_or_no(text: str) -> bool:
+    return _one_of("yes", "no")(text) == "yes"
+
+
+def _board(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.username or url.password:
+        raise ValueError
+    return text
+
+
 def _host(text: str) -> str:
     if not text or set(text) & set("/@ \t"):
         raise ValueError
@@ -115,6 +131,11 @@ OPTIONS: dict[str, Option] = {
     "replication": Option(_between(1, 9), "a replication factor for new topics, from 1 to 9"),
     "metrics_port": Option(_between(0, 65535), "a port for the metrics page (0: none)"),
     "metrics_host": Option(_host, "an address to serve the metrics page at (127.0.0.1: this machine only)"),
+    "notify": Option(_yes_or_no, "yes or no: whether warnings of a replay are sent to receivers, too"),
+    "board_url": Option(_board, "the URL http(s)://… of the board, to link to in messages"),
+    "api_port": Option(_between(0, 65535), "a port for the API of role escalate (0: none)"),
+    "api_host": Option(_host, "an address to serve the API at (127.0.0.1: this machine only)"),
+    "api_token": Option(str, "a token that the API asks for", secret=True),
 }
 
 

@@ -46,14 +46,14 @@ def gaps(rota: Rota) -> Iterator[str]:
     for begins, ends, _to in _covered(rota):
         for minute in range(begins, ends):
             held[minute % WEEK_MINUTES] = True
-    begins = None
+    since: int | None = None
     for minute in range(WEEK_MINUTES + 1):
         free = minute < WEEK_MINUTES and not held[minute]
-        if free and begins is None:
-            begins = minute
-        elif not free and begins is not None:
-            yield f"{_named(begins)} - {_named(minute)}"
-            begins = None
+        if free and since is None:
+            since = minute
+        elif not free and since is not None:
+            yield f"{_named(since)} - {_named(minute)}"
+            since = None
 
 
 def _named(minute: int) -> str:
