@@ -110,9 +110,7 @@ def _overheard() -> Iterator[list[str]]:
         _apprise_log.removeHandler(listener)
 
 
-def addresses(
-    policies: Policies, known: Mapping[str, str], environ: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def addresses(policies: Policies, known: Mapping[str, str], environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the addresses of the policies' receivers that are set, by the variable that the policy names.
 
     `known` are those that the settings hold (`DESKWATCH_…_URL`); a variable of another name is looked up in the

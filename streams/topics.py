@@ -6,11 +6,13 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.changelog import TOPIC_CONFIG
+from streams.desk.escalation import ACTIONS, ESCALATIONS
 from streams.desk.messages import CUSTOMER_FACTS, DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.models.codec import INPUTS
 from streams.settings import Settings
 
 CHANGELOG, CUSTOMERS_CHANGELOG = "deskwatch-track-desk-changelog", "deskwatch-track-customers-changelog"
+ESCALATE_CHANGELOG = "deskwatch-escalate-chains-changelog"
 LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
 WEEK, YEAR = str(7 * 86_400_000), str(365 * 86_400_000)
 
@@ -20,10 +22,13 @@ CONFIGS: dict[str, dict[str, str]] = {
     FACTS: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE},
     ROLLUPS: {"cleanup.policy": "compact", "max.message.bytes": LARGEST_MESSAGE},
     WARNINGS: {"retention.ms": YEAR},
+    ACTIONS: {"retention.ms": YEAR},
+    ESCALATIONS: {"retention.ms": YEAR},
     DEAD_LETTERS: {"retention.ms": YEAR, "max.message.bytes": LARGEST_MESSAGE},
     CUSTOMER_FACTS: {"retention.ms": WEEK, "max.message.bytes": LARGEST_MESSAGE},
     CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
     CUSTOMERS_CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
+    ESCALATE_CHANGELOG: {"cleanup.policy": "compact", **TOPIC_CONFIG},
 }
 SINGLE: frozenset[str] = frozenset()
 """Those of CONFIGS that have one partition, whatever `DESKWATCH_PARTITIONS` says."""

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import msgspec
 
 from sinks.clickhouse.events import DeadLetterRow, EventRow
+from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.rows import ROWS, ProgressRow, Row, WarningRow
 
-_KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow)
+_KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow)
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.__struct_fields__ for kind in _KINDS},
@@ -25,7 +26,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """By table, the columns that a row's fields go to, in their order."""
 
 _ARRAYS = {f"deskwatch.{kind.table}": kind.table for kind in _KINDS}
-_WARNING = "warning."
+# Kinds of rows that travel alone, as an object; by the type of the event, or what it begins with.
+_ALONE: dict[str, type[Row]] = {
+    **dict.fromkeys(("warning.raised", "warning.changed", "warning.cleared", "warning.withdrawn"), WarningRow),
+    **dict.fromkeys(
+        ("warning.acknowledged", "warning.escalated", "warning.snoozed", "warning.disagreed"), WarningStepRow
+    ),
+}
+_ESCALATION = "escalation."
 
 
 class TableRows(NamedTuple):
@@ -65,8 +73,9 @@ def rows_of(value: bytes | None) -> TableRows:
         if table is not None:
             rows = _rows(envelope.data).rows
             return TableRows(table, len(rows), b"\n".join(rows))
-        if envelope.type.startswith(_WARNING):
-            return TableRows(WarningRow.table, 1, _array(WarningRow.__struct_fields__, _fields(envelope.data)))
+        kind = EscalationRow if envelope.type.startswith(_ESCALATION) else _ALONE.get(envelope.type)
+        if kind is not None:
+            return TableRows(kind.table, 1, _array(kind.__struct_fields__, _fields(envelope.data)))
     except (msgspec.DecodeError, ValueError) as error:
         raise UnknownMessage(f"the message is no CloudEvent with rows: {error}") from None
     raise UnknownMessage(f"no table is known for the type {envelope.type[:100]!r}")

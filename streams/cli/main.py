@@ -13,6 +13,7 @@ from streams.cli.run import run
 from streams.cli.simulate import simulate
 from streams.cli.sql import sql
 from streams.cli.verify import verify
+from streams.cli.warnings import warnings
 
 app = typer.Typer(
     name="deskwatch",
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, replay, recompute, verify, simulate, sql, migrate, bench, doctor):
+for command in (demo, run, replay, recompute, verify, simulate, sql, migrate, bench, doctor, warnings):
     app.command()(command)
 app.add_typer(policy, name="policy")
 

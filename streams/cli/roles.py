@@ -27,8 +27,8 @@ def prepare(stack: Stack, settings: Settings) -> tuple[Settings, Client]:
 
 
 def start_roles(stack: Stack, settings: Settings, clock: str, workers: int = 1) -> None:
-    """Start store and `workers` track workers, each with a metrics page of its own."""
-    names = ["store", "track", *(f"track-{n}" for n in range(2, workers + 1))]
+    """Start store, escalate and `workers` track workers, each with a metrics page of its own."""
+    names = ["store", "escalate", "track", *(f"track-{n}" for n in range(2, workers + 1))]
     for name in names:
         port = free_port()
         env = {
@@ -39,5 +39,10 @@ def start_roles(stack: Stack, settings: Settings, clock: str, workers: int = 1) 
         }
         if settings.policy is not None:
             env["DESKWATCH_POLICY"] = str(settings.policy)
+        if settings.notify:
+            env["DESKWATCH_NOTIFY"] = "yes"
+        if name == "escalate":
+            env["DESKWATCH_API_PORT"] = str(settings.api_port or free_port())
+            stack.announce("api", f"http://{settings.api_host}:{env['DESKWATCH_API_PORT']}")
         stack.start(name, argv_of(name.partition("-")[0]), env)
         stack.announce(f"metrics-{name}", f"http://127.0.0.1:{port}/metrics")

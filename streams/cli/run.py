@@ -17,20 +17,25 @@ from streams.cli.sql import open_client
 from streams.settings import Settings
 from streams.topics import create_topics
 
-ROLES = ("track", "store")
+ROLES = ("track", "store", "escalate")
 
 
 def run(
-    roles: Annotated[list[str] | None, typer.Argument(metavar="[ROLE...]", help="track, store; none: all.")] = None,
+    roles: Annotated[
+        list[str] | None, typer.Argument(metavar="[ROLE...]", help="track, store, escalate; none: all.")
+    ] = None,
     data: Data = None,
     policy: Policy = None,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Send warnings of a replay (DESKWATCH_CLOCK=log) to receivers, too.")
+    ] = False,
 ) -> None:
     """Run the worker roles: create topics and schema where they lack, then work until Ctrl-C or SIGTERM."""
     with one_sentence():
         wanted = list(dict.fromkeys(roles or ROLES))
         if unknown := [role for role in wanted if role not in ROLES]:
             raise typer.BadParameter(f"{unknown[0]!r} is no role: choose from {', '.join(ROLES)}")
-        settings = settings_of(data, policy)
+        settings = settings_of(data, policy, notify=notify)
         policies_of(settings)
         create_topics(settings)
         if "store" in wanted:
@@ -44,6 +49,8 @@ def _work(wanted: list[str], settings: Settings) -> None:
     env = {**os.environ, "DESKWATCH_DATA": str(settings.data)}
     if settings.policy is not None:
         env["DESKWATCH_POLICY"] = str(settings.policy)
+    if settings.notify:
+        env["DESKWATCH_NOTIFY"] = "yes"
     started = {role: subprocess.Popen(argv_of(role), env=env) for role in wanted}
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -9,8 +9,8 @@ chain goes on where it stopped:
       |--0m------|acknowledged, or snoozed .......|---15m-------->
                                                   lapses
 
-A chain belongs to (rule, subject) and outlives its warning by the cool-down; its steps are numbered once and for all, so
-`warning_id/step` names a message of which there is never a second one.
+A chain belongs to (rule, subject) and outlives its warning by the cool-down; its steps are numbered once and for all,
+so `warning_id/step` names a message of which there is never a second one.
 """
 
 from collections.abc import Callable, Iterator
@@ -54,7 +54,6 @@ class Warned(msgspec.Struct, omit_defaults=True):
     measures: dict[str, float] = {}
     reasons: list[tuple[str, float, str]] = []
     cause: str = ""
-    tags: list[str] = []
     url: str = ""
     version: int = 0
     is_deleted: int = 0
@@ -62,7 +61,7 @@ class Warned(msgspec.Struct, omit_defaults=True):
     def labels(self) -> set[str]:
         """What the warning is about, in the words that expert pools have for tags."""
         named = (self.rule, self.team, self.kind, self.segment, self.category, self.product, self.value)
-        return {*self.tags, *filter(None, named)}
+        return {*filter(None, named)}
 
 
 class Step(msgspec.Struct, array_like=True):

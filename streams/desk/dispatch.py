@@ -1,8 +1,8 @@
 """From steps that fell due to messages: to whom, whether now, and one by one or as a digest. Pure.
 
-    due        .. .  .    ::::::::::::::::::::::::::::::::      burst = 5, digest_every = 2 min
-    messages   || |  |    D               D               D     D: a digest of all that fell due since the last one
-                          ^ more than 5 within 2 minutes
+due        .. .  .    ::::::::::::::::::::::::::::::::      burst = 5, digest_every = 2 min
+messages   || |  |    D               D               D     D: a digest of all that fell due since the last one
+                      ^ more than 5 within 2 minutes
 """
 
 from collections.abc import Collection, Iterator, Sequence

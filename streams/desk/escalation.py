@@ -4,8 +4,8 @@
     actions ───────> ack, snooze, disagree                                                    │
                        ^──────────────── settle(outcome) ─────────────────────────────────────┘
 
-A message leaves only once the checkpoint that holds its intent is written. What comes of it is an entry of the next one:
-so after a crash a step in state `sending` may or may not have been sent. It is sent again only if its receiver tells
+A message leaves only once the checkpoint that holds its intent is written. What comes of it is in the next one: so
+after a crash a step in state `sending` may or may not have been sent. It is sent again only if its receiver tells
 repeated messages apart (`idempotent`), else it stands as `unknown`.
 
 The clock is the wall's; in a replay it is the least business time of those who send warnings, and nothing is sent.
@@ -21,16 +21,17 @@ from streams.desk import chain as chains
 from streams.desk import escalation_messages as messages
 from streams.desk.chain import Chain, Step, Warned
 from streams.desk.dispatch import Due, Floods, Message, addressee, message_of
-from streams.desk.messages import WARNINGS, dead_letter
+from streams.desk.messages import DEAD_LETTERS, WARNINGS, dead_letter
 from streams.desk.policy import Policies
 from streams.models import actions
 from streams.models.actions import ActionEvent, Disagree, SnoozeEvent
 from streams.models.codec import DeadLetter
-from streams.models.instants import DAY, MINUTE
 from streams.models.escalations import EscalationRow, WarningStepRow
+from streams.models.instants import DAY, MINUTE
 from streams.partition_state import Cut, Output, Record
 
-ACTIONS = "actions"
+ACTIONS, ESCALATIONS = "actions", "escalations"
+OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
 HEAD, CHAIN, EARLY, FLOOD = b"h", b"c", b"e", b"f"
 FULL = 3 << 20  # bytes of a checkpoint above which it is to be written; a digest may add as much again
 ROW_BYTES, CHAIN_BYTES = 500, 700  # about what one takes in a checkpoint
@@ -112,7 +113,8 @@ class Escalations:
         if isinstance(found, Warned):
             self._warned(found)
         elif found is not None:
-            self.sources.update(found)
+            for source, as_of in found.items():
+                self.sources[source] = max(as_of, self.sources.get(source, as_of))  # an old one may come late
 
     def _refuse(self, record: Record, reason: str) -> None:
         self.totals["dead_letters"] += 1
@@ -390,8 +392,7 @@ class Escalations:
     def cut(self, version: int, offsets: dict[str, int]) -> Cut:
         """All that changed since the last cut, and the outputs made since."""
         entries = list(self._entries.items())
-        for key in self._dirty:
-            entries.append((_chain_key(key), msgspec.msgpack.encode(self.chains[key])))
+        entries += [(_chain_key(key), msgspec.msgpack.encode(self.chains[key])) for key in self._dirty]
         entries += [(FLOOD + name.encode(), value) for name, value in self.floods.dump()]
         entries.append((HEAD, msgspec.msgpack.encode(Head(self.sources, self.clock))))
         outputs = self._outputs + messages.outputs(self._rows, version)

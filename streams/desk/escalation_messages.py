@@ -6,8 +6,8 @@ import msgspec
 
 from streams.desk.chain import Warned
 from streams.models.codec import structured
-from streams.models.instants import format_instant
 from streams.models.escalations import EscalationRow, WarningStepRow
+from streams.models.instants import format_instant
 from streams.models.rows import ProgressRow
 from streams.partition_state import Output, Record
 

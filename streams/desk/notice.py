@@ -1,4 +1,4 @@
-"""What a receiver reads: a warning explained (which rule, who, by how much, since when, what clears it), or a digest."""
+"""What a receiver reads: a warning explained (rule, who, by how much, since when, what clears it), or a digest."""
 
 from collections import Counter
 from collections.abc import Sequence

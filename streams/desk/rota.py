@@ -1,7 +1,7 @@
 """A rota: who is on shift at an instant, and the gaps of its week in which nobody is.
 
-    mon   |----early----|----late----|.....gap.....|      hours are wall time of the rota's zone
-          06:00         14:00        22:00         24:00
+mon   |----early----|----late----|.....gap.....|      hours are wall time of the rota's zone
+      06:00         14:00        22:00         24:00
 """
 
 from collections.abc import Iterator

@@ -74,7 +74,13 @@ def warning(n: int = 1, at: int = 0, *, cleared: int | None = None, version: int
 def progress(minutes: float, source: str = "risk-warnings", partition: int = 0) -> Made:
     """Who sends warnings has come so far in the log."""
     row = [source, partition, START + round(minutes * MINUTE), {}, 1]
-    event = {"specversion": "1.0", "id": "x", "source": "/t", "type": "deskwatch.progress_rows", "data": {"rows": [row]}}
+    event = {
+        "specversion": "1.0",
+        "id": "x",
+        "source": "/t",
+        "type": "deskwatch.progress_rows",
+        "data": {"rows": [row]},
+    }
     return Made(msgspec.json.encode(event))
 
 
@@ -169,11 +175,8 @@ class Bench:
 
     def told(self) -> list[tuple[float, str]]:
         """(minutes after START, message id) of what was sent."""
-        found = []
-        for event in self.events():
-            if event["state"] == "sent":
-                found.append(((event["at"] - START) / MINUTE, f"{event['warning_id']}/{event['step']}"))
-        return found
+        sent = [event for event in self.events() if event["state"] == "sent"]
+        return [((event["at"] - START) / MINUTE, f"{event['warning_id']}/{event['step']}") for event in sent]
 
     def standing(self, warning_id: str) -> dict[int, str]:
         """By step, its last state."""

@@ -90,7 +90,10 @@ def smtp_receiver() -> Iterator[tuple[SmtpReceiver, str]]:
     controller = Controller(receiver, hostname="127.0.0.1", port=port)
     controller.start()
     try:
-        yield receiver, f"mailto://127.0.0.1:{port}?smtp=127.0.0.1&mode=insecure&from=desk@example.org&to=lead@example.org"
+        yield (
+            receiver,
+            f"mailto://127.0.0.1:{port}?smtp=127.0.0.1&mode=insecure&from=desk@example.org&to=lead@example.org",
+        )
     finally:
         controller.stop()
 

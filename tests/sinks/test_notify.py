@@ -41,7 +41,10 @@ def test_a_mailbox_gets_title_and_body() -> None:
 
 def test_a_receiver_that_is_not_there_surely_got_nothing() -> None:
     assert send(nobody()) == ("failed", "no connection")
-    assert send("mailto://127.0.0.1:9?smtp=127.0.0.1&mode=insecure&from=a@b.cd&to=a@b.cd") == ("failed", "no connection")
+    assert send("mailto://127.0.0.1:9?smtp=127.0.0.1&mode=insecure&from=a@b.cd&to=a@b.cd") == (
+        "failed",
+        "no connection",
+    )
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(500, "failed"), (404, "failed"), (502, "unknown"), (504, "unknown")])

@@ -82,7 +82,8 @@ SELECT
         AS transparency
 FROM survey_rows FINAL;
 
-CREATE OR REPLACE VIEW risk_warnings AS
+-- What the rules say; risk_warnings (V0006) adds what people did about it.
+CREATE OR REPLACE VIEW warnings_as_raised AS
 SELECT
     warning_id,
     rule,
