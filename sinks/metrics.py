@@ -286,9 +286,8 @@ def serve(port: int, metrics: Collector, host: str = "127.0.0.1") -> WSGIServer 
 
 def markdown() -> str:
     """All metrics as a table for the documentation."""
-    rows = [
-        (metric.name, metric.type, ", ".join(metric.labels), metric.meaning) for metric in (*TRACK, *STORE, *ESCALATE)
-    ]
+    metrics = (*TRACK, *STORE, *ESCALATE)
+    rows = [(metric.name, metric.type, ", ".join(metric.labels), metric.meaning) for metric in metrics]
     rows += [(name, "counter" if name.endswith("_total") else "gauge", "", says) for name, says in PROCESS.items()]
     lines = [f"| `{name}` | {kind} | {labels} | {meaning} |" for name, kind, labels, meaning in rows]
     return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *lines])

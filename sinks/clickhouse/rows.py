@@ -26,14 +26,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """By table, the columns that a row's fields go to, in their order."""
 
 _ARRAYS = {f"deskwatch.{kind.table}": kind.table for kind in _KINDS}
-# Kinds of rows that travel alone, as an object; by the type of the event, or what it begins with.
+# Kinds of rows that travel alone, as an object, by the type of the event.
 _ALONE: dict[str, type[Row]] = {
     **dict.fromkeys(("warning.raised", "warning.changed", "warning.cleared", "warning.withdrawn"), WarningRow),
     **dict.fromkeys(
         ("warning.acknowledged", "warning.escalated", "warning.snoozed", "warning.disagreed"), WarningStepRow
     ),
 }
-_ESCALATION = "escalation."
 
 
 class TableRows(NamedTuple):
@@ -73,7 +72,7 @@ def rows_of(value: bytes | None) -> TableRows:
         if table is not None:
             rows = _rows(envelope.data).rows
             return TableRows(table, len(rows), b"\n".join(rows))
-        kind = EscalationRow if envelope.type.startswith(_ESCALATION) else _ALONE.get(envelope.type)
+        kind = _ALONE.get(envelope.type)
         if kind is not None:
             return TableRows(kind.table, 1, _array(kind.__struct_fields__, _fields(envelope.data)))
     except (msgspec.DecodeError, ValueError) as error:

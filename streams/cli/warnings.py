@@ -129,7 +129,7 @@ def _broker(settings: Settings, data: Path | None) -> str:
 
 
 async def _follow(broker: str, wanted: Wanted, since: int, json: bool) -> None:
-    """Print what comes on the topic, from now on. By the records' timestamps: Tansu 0.6 tells a wrong end of the log."""
+    """Print what comes from now on, by the records' timestamps: Tansu 0.6 tells a wrong end of the log."""
     consumer = AIOKafkaConsumer(WARNINGS, bootstrap_servers=broker, auto_offset_reset="latest")
     known: dict[str, dict[str, Any]] = {}
     try:

@@ -13,11 +13,14 @@ A chain belongs to (rule, subject) and outlives its warning by the cool-down; it
 so `warning_id/step` names a message of which there is never a second one.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import msgspec
 
 from streams.desk.policy import Policy
+from streams.desk.policy_sections import Escalation
 from streams.models.escalations import EscalationRow
 
 OPEN = ("scheduled", "acknowledged", "failed")  # states of a step that may still be sent
@@ -161,28 +164,41 @@ def plan(warned: Warned, policy: Policy, first: int = 1) -> list[Step]:
 
     `first` is the number of the first of them.
     """
-    for section in policy.escalation:
-        if warned.severity in section.severity and (section.rules is None or warned.rule in section.rules):
-            sends = sorted(
-                (step.after_ms + n * step.every_ms, i, step.to)
-                for i, step in enumerate(section.steps)
-                for n in range(step.repeat)
-            )
-            turns: dict[str, int] = {}
-            steps = []
-            for number, (after, _i, receiver) in enumerate(sends, first):
-                turn = turns[receiver] = turns.get(receiver, -1) + 1
-                steps.append(Step(number, after, receiver, turn))
-            return steps
-    return []
+    sends = _sends(policy, warned.severity, warned.rule)
+    return [Step(number, after, to, turn) for number, (after, to, turn) in enumerate(sends, first)]
 
 
 def lapse_of(warned: Warned, policy: Policy) -> int:
     """Return for how long (ms) an acknowledgement of this warning holds; 0: for good."""
+    section = _section(policy, warned.severity, warned.rule)
+    return 0 if section is None else section.acknowledged_for_ms or 0
+
+
+@lru_cache(maxsize=256)
+def _section(policy: Policy, severity: str, rule: str) -> Escalation | None:
     for section in policy.escalation:
-        if warned.severity in section.severity and (section.rules is None or warned.rule in section.rules):
-            return section.acknowledged_for_ms or 0
-    return 0
+        if severity in section.severity and (section.rules is None or rule in section.rules):
+            return section
+    return None
+
+
+@lru_cache(maxsize=256)
+def _sends(policy: Policy, severity: str, rule: str) -> tuple[tuple[int, str, int], ...]:
+    """(after, to, turn) of each message of a chain."""
+    section = _section(policy, severity, rule)
+    if section is None:
+        return ()
+    unfolded = [
+        (step.after_ms + n * step.every_ms, i, step.to)
+        for i, step in enumerate(section.steps)
+        for n in range(step.repeat)
+    ]
+    turns: Counter[str] = Counter()
+    sends = []
+    for after, _i, to in sorted(unfolded):
+        sends.append((after, to, turns[to]))
+        turns[to] += 1
+    return tuple(sends)
 
 
 def cooldown_of(warned: Warned, policy: Policy) -> int:
@@ -270,10 +286,10 @@ def snooze(chain: Chain, at: int, until: int, to: Write, by: str, why: str = "")
 
 
 def exhaust(chain: Chain, at: int, to: Write) -> None:
-    """Say once that no step is left, if none is, though the warning stands and nobody has taken it up."""
-    if chain.running and chain.steps and not chain.exhausted:
-        if any(step.open or step.state == "sending" for step in chain.steps):
-            return
+    """Say once that no step is left, though the warning stands and nobody whom it was sent to has taken it up."""
+    if chain.exhausted or not chain.running or any(step.open or step.state == "sending" for step in chain.steps):
+        return
+    if any(step.state in ("sent", "failed", "unknown") for step in chain.steps):
         chain.exhausted = True
         write(chain, None, at, to, state="exhausted")
 

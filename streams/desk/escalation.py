@@ -21,20 +21,22 @@ from streams.desk import chain as chains
 from streams.desk import escalation_messages as messages
 from streams.desk.chain import Chain, Step, Warned
 from streams.desk.dispatch import Due, Floods, Message, addressee, message_of
-from streams.desk.messages import DEAD_LETTERS, WARNINGS, dead_letter
+from streams.desk.messages import DEAD_LETTERS, WARNINGS, dead_letter, progress
 from streams.desk.policy import Policies
 from streams.models import actions
 from streams.models.actions import ActionEvent, Disagree, SnoozeEvent
 from streams.models.codec import DeadLetter
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.instants import DAY, MINUTE
+from streams.models.rows import ProgressRow
 from streams.partition_state import Cut, Output, Record
 
 ACTIONS, ESCALATIONS = "actions", "escalations"
 OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
 HEAD, CHAIN, EARLY, FLOOD = b"h", b"c", b"e", b"f"
 FULL = 3 << 20  # bytes of a checkpoint above which it is to be written; a digest may add as much again
-ROW_BYTES, CHAIN_BYTES = 500, 700  # about what one takes in a checkpoint
+ROW_BYTES, CHAIN_BYTES = 300, 700  # about what one takes in a checkpoint
+IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
 STALE = 10 * MINUTE  # of wall time: a step older than this is not sent any more
 EARLY_LIMIT = 10_000  # actions kept whose warning is not known (yet)
 BACK_OFF, LONGEST_BACK_OFF = 5_000, 2 * MINUTE  # ms before a failed message is tried again, doubled each time
@@ -91,6 +93,7 @@ class Escalations:
         self._dirty: set[Key] = set()
         self._entries: dict[bytes, bytes | None] = {}
         self._changed = False
+        self._cut_at = -1  # the clock at the last cut
 
     # Records
 
@@ -378,8 +381,9 @@ class Escalations:
     # Checkpoints
 
     def unsaved(self) -> bool:
-        """Whether anything changed."""
-        return bool(self._changed or self._rows or self._outputs or self._dirty or self._entries or self._recorded)
+        """Whether anything changed, or an idle partition has not said for a while how far it is."""
+        made = self._changed or self._rows or self._outputs or self._dirty or self._entries or self._recorded
+        return bool(made or (self.wall and self.clock - self._cut_at > IDLE))
 
     def pending_bytes(self) -> int:
         """About the size of the next checkpoint."""
@@ -395,7 +399,9 @@ class Escalations:
         entries += [(_chain_key(key), msgspec.msgpack.encode(self.chains[key])) for key in self._dirty]
         entries += [(FLOOD + name.encode(), value) for name, value in self.floods.dump()]
         entries.append((HEAD, msgspec.msgpack.encode(Head(self.sources, self.clock))))
-        outputs = self._outputs + messages.outputs(self._rows, version)
+        outputs = self._outputs + messages.outputs(self.partition, version, self._rows)
+        outputs.append(progress(ESCALATIONS, ProgressRow(ESCALATIONS, self.partition, self.clock, {}, version)))
+        self._cut_at = self.clock
         self._recorded += self._intents
         self._intents, self._rows, self._outputs = [], [], []
         self._dirty, self._entries, self._changed = set(), {}, False

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from streams.desk.chain import Warned
+from streams.desk.messages import batches
 from streams.models.codec import structured
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.instants import format_instant
@@ -45,27 +46,32 @@ def read(value: bytes | None) -> Warned | dict[str, int] | None:
     return None
 
 
-def outputs(rows: Iterable[EscalationRow | WarningStepRow], version: int) -> list[Output]:
-    """The messages of one checkpoint's rows, which get its `version`."""
-    made = []
+def outputs(partition: int, version: int, rows: Iterable[EscalationRow | WarningStepRow]) -> list[Output]:
+    """The messages of one checkpoint's rows, which get its `version`: steps together, what people did each alone."""
+    steps: list[EscalationRow] = []
+    made: list[Output] = []
     for row in rows:
         row.version = version
         if isinstance(row, EscalationRow):
-            kind, event_id = f"escalation.{row.state}", f"{row.warning_id}/{row.seq}"
+            steps.append(row)
         else:
-            kind, event_id = f"warning.{row.step}", f"{row.warning_id}/{row.step}/{row.at}"
-        event = {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": SOURCE,
-            "type": kind,
-            "time": format_instant(row.at),
-            "subject": row.warning_id,
-            "datacontenttype": "application/json",
-            "data": {name: getattr(row, name) for name in row.__struct_fields__},
-        }
-        made.append(Output(row.topic, row.warning_id.encode(), msgspec.json.encode(event)))
-    return made
+            made.append(_warning_step(row))
+    event_id = f"{EscalationRow.table}/{partition}/{version}"
+    return made + batches(EscalationRow.topic, f"deskwatch.{EscalationRow.table}", event_id, steps, SOURCE)
+
+
+def _warning_step(row: WarningStepRow) -> Output:
+    event = {
+        "specversion": "1.0",
+        "id": f"{row.warning_id}/{row.step}/{row.at}/{row.by}",
+        "source": SOURCE,
+        "type": f"warning.{row.step}",
+        "time": format_instant(row.at),
+        "subject": row.warning_id,
+        "datacontenttype": "application/json",
+        "data": {name: getattr(row, name) for name in row.__struct_fields__},
+    }
+    return Output(row.topic, row.warning_id.encode(), msgspec.json.encode(event))
 
 
 def handed_on(record: Record) -> bool:

@@ -9,6 +9,7 @@ from streams.desk.dispatch import Message
 from streams.desk.escalation import ACTIONS, Escalations
 from streams.desk.messages import WARNINGS
 from streams.desk.policy import Policies, parse
+from streams.models.escalations import EscalationRow
 from streams.models.instants import MINUTE, format_instant
 from streams.partition_state import Output
 
@@ -139,7 +140,8 @@ class Bench:
                 self.log.pop(key, None)
             else:
                 self.log[key] = value
-        self.outputs += cut.outputs
+        assert msgspec.json.decode(cut.outputs[-1].value)["type"] == "deskwatch.progress_rows"
+        self.outputs += cut.outputs[:-1]
         return self.state.messages()
 
     def run(self, until: float, step: float = 0.25, outcome: str = "sent", since: float | None = None) -> None:
@@ -164,12 +166,14 @@ class Bench:
             self.state.load(key, value)
         self.state.restored()
 
-    def events(self, kind: str = "escalation.") -> list[dict[str, Any]]:
-        """The data of the events that left, in order."""
-        found = []
+    def events(self, kind: str = "deskwatch.escalation_rows") -> list[dict[str, Any]]:
+        """What happened to steps, in order; or what people did about warnings."""
+        found: list[dict[str, Any]] = []
         for output in self.outputs:
-            event = msgspec.json.decode(output.value)
-            if event["type"].startswith(kind):
+            event = msgspec.json.decode(output.value) if output.topic != "dead-letters" else {"type": ""}
+            if event["type"] == kind and "rows" in event["data"]:
+                found += [dict(zip(EscalationRow.__struct_fields__, row, strict=True)) for row in event["data"]["rows"]]
+            elif event["type"] == kind:
                 found.append(event["data"])
         return found
 
