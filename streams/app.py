@@ -148,6 +148,7 @@ def new_escalate(settings: Settings) -> CheckpointApp:
 
 
 def _faust(settings: Settings) -> dict[str, Any]:
+    settings.data.mkdir(parents=True, exist_ok=True)  # Faust makes the last part of a path only (app/base.py:1973)
     return {
         "broker": [f"kafka://{address.strip()}" for address in settings.broker.split(",")],
         "datadir": str(settings.data / "faust"),

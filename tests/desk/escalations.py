@@ -49,7 +49,7 @@ class Made(NamedTuple):
     key: bytes | None = None
 
 
-def warning(n: int = 1, at: int = 0, *, cleared: int | None = None, version: int = 1, **fields: Any) -> Made:
+def warning(n: int = 1, at: float = 0, *, cleared: float | None = None, version: int = 1, **fields: Any) -> Made:
     """A warning about ticket n, raised and perhaps cleared so many minutes after START."""
     data = {
         "warning_id": f"w{n}-{at}",
@@ -58,8 +58,8 @@ def warning(n: int = 1, at: int = 0, *, cleared: int | None = None, version: int
         "ticket_id": f"t{n}",
         "metric": "resolution",
         "severity": "critical",
-        "raised_at": START + at * MINUTE,
-        "cleared_at": None if cleared is None else START + cleared * MINUTE,
+        "raised_at": START + round(at * MINUTE),
+        "cleared_at": None if cleared is None else START + round(cleared * MINUTE),
         "cleared_by": "" if cleared is None else "fulfilled",
         "state": "raised" if cleared is None else "cleared",
         "version": version,
