@@ -17,7 +17,8 @@ from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
 from streams.cli.roles import prepare, start_roles
 from streams.desk.customers import Customers
-from streams.desk.messages import FACTS, REPORTS
+from streams.desk.escalation import ESCALATIONS
+from streams.desk.messages import FACTS, REPORTS, WARNINGS
 from streams.embedded.stack import Stack
 from streams.logfile import read
 from streams.models.codec import INPUTS
@@ -135,7 +136,7 @@ def _replay(
         bar.update(task, completed=fed.lines, total=fed.lines)
         fed_s = time.monotonic() - started
         if client is not None:
-            task = bar.add_task("in ClickHouse", total=_steps(fed, settings.partitions))
+            task = bar.add_task("in ClickHouse", total=_steps(fed, settings.partitions, stack))
             for done in _drained(client, fed, settings.partitions, stack):
                 bar.update(task, completed=done)
     found: dict[str, Any] = {"lines": fed.lines, "fed_s": round(fed_s, 1)}
@@ -164,15 +165,16 @@ def _staged(partitions: int) -> set[tuple[str, int]]:
     return {(f"{topic}/{Customers.name}", n) for topic in Customers.reports for n in range(partitions)}
 
 
-def _steps(fed: Fed, partitions: int) -> int:
-    return len(fed.ends) + len(REPORTS) * partitions + len(_staged(partitions))
+def _steps(fed: Fed, partitions: int, stack: Stack | None) -> int:
+    escalated = 0 if stack is None else partitions  # elsewhere that role may not run
+    return len(fed.ends) + len(REPORTS) * partitions + len(_staged(partitions)) + escalated
 
 
 def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> Iterator[int]:
     """Wait until all that was fed, and all that came of it, is in ClickHouse; yields how many parts are.
 
     The desk is through when it has come to the log's end; a later stage, when it has seen each partition of the desk
-    as it then was (its offsets are the versions of their checkpoints).
+    as it then was (its offsets are the versions of their checkpoints); escalation, when it is where the warnings are.
     """
     question = "SELECT topic_name, partition, offsets, as_of, version FROM progress_rows FINAL"
     staged = _staged(partitions)
@@ -181,6 +183,7 @@ def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> 
             stack.check()
         rows = client.query(question).result_rows
         desks = {str(partition): version for topic, partition, _, _, version in rows if topic == FACTS}
+        warned = min((as_of for topic, _, _, as_of, _ in rows if topic.split("/")[0] == WARNINGS), default=-1)
         done = 0
         for topic, partition, offsets, as_of, _ in rows:
             if topic in INPUTS:
@@ -193,8 +196,10 @@ def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> 
                 )
             elif (topic, partition) in staged:
                 done += all(offsets.get(desk, -1) >= version for desk, version in desks.items())
+            elif topic == ESCALATIONS and stack is not None:
+                done += as_of >= warned
         yield done
-        if done >= _steps(fed, partitions):
+        if done >= _steps(fed, partitions, stack):
             return
         time.sleep(LOOK_S)
 

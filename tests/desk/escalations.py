@@ -7,7 +7,7 @@ import msgspec
 
 from streams.desk.dispatch import Message
 from streams.desk.escalation import ACTIONS, Escalations
-from streams.desk.messages import WARNINGS
+from streams.desk.messages import DEAD_LETTERS, WARNINGS
 from streams.desk.policy import Policies, parse
 from streams.models.escalations import EscalationRow
 from streams.models.instants import MINUTE, format_instant
@@ -170,7 +170,9 @@ class Bench:
         """What happened to steps, in order; or what people did about warnings."""
         found: list[dict[str, Any]] = []
         for output in self.outputs:
-            event = msgspec.json.decode(output.value) if output.topic != "dead-letters" else {"type": ""}
+            if output.topic == DEAD_LETTERS:
+                continue
+            event = msgspec.json.decode(output.value)
             if event["type"] == kind and "rows" in event["data"]:
                 found += [dict(zip(EscalationRow.__struct_fields__, row, strict=True)) for row in event["data"]["rows"]]
             elif event["type"] == kind:

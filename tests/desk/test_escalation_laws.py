@@ -5,7 +5,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.desk.escalations import MINUTE, POLICY, START, Bench, action, warning
+from streams.models.instants import MINUTE
+from tests.desk.escalations import POLICY, START, Bench, action, warning
 
 IDEMPOTENT = POLICY.replace('_URL"', '_URL", idempotent = true')
 

