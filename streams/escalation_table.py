@@ -36,7 +36,11 @@ class EscalationTable(CheckpointTable):
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE_EACH))
         self._queued: dict[asyncio.Task[None], tuple[Partition, Message]] = {}  # wait for their receiver's turn
         self._under_way: set[asyncio.Task[None]] = set()
-        self._paused = False
+        self._paused = self._ended = False
+
+    async def _save_if_due(self, part: Partition) -> None:
+        if not self._paused:  # time would bring messages that nobody is to send any more
+            await super()._save_if_due(part)
 
     async def save(self, part: Partition) -> bool:
         """Write a checkpoint, and send the messages whose intents are in it now."""
@@ -70,7 +74,7 @@ class EscalationTable(CheckpointTable):
     def _settle(self, part: Partition, message: Message, outcome: Outcome) -> None:
         if outcome[0] not in ("sent", "unsent"):
             self.log.warning("Message %s to %s: %s (%s)", message.id, message.receiver, *outcome)
-        if self._folds(part):  # else a successor records that it does not know
+        if self._folds(part) and not self._ended:  # else a successor records that it does not know
             part.state.settle(message, outcome, wall_clock())  # type: ignore[attr-defined]
 
     async def flush(self, give_up: bool = False) -> None:
@@ -85,4 +89,6 @@ class EscalationTable(CheckpointTable):
                 await asyncio.wait(self._under_way, timeout=PATIENCE_S)
             await super().flush(give_up)
         finally:
-            self._paused = False
+            # Faust flushes at the beginning of its stop, then stops the tables, then flushes again (app/base.py:1723):
+            # nothing may change in between.
+            self._paused = self._ended = self.app.should_stop
