@@ -26,13 +26,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """By table, the columns that a row's fields go to, in their order."""
 
 _ARRAYS = {f"deskwatch.{kind.table}": kind.table for kind in _KINDS}
-# Kinds of rows that travel alone, as an object, by the type of the event.
-_ALONE: dict[str, type[Row]] = {
-    **dict.fromkeys(("warning.raised", "warning.changed", "warning.cleared", "warning.withdrawn"), WarningRow),
-    **dict.fromkeys(
-        ("warning.acknowledged", "warning.escalated", "warning.snoozed", "warning.disagreed"), WarningStepRow
-    ),
-}
+# Rows that travel alone, as an object: a warning as the rules have it, and what people did about it.
+_WARNING = "warning."
+_STEPS = ("warning.acknowledged", "warning.escalated", "warning.snoozed", "warning.disagreed")
 
 
 class TableRows(NamedTuple):
@@ -72,8 +68,8 @@ def rows_of(value: bytes | None) -> TableRows:
         if table is not None:
             rows = _rows(envelope.data).rows
             return TableRows(table, len(rows), b"\n".join(rows))
-        kind = _ALONE.get(envelope.type)
-        if kind is not None:
+        if envelope.type.startswith(_WARNING):
+            kind = WarningStepRow if envelope.type in _STEPS else WarningRow
             return TableRows(kind.table, 1, _array(kind.__struct_fields__, _fields(envelope.data)))
     except (msgspec.DecodeError, ValueError) as error:
         raise UnknownMessage(f"the message is no CloudEvent with rows: {error}") from None
