@@ -27,6 +27,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "clears_action.overdue": ("the action is done", "措施完成"),
     "clears_agent.overbreak": ("the break ends", "小休结束"),
     "clears_at": ("the figure is back past {limit}", "指标回到 {limit} 以内"),
+    "clears_back": ("the figure is back within its limits", "指标恢复正常"),
     "clears_callback.overdue": ("the customer is called back", "完成回访"),
     "clears_category.surge": ("contacts are back to the usual", "来访量恢复正常"),
     "clears_complaint.risk": ("what the signals name is put right, or time passes", "处理上述信号，或随时间消退"),
@@ -125,6 +126,19 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "severity_critical": ("critical", "严重"),
     "severity_info": ("info", "提示"),
     "severity_warning": ("warning", "警告"),
+    "signal_abandoned_call": ("call abandoned", "电话放弃"),
+    "signal_breach": ("SLA breached", "超时"),
+    "signal_complaint": ("complaint", "投诉"),
+    "signal_keyword": ("keyword", "敏感词"),
+    "signal_low_survey": ("low survey score", "评价偏低"),
+    "signal_negative_sentiment": ("negative sentiment", "负面情绪"),
+    "signal_policy_change": ("policy change in force", "政策变更"),
+    "signal_reopening": ("reopened", "重开"),
+    "signal_repeat_contact": ("repeat contact", "重复来访"),
+    "signal_severity": ("severity", "严重程度"),
+    "signal_silence": ("no public update", "长时间无更新"),
+    "signal_sla_share": ("time used up", "时限消耗"),
+    "signal_transfer": ("transfer", "转派"),
     "sla.at_risk": ("SLA at risk", "即将超时"),
     "sla.breached": ("SLA breached", "已超时"),
     "stored": ("events stored", "已存事件"),
@@ -137,6 +151,11 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "warnings_acknowledged": ("acknowledged", "已确认"),
     "warnings_none": ("No warnings.", "暂无预警。"),
 }
+
+
+def known(key: str) -> bool:
+    """Whether the catalogue has words for a key."""
+    return key in _TEXTS
 
 
 def text(key: str, language: Language, **values: object) -> str:

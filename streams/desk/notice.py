@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from streams.desk.chain import Warned
 from streams.desk.opening_hours import EPOCH, MILLISECOND
-from streams.texts import Language, text
+from streams.texts import Language, known, text
 
 LISTED = 50  # warnings that a digest names; the others are counted
 MEASURES = ("value", "lower", "upper", "n", "raise_at", "clear_at")  # in the order in which they are told
@@ -51,7 +51,7 @@ def notice(warned: Warned, message_id: str, words: Words) -> tuple[str, str]:
     ]
     if warned.due_at is not None:
         lines.append(say("notice_due", at=words.instant(warned.due_at)))
-    lines += [say("notice_reason", signal=say(name), points=f"{points:g}", how=how) for name, points, how in
+    lines += [say("notice_reason", signal=_signal(name, words), points=f"{points:g}", how=how) for name, points, how in
               warned.reasons]  # fmt: skip
     if warned.cause:
         lines.append(say("notice_cause", cause=warned.cause))
@@ -101,6 +101,10 @@ def who(warned: Warned, words: Words) -> str:
     return ", ".join([found, *(f"{say(key)} {value}" for key, value in parts if value)])
 
 
+def _signal(name: str, words: Words) -> str:
+    return words.say(f"signal_{name}") if known(f"signal_{name}") else name
+
+
 def _by_how_much(warned: Warned, words: Words) -> list[str]:
     if warned.target_ms:
         elapsed, target = words.duration(warned.elapsed_ms), words.duration(warned.target_ms)
@@ -115,4 +119,4 @@ def _clears(warned: Warned, words: Words) -> str:
         return words.say(f"clears_{warned.metric}")
     if "clear_at" in warned.measures:
         return words.say("clears_at", limit=f"{warned.measures['clear_at']:g}")
-    return words.say(f"clears_{warned.rule}")
+    return words.say(f"clears_{warned.rule}" if known(f"clears_{warned.rule}") else "clears_back")

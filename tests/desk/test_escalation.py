@@ -1,5 +1,13 @@
 """Escalation chains, each law with its timeline. Minutes after START; the clock is the wall's unless a test says so."""
 
+from typing import get_args
+
+import pytest
+
+from streams.desk.chain import Warned
+from streams.desk.notice import Words, notice
+from streams.desk.policy_sections import RuleName
+from streams.texts import LANGUAGES
 from tests.desk.escalations import POLICY, START, Bench, action, progress, warning
 
 MINUTE = 60_000
@@ -425,3 +433,25 @@ def test_the_message_explains_the_warning_in_the_receivers_language() -> None:
     ]
     assert chinese.title == "[严重] 已超时: 工单 t1, 解决, 团队 after-sales"
     assert chinese.body.endswith("消息编号：w1-0/2")
+
+
+@pytest.mark.parametrize("rule", get_args(RuleName))
+def test_every_rule_is_explained_in_both_languages(rule: str) -> None:
+    warned = Warned("w", rule, "team/billing", "warning", START, dimension="team", value="billing")
+    for language in LANGUAGES:
+        title, body = notice(warned, "w/1", Words(language, "UTC", ""))
+        assert rule in body  # beside its name
+        assert rule not in title
+        assert "clears_" not in body
+
+
+def test_a_window_rule_is_told_with_its_figures_and_a_customer_s_with_its_signals() -> None:
+    measures = {"value": 0.31, "lower": 0.2249, "n": 42.0, "raise_at": 0.15, "clear_at": 0.1, "window_s": 3600.0}
+    high = Warned("w", "breach_rate.high", "team/billing", "warning", START, measures=measures, value="billing")
+    _title, body = notice(high, "w/1", Words("en", "UTC", ""))
+    assert "Figures: value 0.31, lower bound 0.2249, cases 42, limit 0.15, clears at 0.1" in body
+    assert "Clears when: the figure is back past 0.1" in body
+    reasons = [("breach", 20.0, "answer t1")]
+    risk = Warned("w", "complaint.risk", "customer/c9", "critical", START, customer_id="c9", reasons=reasons)
+    _title, body = notice(risk, "w/1", Words("zh", "UTC", ""))
+    assert "- 超时：20 分；answer t1" in body

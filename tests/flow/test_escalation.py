@@ -25,6 +25,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from streams.cli.warnings import Wanted, _follow
 from streams.desk.escalation import ESCALATIONS
 from streams.desk.messages import WARNINGS
 from streams.models.escalations import EscalationRow
@@ -272,3 +273,21 @@ def test_acknowledged_by_the_api_a_flood_as_digests_and_a_stop_that_loses_nothin
     states = Counter(row["state"] for row in standing(own_broker).values())
     assert states == {"sent": total, "scheduled": total - 1, "acknowledged": 1}
     assert "hush" not in role.log.read_text()
+
+
+def test_warnings_are_followed_in_the_terminal(own_broker: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning each fifth of a second, until the first one is printed; those that are not asked for are not."""
+
+    async def followed() -> str:
+        following = asyncio.create_task(_follow(own_broker, Wanted("", "critical", None), 0, json=False))
+        printed, n = "", 0
+        while "\n" not in printed and n < 200:
+            await produce(own_broker, range(n, n + 1), "critical" if n % 2 else "warning")
+            await asyncio.sleep(0.2)
+            printed, n = printed + capsys.readouterr().out, n + 1
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        return printed
+
+    line = asyncio.run(followed()).splitlines()[0]
+    assert line.split()[:3] == ["raised", "critical", "sla.breached"]
