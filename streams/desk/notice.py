@@ -51,8 +51,7 @@ def notice(warned: Warned, message_id: str, words: Words) -> tuple[str, str]:
     ]
     if warned.due_at is not None:
         lines.append(say("notice_due", at=words.instant(warned.due_at)))
-    lines += [say("notice_reason", signal=_signal(name, words), points=f"{points:g}", how=how) for name, points, how in
-              warned.reasons]  # fmt: skip
+    lines += [_reason(name, points, how, words) for name, points, how in warned.reasons]
     if warned.cause:
         lines.append(say("notice_cause", cause=warned.cause))
     lines.append(say("notice_clears", how=_clears(warned, words)))
@@ -101,8 +100,11 @@ def who(warned: Warned, words: Words) -> str:
     return ", ".join([found, *(f"{say(key)} {value}" for key, value in parts if value)])
 
 
-def _signal(name: str, words: Words) -> str:
-    return words.say(f"signal_{name}") if known(f"signal_{name}") else name
+def _reason(name: str, points: float, how: str, words: Words) -> str:
+    """A signal of the risk index in the receiver's language; the row has it in English."""
+    signal = words.say(f"signal_{name}") if known(f"signal_{name}") else name
+    lowered = words.say(f"lower_{name}") if known(f"lower_{name}") else how
+    return words.say("notice_reason", signal=signal, points=f"{points:g}", how=lowered)
 
 
 def _by_how_much(warned: Warned, words: Words) -> list[str]:

@@ -451,7 +451,8 @@ def test_a_window_rule_is_told_with_its_figures_and_a_customer_s_with_its_signal
     _title, body = notice(high, "w/1", Words("en", "UTC", ""))
     assert "Figures: value 0.31, lower bound 0.2249, cases 42, limit 0.15, clears at 0.1" in body
     assert "Clears when: the figure is back past 0.1" in body
-    reasons = [("breach", 20.0, "answer t1")]
+    reasons = [("breach", 20.0, "settle it"), ("new", 3.0, "wait")]
     risk = Warned("w", "complaint.risk", "customer/c9", "critical", START, customer_id="c9", reasons=reasons)
     _title, body = notice(risk, "w/1", Words("zh", "UTC", ""))
-    assert "- 超时：20 分；answer t1" in body
+    assert "- 超时：20 分；尽快办结超时工单，并说明原因" in body
+    assert "- new：3 分；wait" in body
