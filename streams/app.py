@@ -27,7 +27,7 @@ from streams.agents.track import follow
 from streams.api import Api
 from streams.checkpoint import wall_clock
 from streams.checkpoint_app import CheckpointApp
-from streams.desk import escalation
+from streams.desk import chains as escalation
 from streams.desk.customer_facts import Homes
 from streams.desk.customers import Customers
 from streams.desk.desk import Desk

@@ -6,7 +6,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.changelog import TOPIC_CONFIG
-from streams.desk.escalation import ACTIONS, ESCALATIONS
+from streams.desk.chains import ACTIONS, ESCALATIONS
 from streams.desk.messages import CUSTOMER_FACTS, DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.models.codec import INPUTS
 from streams.settings import Settings

@@ -14,7 +14,7 @@ from typing import Any
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.rows import TableRows, UnknownMessage, encoded, rows_of
-from streams.desk.escalation import ESCALATIONS
+from streams.desk.chains import ESCALATIONS
 from streams.desk.messages import DEAD_LETTERS, FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.models.codec import INPUTS
 from streams.transport import BatchApp

@@ -16,8 +16,8 @@ from sinks.clickhouse.client import Client, connect
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
 from streams.cli.roles import prepare, start_roles
+from streams.desk.chains import ESCALATIONS
 from streams.desk.customers import Customers
-from streams.desk.escalation import ESCALATIONS
 from streams.desk.messages import FACTS, REPORTS, WARNINGS
 from streams.embedded.stack import Stack
 from streams.logfile import read

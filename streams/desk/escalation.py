@@ -11,49 +11,35 @@ repeated messages apart (`idempotent`), else it stands as `unknown`.
 The clock is the wall's; in a replay it is the least business time of those who send warnings, and nothing is sent.
 """
 
-from collections import Counter
 from collections.abc import Collection, Sequence
-from heapq import heappop, heappush
+from heapq import heappop
 
 import msgspec
 
 from streams.desk import chain as chains
 from streams.desk import escalation_messages as messages
 from streams.desk.chain import Chain, Step, Warned
-from streams.desk.dispatch import Due, Floods, Message, addressee, message_of
-from streams.desk.messages import DEAD_LETTERS, WARNINGS, dead_letter, progress
+from streams.desk.chains import ACTIONS, EARLY, Chains
+from streams.desk.dispatch import Due, Message, addressee, message_of
+from streams.desk.messages import WARNINGS, dead_letter
 from streams.desk.policy import Policies
 from streams.models import actions
 from streams.models.actions import ActionEvent, Disagree, SnoozeEvent
 from streams.models.codec import DeadLetter
-from streams.models.escalations import EscalationRow, WarningStepRow
-from streams.models.instants import DAY, MINUTE
-from streams.models.rows import ProgressRow
-from streams.partition_state import Cut, Output, Record
+from streams.models.escalations import WarningStepRow
+from streams.models.instants import MINUTE
+from streams.partition_state import Record
 
-ACTIONS, ESCALATIONS = "actions", "escalations"
-OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
-HEAD, CHAIN, EARLY, FLOOD = b"h", b"c", b"e", b"f"
 FULL = 3 << 20  # bytes of a checkpoint above which it is to be written; a digest may add as much again
-ROW_BYTES, CHAIN_BYTES = 300, 700  # about what one takes in a checkpoint
-IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
 STALE = 10 * MINUTE  # of wall time: a step older than this is not sent any more
 EARLY_LIMIT = 10_000  # actions kept whose warning is not known (yet)
 BACK_OFF, LONGEST_BACK_OFF = 5_000, 2 * MINUTE  # ms before a failed message is tried again, doubled each time
 
-Key = tuple[str, str]
 Outcome = tuple[str, str]
 """sent, failed, unknown or unsent (nothing was tried), and why."""
 
 
-class Head(msgspec.Struct, array_like=True):
-    """What a partition knows besides its chains: how far each sender of warnings is, by name."""
-
-    sources: dict[str, int]
-    clock: int
-
-
-class Escalations:
+class Escalations(Chains):
     """The state of one partition (`streams.partition_state.PartitionState`).
 
     Arguments:
@@ -74,26 +60,10 @@ class Escalations:
         notify: bool = False,
         board_url: str = "",
     ) -> None:
-        self.partition, self.partitions, self.policies = partition, partitions, policies
-        self.addresses, self.wall, self.sends, self.board_url = addresses, wall, wall or notify, board_url
-        self.chains: dict[Key, Chain] = {}
-        self.keys: dict[str, Key] = {}  # by warning_id
-        self.clock = -1
-        self.sources: dict[str, int] = {}
-        self.floods = Floods()
-        self.totals: Counter[str] = Counter()  # steps by state, since the start of this process
-        self.early: dict[str, list[bytes]] = {}
-        self._heap: list[tuple[int, Key]] = []
-        self._looked: dict[Key, int] = {}  # when each chain is looked at next: what else is in the heap is void
+        super().__init__(partition, policies, wall=wall)
+        self.partitions, self.addresses = partitions, addresses
+        self.sends, self.board_url = wall or notify, board_url
         self._due: list[Due] = []
-        self._intents: list[Message] = []  # made since the last cut
-        self._recorded: list[Message] = []  # in a checkpoint, to be sent
-        self._rows: list[EscalationRow | WarningStepRow] = []
-        self._outputs: list[Output] = []
-        self._dirty: set[Key] = set()
-        self._entries: dict[bytes, bytes | None] = {}
-        self._changed = False
-        self._cut_at = -1  # the clock at the last cut
 
     # Records
 
@@ -341,90 +311,7 @@ class Escalations:
             chains.exhaust(chain, at, self._write)
             self._touch(chain)
 
-    # Bookkeeping
-
-    def _write(self, row: EscalationRow) -> None:
-        self._rows.append(row)
-        self.totals[row.state] += 1
-
-    def _touch(self, chain: Chain) -> None:
-        """The chain changed: it is saved with the next cut, and looked at when something falls due."""
-        if self.chains.get(chain.key) is not chain:
-            return
-        self._dirty.add(chain.key)
-        self._look(chain)
-
-    def _look(self, chain: Chain) -> None:
-        """Remember when to look at the chain again."""
-        key = chain.key
-        if self.chains.get(key) is not chain:
-            return
-        at = chain.next_at() if chain.cleared_at is None else self._forget_at(chain)
-        if at is None:
-            self._looked.pop(key, None)
-        elif self._looked.get(key) != at:
-            self._looked[key] = at
-            heappush(self._heap, (at, key))
-
-    def _forget_at(self, chain: Chain) -> int:
-        """When a cleared chain can be forgotten: after the cool-down, and a day for messages that come again."""
-        assert chain.cleared_at is not None
-        policy = self.policies.at(chain.warned.raised_at)
-        return chain.cleared_at + max(DAY, chains.cooldown_of(chain.warned, policy))
-
-    def _forget(self, chain: Chain) -> None:
-        del self.chains[chain.key]
-        self.keys.pop(chain.warned.warning_id, None)
-        self._dirty.discard(chain.key)
-        self._entries[_chain_key(chain.key)] = None
-
-    # Checkpoints
-
-    def unsaved(self) -> bool:
-        """Whether anything changed, or an idle partition has not said for a while how far it is."""
-        made = self._changed or self._rows or self._outputs or self._dirty or self._entries or self._recorded
-        return bool(made or (self.wall and self.clock - self._cut_at > IDLE))
-
-    def pending_bytes(self) -> int:
-        """About the size of the next checkpoint."""
-        return len(self._rows) * ROW_BYTES + len(self._outputs) * 1000 + len(self._dirty) * CHAIN_BYTES
-
-    def urgent(self) -> bool:
-        """Whether a message waits for its checkpoint."""
-        return bool(self._intents or self._recorded)
-
-    def cut(self, version: int, offsets: dict[str, int]) -> Cut:
-        """All that changed since the last cut, and the outputs made since."""
-        entries = list(self._entries.items())
-        entries += [(_chain_key(key), msgspec.msgpack.encode(self.chains[key])) for key in self._dirty]
-        entries += [(FLOOD + name.encode(), value) for name, value in self.floods.dump()]
-        entries.append((HEAD, msgspec.msgpack.encode(Head(self.sources, self.clock))))
-        outputs = self._outputs + messages.outputs(self.partition, version, self._rows)
-        outputs.append(progress(ESCALATIONS, ProgressRow(ESCALATIONS, self.partition, self.clock, {}, version)))
-        self._cut_at = self.clock
-        self._recorded += self._intents
-        self._intents, self._rows, self._outputs = [], [], []
-        self._dirty, self._entries, self._changed = set(), {}, False
-        return Cut(entries, outputs)
-
-    def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
-        kind, name = key[:1], key[1:].decode()
-        if kind == HEAD:
-            head = msgspec.msgpack.decode(value or b"", type=Head)
-            self.sources, self.clock = head.sources, head.clock
-        elif kind == EARLY:
-            self.early.pop(name, None)
-            if value is not None:
-                self.early[name] = msgspec.msgpack.decode(value, type=list[bytes])
-        elif kind == FLOOD:
-            self.floods.load(name, value or b"")
-        elif value is None:
-            rule, _, subject = name.partition("\n")
-            self.chains.pop((rule, subject), None)
-        else:
-            chain = msgspec.msgpack.decode(value, type=Chain)
-            self.chains[chain.key] = chain
+    # Restore
 
     def restored(self) -> None:
         """Index the chains, and decide on the messages that were under way."""
@@ -453,24 +340,3 @@ class Escalations:
             self._intents.append(message)
         else:
             self.settle(message, ("unknown", "a worker ended while it was under way"), self.clock)
-
-    def rewrite(self, keys: set[bytes]) -> None:
-        """Write our own values of these keys at the next cut."""
-        for key in keys:
-            kind, name = key[:1], key[1:].decode()
-            if kind == CHAIN:
-                rule, _, subject = name.partition("\n")
-                if (rule, subject) in self.chains:
-                    self._dirty.add((rule, subject))
-                else:
-                    self._entries[key] = None
-            elif kind == EARLY:
-                kept = self.early.get(name)
-                self._entries[key] = None if kept is None else msgspec.msgpack.encode(kept)
-            elif kind == FLOOD:
-                self.floods.changed.add(name)
-        self._changed = True
-
-
-def _chain_key(key: Key) -> bytes:
-    return CHAIN + "\n".join(key).encode()

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.desk.chains import ACTIONS
 from streams.desk.dispatch import Message
-from streams.desk.escalation import ACTIONS, Escalations
+from streams.desk.escalation import Escalations
 from streams.desk.messages import DEAD_LETTERS, WARNINGS
 from streams.desk.policy import Policies, parse
 from streams.models.escalations import EscalationRow

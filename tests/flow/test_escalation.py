@@ -26,7 +26,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.cli.warnings import Wanted, _follow
-from streams.desk.escalation import ESCALATIONS
+from streams.desk.chains import ESCALATIONS
 from streams.desk.messages import WARNINGS
 from streams.models.escalations import EscalationRow
 from streams.settings import Settings
