@@ -1,7 +1,8 @@
 """Every Prometheus metric: name, type, labels, meaning, and where its value is read.
 
     role track   the desk's table ──┐
-    role store   the pipeline ──────┴─ read at each scrape ──> http://127.0.0.1:PORT/metrics
+    role store   the pipeline ──────┤
+    role escalate   the chains' table ─┴─ read at each scrape ──> http://127.0.0.1:PORT/metrics
 
 Values are plain attributes that the roles keep anyway: a metric costs nothing until somebody asks. A scrape runs in a
 thread of its own, so what may change under it is copied in one step (`dict(…)`, `list(…)`) before it is walked.
@@ -239,6 +240,37 @@ STORE = (
 """The metrics of role store."""
 
 
+# Role escalate
+
+
+class EscalateMetrics(TrackMetrics):
+    """The metrics of role escalate, read from its table of `streams.desk.escalation.Escalations`."""
+
+    def __init__(self, chain_table: Any) -> None:
+        self.table, self.metrics = chain_table, ESCALATE
+
+    def steps(self) -> Samples:
+        """By what happened to them, the steps of all partitions held."""
+        counts: Counter[str] = Counter()
+        for part in list(self.table.held.values()):
+            counts.update(dict(part.state.totals))
+        return _each(counts)
+
+
+ESCALATE = (
+    Metric("deskwatch_escalate_events_total", "counter", ("state",),
+           "What happened to steps of chains: scheduled, sent, failed, skipped, unknown, acknowledged, exhausted …; "
+           "dead_letters are messages that are no action or warning.", lambda it: it.steps()),
+    Metric("deskwatch_escalate_chains", "gauge", ("partition",),
+           "Chains in memory: of standing warnings, and for a day of those that were cleared.",
+           lambda it: it.desks(lambda state: len(state.chains))),
+    Metric("deskwatch_escalate_lag", "gauge", ("topic", "partition"),
+           "Records of an input partition that are not folded yet, by the last fetch's high watermark.",
+           lambda it: it.lag()),
+)  # fmt: skip
+"""The metrics of role escalate."""
+
+
 # The page
 
 PROCESS = {
@@ -277,7 +309,8 @@ def serve(port: int, metrics: Collector, host: str = "127.0.0.1") -> WSGIServer 
 
 def markdown() -> str:
     """All metrics as a table for the documentation."""
-    rows = [(metric.name, metric.type, ", ".join(metric.labels), metric.meaning) for metric in (*TRACK, *WATCH, *STORE)]
+    metrics = (*TRACK, *WATCH, *STORE, *ESCALATE)
+    rows = [(metric.name, metric.type, ", ".join(metric.labels), metric.meaning) for metric in metrics]
     rows += [(name, "counter" if name.endswith("_total") else "gauge", "", says) for name, says in PROCESS.items()]
     lines = [f"| `{name}` | {kind} | {labels} | {meaning} |" for name, kind, labels, meaning in rows]
     return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *lines])

@@ -21,25 +21,31 @@ from typing import Any
 from sinks.clickhouse import client
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.writer import Writer
-from sinks.metrics import StoreMetrics, TrackMetrics, WatchMetrics, serve
+from sinks.metrics import EscalateMetrics, StoreMetrics, TrackMetrics, WatchMetrics, serve
+from sinks.notify import Notifier, addresses
 from streams import policies
 from streams.agents.store import register
 from streams.agents.track import follow
+from streams.api import Api
 from streams.checkpoint import wall_clock
 from streams.checkpoint_app import CheckpointApp
+from streams.desk import chains as escalation
 from streams.desk.customer_facts import Homes
 from streams.desk.customers import Customers
 from streams.desk.desk import Desk
+from streams.desk.escalation import Escalations
 from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import CUSTOMER_FACTS, OUTPUTS, WATCH_ROLLUPS
+from streams.desk.messages import CUSTOMER_FACTS, OUTPUTS, WARNINGS, WATCH_ROLLUPS
 from streams.desk.refusals import Limit
 from streams.desk.watch import Watch
+from streams.escalation_table import EscalationTable
 from streams.logfile import partition_of
 from streams.models.codec import INPUTS
 from streams.settings import Settings, load
 from streams.transport import BatchApp
 
 TRACK, WATCH, STORE = "deskwatch-track", "deskwatch-watch", "deskwatch-store"  # consumer groups
+ESCALATE = "deskwatch-escalate"
 
 
 def new_track(settings: Settings) -> CheckpointApp:
@@ -131,8 +137,52 @@ def new_store(settings: Settings) -> BatchApp:
     return app
 
 
+def new_escalate(settings: Settings) -> CheckpointApp:
+    """The role escalate: a chain for each warning, messages to people, and what they do about them."""
+    app = CheckpointApp(ESCALATE, **_faust(settings), topic_partitions=settings.partitions)
+    policy = policies.load(settings.policy or policies.DEFAULT)
+    wall = settings.clock == "wall"
+    notifier = Notifier(addresses(policy, settings.receivers))
+    chains = app.checkpoint_table(
+        "chains",
+        table=EscalationTable,
+        send=notifier.send,
+        new_state=lambda partition: Escalations(
+            partition,
+            settings.partitions,
+            policy,
+            addresses=notifier.known,
+            wall=wall,
+            notify=settings.notify,
+            board_url=settings.board_url,
+        ),
+        inputs=(WARNINGS, escalation.ACTIONS),
+        outputs=escalation.OUTPUTS,
+        partitions=settings.partitions,
+        clock=wall_clock if wall else lambda: None,
+    )
+
+    @app.agent(app.batch_topic(WARNINGS))
+    async def warnings(stream: Any) -> None:
+        await follow(stream, chains)
+
+    @app.agent(app.batch_topic(escalation.ACTIONS))
+    async def actions(stream: Any) -> None:
+        await follow(stream, chains)
+
+    if settings.api_port:
+        api = Api(settings)
+
+        @app.task
+        async def serve_api() -> None:
+            await app.add_runtime_dependency(api)
+
+    serve(settings.metrics_port, EscalateMetrics(chains), settings.metrics_host)
+    return app
+
+
 def _faust(settings: Settings) -> dict[str, Any]:
-    settings.data.mkdir(parents=True, exist_ok=True)  # Faust makes its own directory, but none above it
+    settings.data.mkdir(parents=True, exist_ok=True)  # Faust makes the last part of a path only (app/base.py:1973)
     return {
         "broker": [f"kafka://{address.strip()}" for address in settings.broker.split(",")],
         "datadir": str(settings.data / "faust"),
@@ -146,11 +196,11 @@ def _tune_memory() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-_ROLES = {"app": new_track, "track": new_track, "watch": new_watch, "store": new_store}
+_ROLES = {"app": new_track, "track": new_track, "watch": new_watch, "store": new_store, "escalate": new_escalate}
 
 
 def __getattr__(name: str) -> Any:
-    """`app` (track) and `store` are made when they are asked for: a process runs one of them."""
+    """`app` (track), `store` and `escalate` are made when they are asked for: a process runs one of them."""
     if name not in _ROLES:
         raise AttributeError(name)
     made = globals()[name] = _ROLES[name](load())

@@ -42,6 +42,11 @@ class Settings:
     restate: bool = False
     metrics_port: int = 0
     metrics_host: str = "127.0.0.1"
+    notify: bool = False
+    board_url: str = ""
+    api_port: int = 0
+    api_host: str = "127.0.0.1"
+    api_token: str = field(default="", repr=False)
     receivers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -106,6 +111,17 @@ def _name(text: str) -> str:
     return text
 
 
+def _yes_or_no(text: str) -> bool:
+    return _one_of("yes", "no")(text) == "yes"
+
+
+def _board(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.username or url.password:
+        raise ValueError
+    return text
+
+
 def _host(text: str) -> str:
     if not text or set(text) & set("/@ \t"):
         raise ValueError
@@ -134,6 +150,11 @@ OPTIONS: dict[str, Option] = {
     "restate": Option(_yes, "yes or no: whether a policy may change what was written"),
     "metrics_port": Option(_between(0, 65535), "a port for the metrics page (0: none)"),
     "metrics_host": Option(_host, "an address to serve the metrics page at (127.0.0.1: this machine only)"),
+    "notify": Option(_yes_or_no, "yes or no: whether warnings of a replay are sent to receivers, too"),
+    "board_url": Option(_board, "the URL http(s)://… of the board, to link to in messages"),
+    "api_port": Option(_between(0, 65535), "a port for the API of role escalate (0: none)"),
+    "api_host": Option(_host, "an address to serve the API at (127.0.0.1: this machine only)"),
+    "api_token": Option(str, "a token that the API asks for", secret=True),
 }
 
 

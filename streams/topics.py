@@ -6,6 +6,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.changelog import TOPIC_CONFIG
+from streams.desk.chains import ACTIONS, ESCALATIONS
 from streams.desk.letter import DEAD_LETTERS
 from streams.desk.messages import CUSTOMER_FACTS, FACTS, LEDGER, ROLLUPS, WARNINGS, WATCH_ROLLUPS
 from streams.models.codec import INPUTS
@@ -13,6 +14,7 @@ from streams.settings import Settings
 
 CHANGELOG, CUSTOMERS_CHANGELOG = "deskwatch-track-desk-changelog", "deskwatch-track-customers-changelog"
 WATCH_CHANGELOG = "deskwatch-watch-watch-changelog"
+ESCALATE_CHANGELOG = "deskwatch-escalate-chains-changelog"
 LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
 LARGEST_LETTER = str(5 << 20)  # the message and where it came from
 DAY = 86_400_000
@@ -38,6 +40,8 @@ CONFIGS: dict[str, dict[str, str]] = {
     # compaction keeps the last, so a reader has a week to see both.
     ROLLUPS: {**_COMPACTED, "max.message.bytes": LARGEST_MESSAGE, "min.compaction.lag.ms": str(7 * DAY)},
     WARNINGS: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
+    ACTIONS: _KEPT,
+    ESCALATIONS: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
     DEAD_LETTERS: {**_KEPT, "max.message.bytes": LARGEST_LETTER},
     # A stage keeps what it needs of them in its own checkpoints.
     CUSTOMER_FACTS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": LARGEST_MESSAGE},
@@ -45,6 +49,7 @@ CONFIGS: dict[str, dict[str, str]] = {
     CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
     CUSTOMERS_CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
     WATCH_CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
+    ESCALATE_CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
 }
 """What each topic is told, beside :func:`in_sync`.
 

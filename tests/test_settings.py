@@ -56,9 +56,25 @@ def test_secrets_come_from_files_and_are_never_shown(tmp_path: Path) -> None:
     assert "hush" not in repr(settings)
 
 
+def test_the_board_s_url_is_no_receiver_and_the_token_no_text(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hush\n")
+    settings = load(
+        {
+            "DESKWATCH_BOARD_URL": "https://board.example.org/desk",
+            "DESKWATCH_API_TOKEN_FILE": str(tmp_path / "token"),
+            "DESKWATCH_NOTIFY": "yes",
+        }
+    )
+    assert (settings.board_url, settings.receivers) == ("https://board.example.org/desk", {})
+    assert (settings.api_token, settings.notify) == ("hush", True)
+    assert "hush" not in repr(settings)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
+        ("DESKWATCH_NOTIFY", "perhaps", "is not yes or no"),
+        ("DESKWATCH_BOARD_URL", "ftp://board", "is not the URL"),
         (
             "DESKWATCH_BROKR",
             "x:1",

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from sinks.clickhouse.client import Client
+from streams.desk.chains import ESCALATIONS
 from streams.desk.customers import Customers
-from streams.desk.messages import FACTS, REPORTS
+from streams.desk.messages import FACTS, REPORTS, WARNINGS
 from streams.desk.watch import Watch
 from streams.models.codec import INPUTS
 
@@ -22,14 +23,18 @@ def done(client: Client, partitions: int) -> Offsets:
     return {tp: min(by.values()) if len(by) == 1 + len(REPORTS) else 0 for tp, by in told.items()}
 
 
-def stages_behind(client: Client, partitions: int) -> int:
+def stages_behind(client: Client, partitions: int, *, escalated: bool) -> int:
     """How many parts of the later stages have not seen every partition of the desk as it now stands in ClickHouse.
 
-    A stage's offsets are the versions of the desks' checkpoints.
+    A stage's offsets are the versions of the desks' checkpoints. `escalated`: with role escalate, as of the warnings.
     """
-    rows = client.query("SELECT topic_name, partition, offsets, version FROM progress_rows FINAL").result_rows
-    desks = {str(partition): version for topic, partition, _, version in rows if topic == FACTS}
-    seen = {(topic, partition): offsets for topic, partition, offsets, _ in rows}
+    rows = client.query("SELECT topic_name, partition, offsets, as_of, version FROM progress_rows FINAL").result_rows
+    desks = {str(partition): version for topic, partition, _, _, version in rows if topic == FACTS}
+    seen = {(topic, partition): offsets for topic, partition, offsets, _, _ in rows}
     parts = [(f"{topic}/{Customers.name}", n) for topic in Customers.reports for n in range(partitions)]
     parts += [(f"{topic}/{Watch.name}", 0) for topic in Watch.reports]
-    return sum(any(seen.get(part, {}).get(desk, -1) < version for desk, version in desks.items()) for part in parts)
+    behind = sum(any(seen.get(part, {}).get(desk, -1) < version for desk, version in desks.items()) for part in parts)
+    if escalated:
+        warned = min((as_of for topic, _, _, as_of, _ in rows if topic.split("/")[0] == WARNINGS), default=-1)
+        behind += partitions - sum(topic == ESCALATIONS and as_of >= warned for topic, _, _, as_of, _ in rows)
+    return behind

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import msgspec
 
 from sinks.clickhouse.events import DeadLetterRow, EventRow, ReplayedRow
+from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.rows import ROWS, ProgressRow, Row, WarningRow
 
-_KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow)
+_KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow)
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.__struct_fields__ for kind in _KINDS},
@@ -26,7 +27,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """By table, the columns that a row's fields go to, in their order."""
 
 _ARRAYS = {f"deskwatch.{kind.table}": kind.table for kind in _KINDS}
+# Rows that travel alone, as an object: a warning as the rules have it, and what people did about it.
 _WARNING = "warning."
+_STEPS = ("warning.acknowledged", "warning.escalated", "warning.snoozed", "warning.disagreed")
 
 
 class TableRows(NamedTuple):
@@ -67,7 +70,8 @@ def rows_of(value: bytes | None) -> TableRows:
             rows = _rows(envelope.data).rows
             return TableRows(table, len(rows), b"\n".join(rows))
         if envelope.type.startswith(_WARNING):
-            return TableRows(WarningRow.table, 1, _array(WarningRow.__struct_fields__, _fields(envelope.data)))
+            kind = WarningStepRow if envelope.type in _STEPS else WarningRow
+            return TableRows(kind.table, 1, _array(kind.__struct_fields__, _fields(envelope.data)))
     except (msgspec.DecodeError, ValueError) as error:
         raise UnknownMessage(f"the message is no CloudEvent with rows: {error}") from None
     raise UnknownMessage(f"no table is known for the type {envelope.type[:100]!r}")

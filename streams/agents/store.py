@@ -1,7 +1,8 @@
 """The role store: what the topics hold goes into ClickHouse, and only then is acknowledged.
 
 tickets, calls, surveys, signals                 ──> events
-sla-ledger, facts, rollups, risk-warnings        ──> the rows in the messages   ──> pipeline ──> ClickHouse
+sla-ledger, facts, rollups,                      ──> the rows in the messages   ──> pipeline ──> ClickHouse
+  risk-warnings, escalations
 dead-letters                                     ──> dead letters
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.rows import TableRows, UnknownMessage, encoded, rows_of
+from streams.desk.chains import ESCALATIONS
 from streams.desk.letter import DEAD_LETTERS
 from streams.desk.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
 from streams.models.codec import INPUTS
@@ -35,7 +37,7 @@ def register(app: BatchApp, pipeline: Pipeline) -> Counter[str]:
 
     for topic in INPUTS:
         app.agent(app.batch_topic(topic), name=f"store-{topic}")(store_events(topic, pipeline))
-    for topic in (LEDGER, FACTS, ROLLUPS, WARNINGS):
+    for topic in (LEDGER, FACTS, ROLLUPS, WARNINGS, ESCALATIONS):
         app.agent(app.batch_topic(topic), name=f"store-{topic}")(store_rows(topic, pipeline, unknown))
     app.agent(app.batch_topic(DEAD_LETTERS), name=f"store-{DEAD_LETTERS}")(store_dead_letters(pipeline))
     return unknown

@@ -19,6 +19,7 @@ from streams.cli.sample import sample
 from streams.cli.simulate import simulate
 from streams.cli.sql import sql
 from streams.cli.verify import verify
+from streams.cli.warnings import warnings
 
 
 class _SpeedUnlessNamed(TyperGroup):
@@ -41,7 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, replay, recompute, verify, simulate, sample, sql, migrate, doctor):
+for command in (demo, run, replay, recompute, verify, simulate, sample, sql, migrate, doctor, warnings):
     app.command()(command)
 app.add_typer(policy, name="policy")
 app.add_typer(dead_letters, name="dead-letters")

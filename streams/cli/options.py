@@ -18,9 +18,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a lin
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines of CloudEvents, plain or .gz.")]
 
 
-def settings_of(data: Path | None = None, policy: Path | None = None, partitions: int | None = None) -> Settings:
+def settings_of(
+    data: Path | None = None, policy: Path | None = None, partitions: int | None = None, *, notify: bool = False
+) -> Settings:
     """The settings, with what the command line says over them."""
-    given = {"data": data, "policy": policy and policy.resolve(), "partitions": partitions}
+    given = {"data": data, "policy": policy and policy.resolve(), "partitions": partitions, "notify": notify or None}
     return dataclasses.replace(load(), **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 

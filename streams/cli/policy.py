@@ -9,6 +9,8 @@ import typer
 from streams import policies
 from streams.cli.errors import one_sentence
 from streams.cli.options import Json
+from streams.desk.policy_sections import Rota
+from streams.desk.rota import gaps
 from streams.models.instants import format_instant
 
 policy = typer.Typer(help="Policy files.", no_args_is_help=True)
@@ -33,6 +35,7 @@ def check(
                 "effective_from": None if version.effective_from is None else format_instant(version.effective_from),
                 "calendars": sorted(version.calendars),
                 "sla": [section.name for section in version.sla],
+                "rota_gaps": {name: list(gaps(rota)) for name, rota in version.rotas.items()},
             }
             if json:
                 typer.echo(msgspec.json.encode(found))
@@ -40,3 +43,10 @@ def check(
                 since = found["effective_from"] or "always"
                 names = ", ".join(section.name for section in version.sla)
                 typer.echo(f"{version.file}: version {version.version}, from {since}, SLAs: {names}")
+                for name, rota in version.rotas.items():
+                    for gap in gaps(rota):
+                        typer.echo(f"{version.file}: rotas.{name}: nobody is on shift {gap}{_filled(rota)}")
+
+
+def _filled(rota: Rota) -> str:
+    return f": {rota.otherwise} is told" if rota.otherwise else ": steps in it are skipped"

@@ -33,6 +33,8 @@ DERIVED = (
     "survey_rows",
     "customer_rows",
     "warning_rows",
+    "warning_step_rows",
+    "escalation_rows",
     "pane_rows",
     "progress_rows",
 )
@@ -50,11 +52,14 @@ def replay(
     append: Annotated[bool, typer.Option("--append", help="Into a database that holds rows already.")] = False,
     partitions: Annotated[int | None, typer.Option(help="Partitions of the topics.")] = None,
     workers: Annotated[int, typer.Option(help="Track workers of the embedded stack.", min=1)] = 1,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Send warnings to receivers (else each step is recorded as skipped).")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Feed recorded events through the broker; with --embedded --drain the whole job in one command."""
     with one_sentence():
-        settings = settings_of(data, policy, partitions)
+        settings = settings_of(data, policy, partitions, notify=notify)
         policies_of(settings)
         factor = _factor(speed)
         read(files)
@@ -171,7 +176,7 @@ def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> 
         came = done(client, partitions)
         whole = sum(came[tp] >= end for tp, end in fed.ends.items())
         yield whole
-        if whole == len(fed.ends) and not stages_behind(client, partitions):
+        if whole == len(fed.ends) and not stages_behind(client, partitions, escalated=stack is not None):
             return
         time.sleep(LOOK_S)
 

@@ -27,8 +27,8 @@ def prepare(stack: Stack, settings: Settings) -> tuple[Settings, Client]:
 
 
 def start_roles(stack: Stack, settings: Settings, clock: str, workers: int = 1) -> None:
-    """Start store, watch and `workers` track workers."""
-    for name in ("store", "watch", "track", *(f"track-{n}" for n in range(2, workers + 1))):
+    """Start store, watch, escalate and `workers` track workers."""
+    for name in ("store", "watch", "escalate", "track", *(f"track-{n}" for n in range(2, workers + 1))):
         start_role(stack, settings, clock, name)
 
 
@@ -43,5 +43,10 @@ def start_role(stack: Stack, settings: Settings, clock: str, name: str) -> None:
     }
     if settings.policy is not None:
         env["DESKWATCH_POLICY"] = str(settings.policy)
+    if settings.notify:
+        env["DESKWATCH_NOTIFY"] = "yes"
+    if name == "escalate":
+        env["DESKWATCH_API_PORT"] = str(settings.api_port or free_port())
+        stack.announce("api", f"http://{settings.api_host}:{env['DESKWATCH_API_PORT']}")
     stack.start(name, argv_of(name.partition("-")[0]), env)
     stack.announce(f"metrics-{name}", f"http://127.0.0.1:{port}/metrics")

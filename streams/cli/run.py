@@ -19,7 +19,7 @@ from streams.cli.sql import open_client
 from streams.settings import Settings
 from streams.topics import create_topics
 
-ROLES = ("track", "watch", "store")
+ROLES = ("track", "watch", "store", "escalate")
 LOOK_S = 0.2
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 SETTLED_S = 20.0
@@ -28,12 +28,15 @@ SETTLED_S = 20.0
 
 def run(
     roles: Annotated[
-        list[str] | None, typer.Argument(metavar="[ROLE...]", help="track, watch, store; none: all.")
+        list[str] | None, typer.Argument(metavar="[ROLE...]", help="track, watch, store, escalate; none: all.")
     ] = None,
     data: Data = None,
     policy: Policy = None,
     restate: Annotated[
         bool, typer.Option("--restate", help="A policy version may take effect in the past: count what is held anew.")
+    ] = False,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Send warnings of a replay (DESKWATCH_CLOCK=log) to receivers, too.")
     ] = False,
 ) -> None:
     """Run the worker roles: create topics and schema where they lack, then work until Ctrl-C or SIGTERM."""
@@ -41,7 +44,7 @@ def run(
         wanted = list(dict.fromkeys(roles or ROLES))
         if unknown := [role for role in wanted if role not in ROLES]:
             raise typer.BadParameter(f"{unknown[0]!r} is no role: choose from {', '.join(ROLES)}")
-        settings = settings_of(data, policy)
+        settings = settings_of(data, policy, notify=notify)
         settings = dataclasses.replace(settings, restate=settings.restate or restate)
         policies_of(settings)
         create_topics(settings)
@@ -96,6 +99,8 @@ def _work(wanted: list[str], settings: Settings) -> None:
         env["DESKWATCH_POLICY"] = str(settings.policy)
     if settings.restate:
         env["DESKWATCH_RESTATE"] = "yes"
+    if settings.notify:
+        env["DESKWATCH_NOTIFY"] = "yes"
     roles = [_Role(name, env) for name in wanted]
 
     def stop(_number: int, _frame: FrameType | None) -> None:

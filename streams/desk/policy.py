@@ -22,10 +22,12 @@ from streams.desk.policy_sections import (
     Escalation,
     Goal,
     Metric,
+    Pool,
     Quality,
     Receiver,
     Reopen,
     RiskIndex,
+    Rota,
     Rule,
     RuleName,
     Scorecard,
@@ -79,6 +81,8 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     risk_index: RiskIndex
     escalation: tuple[Escalation, ...]
     receivers: dict[str, Receiver]
+    rotas: dict[str, Rota]
+    experts: dict[str, Pool]
     scorecard: Scorecard
     text: str
     """The file's."""
@@ -175,6 +179,8 @@ def parse(text: str, name: str) -> Policy:
         risk_index=file.risk_index,
         escalation=file.escalation,
         receivers=tables.receivers,
+        rotas=tables.rotas,
+        experts=tables.experts,
         scorecard=file.scorecard,
         text=text,
         digest=hashlib.sha256(text.encode()).hexdigest(),

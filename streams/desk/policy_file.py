@@ -11,13 +11,16 @@ from msgspec import inspect
 
 from streams.desk.calendar import Calendar
 from streams.desk.opening_hours import DaysOff
+from streams.desk.policy_people import people_faults
 from streams.desk.policy_sections import (
     METRICS,
     RULE_SUBJECTS,
     CalendarSection,
     Goal,
     PolicyFile,
+    Pool,
     Receiver,
+    Rota,
     Rule,
     Signal,
     SlaSection,
@@ -47,6 +50,8 @@ class PolicyTables(msgspec.Struct, frozen=True):
     calendars: dict[str, Calendar]
     goals: dict[str, Goal]
     receivers: dict[str, Receiver]
+    rotas: dict[str, Rota]
+    experts: dict[str, Pool]
 
 
 def read(text: str, name: str) -> PolicyTables:
@@ -64,7 +69,9 @@ def read(text: str, name: str) -> PolicyTables:
     }
     goals = {key: _convert(value, Goal, name, f"goals.{key}") for key, value in file.goals.items()}
     receivers = {key: _convert(value, Receiver, name, f"receivers.{key}") for key, value in file.receivers.items()}
-    tables = PolicyTables(file, calendars, goals, receivers)
+    rotas = {key: _convert(value, Rota, name, f"rotas.{key}") for key, value in file.rotas.items()}
+    experts = {key: _convert(value, Pool, name, f"experts.{key}") for key, value in file.experts.items()}
+    tables = PolicyTables(file, calendars, goals, receivers, rotas, experts)
     for key, expected in _faults(tables):
         raise PolicyError(name, key, expected)
     return tables
@@ -181,6 +188,7 @@ def _faults(tables: PolicyTables) -> Iterator[tuple[str, str]]:
     for name, receiver in tables.receivers.items():
         if receiver.hours is not None and receiver.hours not in tables.calendars:
             yield f"receivers.{name}.hours", _calendar_expected(receiver.hours, tables)
+    yield from people_faults(tables.file.escalation, tables.receivers, tables.rotas, tables.experts)
 
 
 def _sla_faults(tables: PolicyTables) -> Iterator[tuple[str, str]]:

@@ -44,7 +44,9 @@ def test_a_role_is_given_settings_that_it_understands(role: str) -> None:
     assert settings.clickhouse_password == "secret"
     assert settings.metrics_host == "0.0.0.0"  # in the container; no port of it is published
     assert SERVICES[role]["expose"] == [str(settings.metrics_port)]
-    assert "ports" not in SERVICES[role]
+    for port in SERVICES[role].get("ports", []):  # the API: on this machine only, and for those who have the token
+        assert port == f"127.0.0.1:{settings.api_port}:{settings.api_port}"
+        assert settings.api_token == "secret"
     mounted = {target: source for source, target in mounts(role) if source.startswith("./")}
     assert str(settings.policy) in mounted
     assert settings.broker == f"kafka:{port_of_kafka('INSIDE')}"

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sinks.metrics import PROCESS, STORE, TRACK
+from sinks.metrics import ESCALATE, PROCESS, STORE, TRACK
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dashboards" / "prometheus"
 RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"][0]["rules"]
-NAMES = {metric.name for metric in (*TRACK, *STORE)} | set(PROCESS) | {"up"}
+NAMES = {metric.name for metric in (*TRACK, *STORE, *ESCALATE)} | set(PROCESS) | {"up"}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
@@ -24,7 +24,7 @@ def test_an_alert_asks_for_metrics_that_exist_and_says_what_to_do(rule: dict[str
     expression = re.sub(r'"[^"]*"', '""', rule["expr"])
     assert set(re.findall(r"\b(?:deskwatch|process)_\w+|\bup\b", expression)) <= NAMES
     for label in re.findall(r"\bby \((\w+)\)", expression):
-        assert any(label in metric.labels for metric in (*TRACK, *STORE))
+        assert any(label in metric.labels for metric in (*TRACK, *STORE, *ESCALATE))
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert set(rule["annotations"]) == {"summary", "action"}
     assert all(text.endswith((".", "?")) for text in rule["annotations"].values())

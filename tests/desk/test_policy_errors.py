@@ -58,6 +58,9 @@ severity = ["critical"]
 steps = [ { after = "0m", to = "lead" } ]
 [receivers]
 lead = { url_env = "LEAD_URL", hours = "office" }
+[rotas.night]
+otherwise = "lead"
+shifts = [ { days = ["sun"], hours = "22:00-06:00", to = "lead" } ]
 [scorecard]
 csat = 0.4
 """
@@ -71,7 +74,7 @@ UNKNOWN = "this one is unknown"
 FILE_KEYS = (
     "version, timezone, effective_from, calendars, clocks, sla, calls, csat, windows, callbacks, "
     "agents, quality, goals, rules, risk_index, "
-    "escalation, receivers, scorecard"
+    "escalation, receivers, rotas, experts, scorecard"
 )
 SLA_KEYS = "name, calendar, match, warn_at, first_response, next_response, resolution, silence"
 
@@ -242,6 +245,22 @@ WRONG = [
         'hours = "office"',
         'hours = "day"',
         'receivers.lead.hours: expected one of the calendars always, office; found "day"',
+    ),
+    ('to = "lead"', 'to = "leda"', 'escalation[0].steps[0].to: expected one of lead, night, experts; found "leda"'),
+    ('to = "lead"', 'to = "experts"', "escalation[0].steps[0].to: expected a table [experts] in the file, found none"),
+    ('otherwise = "lead"', 'otherwise = "x"', 'rotas.night.otherwise: expected one of lead; found "x"'),
+    (
+        'hours = "22:00-06:00"',
+        'hours = "22-6"',
+        'rotas.night.shifts[0].hours: expected an interval such as "09:00-12:30", "22:00-06:00" or "00:00-24:00", '
+        'found "22-6"',
+    ),
+    ('days = ["sun"]', 'days = ["son"]', "rotas.night.shifts[0].days[0]: expected one of "),
+    ("lead = {", "night = {", "receivers.night: expected a name that no rota has, and not the word experts"),
+    (
+        "[rotas.night]",
+        '[experts]\nnet = { tags = ["net"], members = ["x"] }\n[rotas.night]',
+        'experts.net.members[0]: expected one of lead; found "x"',
     ),
     ('url_env = "LEAD_URL", ', "", "receivers.lead.url_env: expected a value, but the key is missing"),
     ("csat = 0.4", "csat = 0.5", "scorecard: expected weights whose sum is 1"),

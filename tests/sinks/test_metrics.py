@@ -20,7 +20,7 @@ from sinks import metrics
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.rows import Batch, encoded, rows_of
 from sinks.clickhouse.writer import Writer
-from sinks.metrics import PROCESS, STORE, TRACK, PortTaken, StoreMetrics, TrackMetrics, serve
+from sinks.metrics import ESCALATE, PROCESS, STORE, TRACK, PortTaken, StoreMetrics, TrackMetrics, serve
 from streams import policies
 from streams.desk.desk import Desk
 from streams.models.rows import ProgressRow
@@ -187,9 +187,9 @@ def test_the_page_and_the_list_say_the_same(page: Any) -> None:
 
 
 def test_the_list_is_well_formed() -> None:
-    names = [metric.name for metric in (*TRACK, *STORE)]
+    names = [metric.name for metric in (*TRACK, *STORE, *ESCALATE)]
     assert len(names) == len(set(names))
-    for metric in (*TRACK, *STORE):
+    for metric in (*TRACK, *STORE, *ESCALATE):
         assert metric.name.endswith("_total") == (metric.type == "counter")
         assert metric.meaning.endswith(".")
     table = metrics.markdown()

@@ -156,7 +156,8 @@ SELECT
     if(isNull(limit_ms), NULL, reinterpret(assumeNotNull(limit_ms), 'Decimal64(3)')) AS limit_s
 FROM agent_state_rows FINAL;
 
-CREATE OR REPLACE VIEW risk_warnings AS
+-- What the rules say; risk_warnings (V0006) adds what people did about it.
+CREATE OR REPLACE VIEW warnings_as_raised AS
 SELECT
     warning_id,
     rule,

@@ -1,0 +1,94 @@
+"""What people do about warnings: the events of the topic `actions`, from the board, the API, or any producer.
+
+    {"specversion": "1.0", "id": "…", "source": "/desk/board", "type": "warning.acknowledge",
+     "time": "2026-11-24T08:00:00+08:00", "data": {"warning_id": "…", "by": "li.wei", "note": "calling back"}}
+
+| type                  | data, beside warning_id, by, note   | does                                            |
+|-----------------------|-------------------------------------|-------------------------------------------------|
+| `warning.acknowledge` |                                     | stops the chain, for as long as the policy says |
+| `warning.snooze`      | until (an instant) or for_s         | the chain stands still until then, and goes on  |
+| `warning.disagree`    |                                     | stops the chain for good, counted as mistaken   |
+
+The key does not matter: role escalate hands an action on to the partition that holds its warning.
+"""
+
+from functools import reduce
+from operator import or_
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from streams.models.codec import LARGEST, DeadLetter, Headers, structured
+from streams.models.envelope import Data, Event, Id, Instant
+from streams.models.instants import parse_instant
+
+LONGEST_SNOOZE_S = 30 * 86_400
+
+
+class Action(Data, kw_only=True):
+    """Data of every action: on which warning, and who."""
+
+    warning_id: Id
+    by: Annotated[str, Meta(min_length=1, max_length=200)]
+    note: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class Snooze(Action, kw_only=True):
+    """Data of `warning.snooze`: until when, or for how many seconds from the event's time."""
+
+    until: Instant | None = None
+    for_s: Annotated[float, Meta(gt=0, le=LONGEST_SNOOZE_S)] | None = None
+
+
+class ActionEvent(Event):
+    """An action on a warning."""
+
+    data: Action
+
+    def key(self) -> str:
+        """The warning."""
+        return self.data.warning_id
+
+
+class Acknowledge(ActionEvent, tag="warning.acknowledge"):
+    """Somebody takes care of it."""
+
+
+class Disagree(ActionEvent, tag="warning.disagree"):
+    """Somebody says that the warning is mistaken."""
+
+
+class SnoozeEvent(ActionEvent, tag="warning.snooze"):
+    """Somebody wants to be reminded later."""
+
+    data: Snooze
+
+    def until(self) -> int:
+        """The instant (ms) at which the chain goes on."""
+        data = self.data
+        return parse_instant(data.until) if data.until is not None else self.at + round((data.for_s or 0) * 1000)
+
+
+ACTIONS: tuple[type[ActionEvent], ...] = (Acknowledge, SnoozeEvent, Disagree)
+_decode = msgspec.json.Decoder(reduce(or_, ACTIONS)).decode
+
+
+def decode(value: bytes | None, headers: Headers = ()) -> ActionEvent | DeadLetter:
+    """The action in a message, or why it is none."""
+    if value is None:
+        return DeadLetter("the message has no value")
+    if len(value) > LARGEST:
+        return DeadLetter(f"the message has {len(value):,} bytes, more than the {LARGEST:,} allowed")
+    try:
+        value = structured(value, headers)
+        event: ActionEvent = _decode(value)  # type: ignore[arg-type]
+        event.at = parse_instant(event.time)
+        if isinstance(event, SnoozeEvent):
+            if (event.data.until is None) == (event.data.for_s is None):
+                raise ValueError("a snooze says either until or for_s")
+            if not event.at < event.until() <= event.at + LONGEST_SNOOZE_S * 1000:
+                raise ValueError("a snooze ends after it begins, and within 30 days")
+    except (ValueError, RecursionError) as error:
+        return DeadLetter(f"no action on a warning: {error}")
+    return event

@@ -1,0 +1,194 @@
+"""A partition's escalations under a clock that tests move, and what a checkpoint, a crash and a sender do with them."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.desk.chains import ACTIONS
+from streams.desk.dispatch import Message
+from streams.desk.escalation import Escalations
+from streams.desk.letter import DEAD_LETTERS
+from streams.desk.messages import WARNINGS
+from streams.desk.policy import Policies, parse
+from streams.models.escalations import EscalationRow
+from streams.models.instants import MINUTE, format_instant
+from streams.partition_state import Output
+
+START = 1_793_700_000_000  # 2026-11-03T10:00:00Z, a Tuesday
+POLICY = """
+version = "v"
+timezone = "UTC"
+[calendars.office.hours]
+mon = ["09:00-18:00"]
+tue = ["09:00-18:00"]
+wed = ["09:00-18:00"]
+[[rules]]
+rule = "csat.low"
+window = "1h"
+raise_at = 0.8
+clear_at = 0.85
+cooldown = "30m"
+[[escalation]]
+severity = ["critical"]
+steps = [ { after = "0m", to = "lead" }, { after = "10m", to = "manager", repeat = 2, every = "5m" } ]
+[[escalation]]
+severity = ["warning"]
+acknowledged_for = "20m"
+steps = [ { after = "5m", to = "lead" }, { after = "15m", to = "manager" } ]
+[receivers]
+lead = { url_env = "DESKWATCH_LEAD_URL" }
+manager = { url_env = "DESKWATCH_MANAGER_URL", language = "zh" }
+"""
+
+
+class Made(NamedTuple):
+    """A record as a topic delivers it."""
+
+    value: bytes | None
+    topic: str = WARNINGS
+    headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int = 0
+    offset: int = 0
+    timestamp: int = START
+    key: bytes | None = None
+
+
+def warning(n: int = 1, at: float = 0, *, cleared: float | None = None, version: int = 1, **fields: Any) -> Made:
+    """A warning about ticket n, raised and perhaps cleared so many minutes after START."""
+    data = {
+        "warning_id": f"w{n}-{at}",
+        "rule": "sla.breached",
+        "subject": f"t{n}/resolution/1",
+        "ticket_id": f"t{n}",
+        "metric": "resolution",
+        "severity": "critical",
+        "raised_at": START + round(at * MINUTE),
+        "cleared_at": None if cleared is None else START + round(cleared * MINUTE),
+        "cleared_by": "" if cleared is None else "fulfilled",
+        "state": "raised" if cleared is None else "cleared",
+        "version": version,
+        "elapsed_ms": 9 * MINUTE,
+        "target_ms": 8 * MINUTE,
+        **fields,
+    }
+    state = "withdrawn" if data.get("is_deleted") else data["state"]
+    event = {"specversion": "1.0", "id": "x", "source": "/t", "type": f"warning.{state}", "data": data}
+    return Made(msgspec.json.encode(event))
+
+
+def progress(minutes: float, source: str = "risk-warnings", partition: int = 0) -> Made:
+    """Who sends warnings has come so far in the log."""
+    row = [source, partition, START + round(minutes * MINUTE), {}, 1]
+    event = {
+        "specversion": "1.0",
+        "id": "x",
+        "source": "/t",
+        "type": "deskwatch.progress_rows",
+        "data": {"rows": [row]},
+    }
+    return Made(msgspec.json.encode(event))
+
+
+def action(what: str, warning_id: str, at: float = 0, n: int = 1, **data: Any) -> Made:
+    """An event on `actions`, so many minutes after START."""
+    event = {
+        "specversion": "1.0",
+        "id": f"a{n}",
+        "source": "/t",
+        "type": f"warning.{what}",
+        "time": format_instant(START + round(at * MINUTE)),
+        "data": {"warning_id": warning_id, "by": "li", **data},
+    }
+    return Made(msgspec.json.encode(event), ACTIONS)
+
+
+class Bench:
+    """The state of a partition, its changelog, and a sender that keeps what it is given."""
+
+    def __init__(self, policy: str = POLICY, partitions: int = 1, **options: Any) -> None:
+        self.policies = Policies([parse(policy, "p.toml")])
+        self.partitions = partitions
+        addresses = {receiver.url_env for receiver in self.policies.versions[0].receivers.values()}
+        self.options = {"addresses": addresses, "wall": True, **options}
+        self.log: dict[bytes, bytes] = {}
+        self.outputs: list[Output] = []
+        self.sent: list[Message] = []
+        self.version = 0
+        self.now = START
+        self.state = self._new()
+
+    def _new(self) -> Escalations:
+        return Escalations(0, self.partitions, self.policies, **self.options)
+
+    def feed(self, *records: Made) -> None:
+        """Fold records."""
+        for topic in (WARNINGS, ACTIONS):
+            of_topic = [record for record in records if record.topic == topic]
+            start = 0
+            while start < len(of_topic):
+                start = self.state.feed(topic, of_topic, start)
+                if start < len(of_topic):
+                    self.cut()
+
+    def at(self, minutes: float) -> None:
+        """Let the wall clock come to so many minutes after START."""
+        self.now = START + round(minutes * MINUTE)
+        self.state.advance(self.now if self.options["wall"] else None)
+
+    def cut(self) -> list[Message]:
+        """Write a checkpoint; the messages that may be sent now."""
+        self.version += 1
+        cut = self.state.cut(self.version, {})
+        for key, value in cut.entries:
+            if value is None:
+                self.log.pop(key, None)
+            else:
+                self.log[key] = value
+        assert msgspec.json.decode(cut.outputs[-1].value)["type"] == "deskwatch.progress_rows"
+        self.outputs += cut.outputs[:-1]
+        return self.state.messages()
+
+    def run(self, until: float, step: float = 0.25, outcome: str = "sent", since: float | None = None) -> None:
+        """Let time pass, with a checkpoint at each step, after which all that is due is sent."""
+        at = (self.now - START) / MINUTE if since is None else since
+        while at <= until:
+            self.at(at)
+            self.send(self.cut(), outcome)
+            at += step
+        self.cut()
+
+    def send(self, messages: Iterable[Message], outcome: str = "sent") -> None:
+        """What a sender does."""
+        for message in messages:
+            self.sent.append(message)
+            self.state.settle(message, (outcome, ""), self.now)
+
+    def crash(self) -> None:
+        """A successor takes over from the changelog."""
+        self.state = self._new()
+        for key, value in self.log.items():
+            self.state.load(key, value)
+        self.state.restored()
+
+    def events(self, kind: str = "deskwatch.escalation_rows") -> list[dict[str, Any]]:
+        """What happened to steps, in order; or what people did about warnings."""
+        found: list[dict[str, Any]] = []
+        for output in self.outputs:
+            if output.topic == DEAD_LETTERS:
+                continue
+            event = msgspec.json.decode(output.value)
+            if event["type"] == kind and "rows" in event["data"]:
+                found += [dict(zip(EscalationRow.__struct_fields__, row, strict=True)) for row in event["data"]["rows"]]
+            elif event["type"] == kind:
+                found.append(event["data"])
+        return found
+
+    def told(self) -> list[tuple[float, str]]:
+        """(minutes after START, message id) of what was sent."""
+        sent = [event for event in self.events() if event["state"] == "sent"]
+        return [((event["at"] - START) / MINUTE, f"{event['warning_id']}/{event['step']}") for event in sent]
+
+    def standing(self, warning_id: str) -> dict[int, str]:
+        """By step, its last state."""
+        return {event["step"]: event["state"] for event in self.events() if event["warning_id"] == warning_id}

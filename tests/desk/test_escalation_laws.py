@@ -1,0 +1,162 @@
+"""Laws of escalation: whatever happens, in whatever order, and wherever a worker ends."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.models.instants import MINUTE
+from tests.desk.escalations import POLICY, START, Bench, action, warning
+
+IDEMPOTENT = POLICY.replace('_URL"', '_URL", idempotent = true')
+
+whens = st.integers(0, 40)
+severities = st.sampled_from(["critical", "warning"])
+doings = st.one_of(
+    st.tuples(st.just("raise"), whens, st.integers(1, 3), severities),
+    st.tuples(st.just("clear"), whens, st.integers(1, 3), severities),
+    st.tuples(st.sampled_from(["acknowledge", "disagree", "snooze"]), whens, st.integers(1, 3), severities),
+    st.tuples(st.sampled_from(["crash", "crash before sending", "crash after sending"]), whens, st.just(0), severities),
+)
+stories = st.lists(doings, min_size=1, max_size=12).map(lambda story: sorted(story, key=lambda doing: doing[1]))
+outcomes = st.sampled_from(["sent", "failed", "unknown"])
+
+
+class Story:
+    """Plays a story minute by minute; what was sent, and how often a worker ended with something under way."""
+
+    def __init__(self, policy: str, story: list[tuple[str, int, int, str]], outcome: str) -> None:
+        self.bench, self.outcome, self.version = Bench(policy), outcome, 0
+        self.raised: dict[int, tuple[int, str]] = {}  # ticket -> minute and severity of the standing warning
+        self.handed: Counter[str] = Counter()  # message id -> how often it was handed to a sender
+        self.stopped: list[tuple[int, str]] = []  # (minute, warning_id) of acknowledgements and clearings
+        for n, (what, at, ticket, severity) in enumerate(story):
+            self._play_until(at)
+            self._do(n, what, at, ticket, severity)
+        self._play_until(90)
+        self.bench.cut()
+
+    def _play_until(self, at: int) -> None:
+        minute = (self.bench.now - START) / MINUTE
+        while minute < at:
+            minute += 0.5
+            self.bench.at(minute)
+            self._send()
+
+    def _send(self) -> None:
+        messages = self.bench.cut()
+        self.handed.update(message.id for message in messages)
+        self.bench.send(messages, self.outcome)
+
+    def _do(self, n: int, what: str, at: int, ticket: int, severity: str) -> None:
+        bench = self.bench
+        self.version += 1
+        if what == "raise" and ticket not in self.raised:
+            self.raised[ticket] = at, severity
+            bench.feed(warning(ticket, at, severity=severity, version=self.version))
+        elif what == "clear" and ticket in self.raised:
+            since, severity = self.raised.pop(ticket)
+            bench.feed(warning(ticket, since, cleared=at, severity=severity, version=self.version))
+            self.stopped.append((at, f"w{ticket}-{since}"))
+        elif what == "takeover":
+            self._send()
+            bench.cut()  # nothing is under way, and all that came of it is saved
+            bench.crash()
+        elif what.startswith("crash"):
+            bench.at(at)
+            if what != "crash":
+                messages = bench.cut()
+                self.handed.update(message.id for message in messages if what == "crash after sending")
+            bench.crash()
+        elif ticket in self.raised and what in ("acknowledge", "disagree", "snooze"):
+            warning_id = f"w{ticket}-{self.raised[ticket][0]}"
+            bench.feed(action(what, warning_id, at, n, **({"for_s": 600} if what == "snooze" else {})))
+            if what == "disagree":
+                self.stopped.append((at, warning_id))
+
+
+@settings(max_examples=150, deadline=None)
+@given(stories, st.sampled_from(["sent", "unknown"]))
+def test_no_message_is_handed_out_twice(story: list[tuple[str, int, int, str]], outcome: str) -> None:
+    told = Story(POLICY, story, outcome)
+    assert all(times == 1 for times in told.handed.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(stories)
+def test_every_step_comes_to_an_end_and_what_was_sent_says_so(story: list[tuple[str, int, int, str]]) -> None:
+    told = Story(POLICY, story, "sent")
+    last = {(event["warning_id"], event["step"]): event["state"] for event in told.bench.events() if event["step"]}
+    assert set(last.values()) <= {"sent", "unknown", "skipped", "acknowledged"}
+    for (warning_id, step), state in last.items():
+        handed = told.handed[f"{warning_id}/{step}"]
+        assert state == "unknown" or handed == (state == "sent"), (warning_id, step, state)
+
+
+@settings(max_examples=100, deadline=None)
+@given(stories)
+def test_nothing_is_sent_after_a_chain_was_stopped_for_good(story: list[tuple[str, int, int, str]]) -> None:
+    told = Story(IDEMPOTENT, story, "sent")
+    sent = [event for event in told.bench.events() if event["state"] == "sent"]
+    for minute, warning_id in told.stopped:
+        later = [event["at"] for event in sent if event["warning_id"] == warning_id]
+        # What was under way when a worker ended is sent again: it was on its way before.
+        assert all(at <= START + (minute + 1) * MINUTE for at in later)
+
+
+@settings(max_examples=100, deadline=None)
+@given(stories)
+def test_events_of_a_chain_are_numbered_without_gaps_through_crashes(story: list[tuple[str, int, int, str]]) -> None:
+    told = Story(POLICY, story, "failed")
+    numbers: dict[str, list[int]] = {}
+    for event in told.bench.events():
+        numbers.setdefault(event["warning_id"], []).append(event["seq"])
+    for found in numbers.values():
+        assert found == list(range(1, len(found) + 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(stories, outcomes)
+def test_a_restored_state_goes_on_as_one_that_never_ended(story: list[tuple[str, int, int, str]], outcome: str) -> None:
+    """With nothing under way, a takeover changes nothing: the same events come of the same story."""
+    quiet = [doing for doing in story if not doing[0].startswith("crash")]
+    takeovers = [("takeover", at, 0, "") for at in range(0, 40, 7)]
+    without, taken_over = (
+        Story(POLICY, quiet, outcome),
+        Story(POLICY, sorted([*quiet, *takeovers], key=lambda doing: (doing[1], doing[0] != "takeover")), outcome),
+    )
+    assert [key(event) for event in taken_over.bench.events()] == [key(event) for event in without.bench.events()]
+
+
+def key(event: dict[str, object]) -> tuple[object, ...]:
+    return tuple(event[name] for name in ("warning_id", "seq", "step", "state", "at", "receiver", "attempt"))
+
+
+def test_a_storm_becomes_digests_and_memory_stays_bounded() -> None:
+    """
+    10,000 warnings within a minute       0 ................ 1 min
+    messages to each receiver             5 at most, and digests at least 2 min apart
+    """
+    bench = Bench()
+    for second in range(60):
+        bench.feed(*(warning(n, at=second / 60) for n in range(second * 167, second * 167 + 167)))
+        bench.at(second / 60)
+        bench.send(bench.cut())
+    bench.run(30)
+    by_receiver = Counter(message.receiver for message in bench.sent)
+    assert by_receiver["lead"] <= 3 + 5
+    assert by_receiver["manager"] <= 25
+    assert all(len(message.body) < 20_000 for message in bench.sent)
+    first = {step for message in bench.sent if message.receiver == "lead" for step in ids(message)}
+    assert len(first) == 10_020
+    size = sum(map(len, bench.log.values())) / len(bench.state.chains)
+    assert size < 1500  # bytes of a chain in the changelog
+    bench.feed(*(warning(n, at=n // 167 / 60, cleared=31, version=2) for n in range(10_020)))
+    bench.run(32)
+    bench.at(32 + 24 * 60)
+    bench.cut()
+    assert not bench.state.chains
+
+
+def ids(message: object) -> list[str]:
+    return [f"{each.chain.warned.warning_id}/{each.step.number}" for each in message.steps]  # type: ignore[attr-defined]
