@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint fast embedded kafka proof faults bench clean
+.PHONY: help demo test lint fast embedded kafka proof struck faults bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml
 demo: $(VENV)/installed  ## the whole thing on this machine, on a simulated desk; Ctrl-C ends it
 	$(BIN)/deskwatch demo
 
-test: lint fast embedded kafka  ## all checks and tests (what CI runs)
+test: lint fast embedded  ## all checks and tests on the embedded stack; CI runs `kafka` and `struck` too
 
 lint: $(VENV)/installed  ## formatting, rules, types, and which module may import which
 	$(BIN)/ruff format --check --quiet .
@@ -29,13 +29,16 @@ fast: $(VENV)/installed  ## the tests that need nothing but Python
 	$(BIN)/python -m pytest -n auto
 
 embedded: $(VENV)/installed  ## the tests on the embedded broker and ClickHouse
-	$(BIN)/python -m pytest -m embedded -n 2 --dist loadfile --durations=10
+	$(BIN)/python -m pytest -m "embedded and not faults" -n 3 --dist worksteal --durations=10
 
 kafka: $(VENV)/installed  ## the tests on Apache Kafka: needs Java 17 and Maven, which fetches the jars once
-	$(BIN)/python -m pytest -m kafka -n 2 -rs --durations=10
+	$(BIN)/python -m pytest -m "kafka and not faults" -n 2 -rs --durations=10
 
 proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE); 100,000 mutated events
 	$(BIN)/python -m pytest -m bench tests/flow/test_month.py tests/desk/test_recorded.py tests/fuzz --timeout 3600
+
+struck: $(VENV)/installed  ## the tests that strike at running workers, on both brokers
+	$(BIN)/python -m pytest -m faults -n 2 -rs --durations=10
 
 faults: $(VENV)/installed  ## thirty rounds of strikes on each broker, verified to the last row (DESK_LOGS=DIR: recorded events among them)
 	$(BIN)/deskwatch bench faults --rounds 30 --broker embedded

@@ -1,6 +1,7 @@
 """A stack with two small roles as a program of its own: `python -m tests.embedded.toy_stack DIR`; tests end it."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from streams.embedded.stack import DirectoryInUse, Stack, StackError
@@ -19,8 +20,9 @@ def main() -> int:
         with Stack(Path(sys.argv[1])) as stack:
             for name in ("track", "track-2"):
                 stack.start(name, [sys.executable, "-c", ROLE])
-            print("ready", flush=True)
-            stack.wait()
+            with suppress(KeyboardInterrupt):  # it may come before wait()
+                print("ready", flush=True)
+                stack.wait()
     except (DirectoryInUse, StackError) as error:
         print(error, file=sys.stderr)
         return 1

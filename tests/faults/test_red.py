@@ -22,7 +22,7 @@ from streams.faults.system import System
 from streams.settings import Settings
 from streams.simulator import World, encode, events
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
 TRACK = [sys.executable, "-m", "faust", "-A", "tests.faults.broken:app", "worker", "-l", "info", "--without-web"]
 RATE = 800.0

@@ -28,6 +28,7 @@ def struck(folder: Path, seed: int, plan: list[Strike], *, kafka: bool = False) 
     return result
 
 
+@pytest.mark.faults
 @pytest.mark.embedded
 def test_struck_on_the_embedded_broker_every_view_equals_the_log(tmp_path: Path) -> None:
     result = struck(tmp_path, 1, schedule(1, SECONDS, list(KINDS), 4))
@@ -35,6 +36,7 @@ def test_struck_on_the_embedded_broker_every_view_equals_the_log(tmp_path: Path)
     assert all(strike.in_flight >= COUNTING for strike in result.strikes)
 
 
+@pytest.mark.faults
 @pytest.mark.kafka
 def test_struck_on_apache_kafka_every_view_equals_the_log(tmp_path: Path) -> None:
     plan = schedule(1, SECONDS, list(KINDS), 3)
@@ -55,6 +57,7 @@ class LongAway(Round):
         self.system.kill_broker(self.AWAY_S)
 
 
+@pytest.mark.faults
 @pytest.mark.kafka
 def test_a_broker_that_is_away_for_long_needs_nobody_to_restart_the_workers(tmp_path: Path) -> None:
     """Workers that cannot append end, and are started again until the broker answers.
@@ -85,6 +88,7 @@ class ForgottenGroups(Round):
             start_role(self.system, self.settings, "log", name)
 
 
+@pytest.mark.faults
 @pytest.mark.kafka
 def test_the_committed_offsets_may_be_lost(tmp_path: Path) -> None:
     """Track goes on from its checkpoints; store writes all again, which changes nothing."""

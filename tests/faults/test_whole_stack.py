@@ -16,7 +16,7 @@ from streams.embedded.question import client_of
 from streams.faults.log import disorderly
 from tests.flow.month import deskwatch, write
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
 REPLAY = [
     sys.executable,

@@ -194,6 +194,7 @@ def _more_or_ended(got: list[Any], than: int, feeder: threading.Thread) -> bool:
     return len(got) > than or not feeder.is_alive()
 
 
+@pytest.mark.faults
 def test_killed_at_random_points_each_message_arrives_at_most_once(own_broker: str, tmp_path: Path) -> None:
     total, chance = 60, random.Random(11)
     with ExitStack() as stack:

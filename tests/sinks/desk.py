@@ -12,7 +12,8 @@ from sinks.clickhouse.rows import TableRows, encoded, rows_of
 from sinks.clickhouse.writer import Writer
 from streams.desk.customers import Customers
 from streams.desk.desk import Desk
-from streams.desk.messages import CUSTOMER_FACTS
+from streams.desk.letter import DEAD_LETTERS
+from streams.desk.messages import CUSTOMER_FACTS, REPORTS
 from streams.desk.policy import Policies, parse
 from streams.logfile import place
 from streams.models.codec import INPUTS
@@ -191,7 +192,7 @@ def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Ou
         told = [output for output in sent if output.topic == CUSTOMER_FACTS]
         customers.feed(CUSTOMER_FACTS, [Record(output.value, CUSTOMER_FACTS) for output in told], 0)
         customers.advance(None)
-        sent = [output for output in sent if output.topic != CUSTOMER_FACTS]
+        sent = [output for output in sent if output.topic in (*REPORTS, DEAD_LETTERS)]
         made.append(sent + customers.cut(version, {}).outputs)
     return made
 
