@@ -29,7 +29,7 @@ fast: $(VENV)/installed  ## the tests that need nothing but Python
 	$(BIN)/python -m pytest -n auto
 
 embedded: $(VENV)/installed  ## the tests on the embedded broker and ClickHouse
-	$(BIN)/python -m pytest -m "embedded and not faults" -n 3 --dist worksteal --durations=10
+	$(BIN)/python -m pytest -m "embedded and not faults" -n 3 --dist loadgroup --durations=10
 
 kafka: $(VENV)/installed  ## the tests on Apache Kafka: needs Java 17 and Maven, which fetches the jars once
 	$(BIN)/python -m pytest -m "kafka and not faults" -n 2 -rs --durations=10

@@ -18,7 +18,7 @@ from tests.flow.month import deskwatch
 from tests.flow.running import feed, rows
 from tests.sinks.desk import OFFICE, event
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
 LEDGER = "SELECT transition, formatDateTime(at, '%H:%i'), policy_version FROM sla_ledger ORDER BY seq"
 BEHIND = """
