@@ -102,8 +102,10 @@ def example(vip: bool = False) -> list[CustomerFact]:
         ("transfer", T0 + 2 * DAY, 1.0),
     ]
     signals += [("breach", T0 + 4 * DAY, 1.0)] + ([("vip", T0, 1.0)] if vip else [])
-    ticket = CustomerFact("c9", "tt1", T0, "tax", team="after-sales", url="https://desk/t1", signals=signals)
-    return [ticket, CustomerFact("c9", "cc1", T0 + 3 * DAY, "tax")]
+    ticket = CustomerFact(
+        "c9", "tt1", T0, "tax", team="after-sales", url="https://desk/t1", signals=signals, known_at=T0
+    )
+    return [ticket, CustomerFact("c9", "cc1", T0 + 3 * DAY, "tax", known_at=T0 + 3 * DAY)]
 
 
 def folded(facts: list[CustomerFact], clock: int, *changes: PolicyChange, given: Policies = SHIPPED) -> dict[Any, Any]:
@@ -166,8 +168,8 @@ def test_a_policy_change_in_force_is_named() -> None:
 
 
 def test_a_call_and_the_ticket_opened_on_it_are_one_contact() -> None:
-    call = CustomerFact("c9", "cc1", T0, "tax", about="t1")
-    ticket = CustomerFact("c9", "tt1", T0 + HOUR, "tax")
+    call = CustomerFact("c9", "cc1", T0, "tax", about="t1", known_at=T0)
+    ticket = CustomerFact("c9", "tt1", T0 + HOUR, "tax", known_at=T0 + HOUR)
     row: CustomerRow = folded([call, ticket], T0 + DAY)[CustomerRow]
     assert (row.contacts, row.calls, row.tickets, row.counts) == (1, 1, 1, {})
 
