@@ -1,8 +1,8 @@
 """What a partition of the desk tells the stage `customers`: per ticket or call a snapshot, when it has changed.
 
-    ticket t17 ─┐
-    its surveys ─┼──> fact (customer c9, t17) ──> customer-facts, the partition of c9
-    its scores ──┘
+    ticket t17 ──────────────────┐
+    its surveys, its scores ─────┼──> fact (customer c9, t17) ──> customer-facts, the partition of c9
+    a score that names c9 itself ┴──> fact (customer c9, n…)
 
 A snapshot that is as the last one is not told again. The customer may become known late, or turn out to be another one:
 then the subject is taken from the one and given to the other. What happened before the customer was known counts as a
@@ -10,6 +10,7 @@ signal from that instant on; contacts keep their own instant.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -17,13 +18,15 @@ import msgspec
 from streams.desk import messages
 from streams.desk.call import Call
 from streams.desk.notes import Notes
-from streams.desk.subject import SURVEY, Subject
+from streams.desk.subject import SURVEY, TICKET, Subject
 from streams.desk.subjects import Subjects
 from streams.desk.ticket import Ticket
 from streams.models import customer_facts as models
 from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange, Signal, Solved
 from streams.models.rows import FactRow, Identity, ProgressRow, Row, SurveyRow
 from streams.partition_state import Output
+
+SCORE = "n"  # first letter of the subject of a score that stands alone
 
 
 class Homes(NamedTuple):
@@ -41,7 +44,7 @@ class CustomerFacts:
 
     def __init__(self, subjects: Subjects, notes: Notes, homes: Homes) -> None:
         self.subjects, self.notes, self.homes = subjects, notes, homes
-        self.told: dict[str, CustomerFact] = {}
+        self.told: dict[str, dict[str, CustomerFact]] = {}  # by ticket, call, ... and by subject
         self.waiting: dict[tuple[str, str], CustomerFact] = {}
 
     def gather(self) -> None:
@@ -52,26 +55,35 @@ class CustomerFacts:
 
     def release(self, subject: Subject) -> None:
         """The subject is about to be released: what is told of it now stands for good."""
-        self._look(_name(subject))
-        self.told.pop(_name(subject), None)
+        self._let_go(_name(subject), lambda fact: fact.subject[0] == SCORE)
+
+    def release_scores(self, name: str) -> None:
+        """The scores about a subject are about to be forgotten: what is told of them now stands for good."""
+        self._let_go(name, lambda fact: fact.subject[0] != SCORE)
+
+    def _let_go(self, name: str, stays: Callable[[CustomerFact], bool]) -> None:
+        self._look(name)
+        told = self.told.pop(name, {})
+        if left := {subject: fact for subject, fact in told.items() if stays(fact)}:
+            self.told[name] = left
 
     def restored(self) -> None:
         """All is as the last checkpoint left it, so what is to be told was told."""
         for name in {_name(subject) for subject in self.subjects.held.values()} | self.notes.moods.keys():
-            if (fact := self._fact(name)) is not None:
-                self.told[name] = fact
+            if facts := self._facts(name):
+                self.told[name] = facts
 
     def _look(self, name: str) -> None:
-        if (name[0], name[1:]) in self.subjects.released:
+        told, facts = self.told.get(name, {}), self._facts(name)
+        if facts == told:
             return
-        told, fact = self.told.get(name), self._fact(name)
-        if fact == told:
-            return
-        if told is not None and (fact is None or fact.customer_id != told.customer_id):
-            self.waiting[told.customer_id, name] = CustomerFact(told.customer_id, name, is_deleted=1)
-            del self.told[name]
-        if fact is not None:
-            self.told[name] = self.waiting[fact.customer_id, name] = fact
+        for subject, fact in told.items():
+            if subject not in facts or facts[subject].customer_id != fact.customer_id:
+                self.waiting[fact.customer_id, subject] = CustomerFact(fact.customer_id, subject, is_deleted=1)
+        for subject, fact in facts.items():
+            if told.get(subject) != fact:
+                self.waiting[fact.customer_id, subject] = fact
+        self.told[name] = facts
 
     def outputs(self, partition: int, version: int, as_of: int) -> list[Output]:
         """The messages of one checkpoint: to each partition what is for it, and behind it how far this one is."""
@@ -103,25 +115,42 @@ class CustomerFacts:
         self.waiting, self.notes.fresh = {}, []
         return made
 
-    def _fact(self, name: str) -> CustomerFact | None:
-        """What there is to tell of a subject now; None if its customer is not known, or nothing happened yet."""
+    def _facts(self, name: str) -> dict[str, CustomerFact]:
+        """What there is to tell now about a ticket, a call, or who is neither, by subject."""
         subject = self.subjects.held.get((name[0], name[1:]))
         state = None if subject is None else subject.state
         surveys = self.subjects.surveys.rows.get(name)
-        if not isinstance(state, Ticket | Call) or not state.customer_id:
-            return self._without_subject(name)
-        fact = _of_ticket(name, state) if isinstance(state, Ticket) else _of_call(name, state)
+        facts: dict[str, CustomerFact] = {}
+        given: list[Signal] = []  # by who names no customer
         if surveys or name in self.notes.moods:
-            given = _low_surveys(surveys) + self.notes.signals(name)
-            fact.signals += [(signal, max(at, state.known_at), weight) for signal, at, weight in given]
-        return fact if fact.contact_at is not None or fact.signals or fact.solved else None
+            given = self._alone(name, surveys, facts)
+        if isinstance(state, Ticket | Call) and state.customer_id:
+            fact = _of_ticket(name, state) if isinstance(state, Ticket) else _of_call(name, state)
+            known_at, released_at = state.known_at, state.released_at
+            fact.signals += [(signal, max(at, known_at), weight) for signal, at, weight in given if at <= released_at]
+            if instants := _instants(fact):
+                fact.known_at, fact.held_until = max(known_at, min(instants)), released_at
+                facts[name] = fact
+        return facts
 
-    def _without_subject(self, name: str) -> CustomerFact | None:
-        """Surveys and scores about what has no customer of its own, if they name one."""
-        surveys = self.subjects.surveys.rows.get(name)
-        customer_id = self.notes.customer(name) or _named_by_surveys(surveys)
-        given = self.notes.signals(name) + _low_surveys(surveys)
-        return CustomerFact(customer_id, name, signals=given) if customer_id and given else None
+    def _alone(self, name: str, surveys: dict[Identity, Row] | None, facts: dict[str, CustomerFact]) -> list[Signal]:
+        """Add the scores and answers about `name` that name their customer; returns the signals of the others.
+
+        They are facts of their own: whose they are does not depend on when the ticket's customer becomes known.
+        """
+        ticket_id, others = name[1:] if name[0] == TICKET else "", []
+        found = [
+            (f"{SCORE}{mood.source}\0{mood.id}", mood.data.customer_id, signal)
+            for mood, signal in self.notes.signals(name)
+        ]
+        for subject, customer_id, signal in found + _low_surveys(surveys):
+            if customer_id:
+                facts[subject] = CustomerFact(
+                    customer_id, subject, about=ticket_id, signals=[signal], known_at=signal[1]
+                )
+            else:
+                others.append(signal)
+        return others
 
 
 def _name(subject: Subject) -> str:
@@ -167,14 +196,19 @@ def _of_call(name: str, call: Call) -> CustomerFact:
     return CustomerFact(call.customer_id, name, at, call.category, call.ticket_id, False, call.team, "", [], signals)
 
 
-def _low_surveys(rows: dict[Identity, Row] | None) -> list[Signal]:
-    facts = [row for row in (rows or {}).values() if isinstance(row, FactRow)]
-    low = [fact.at for fact in facts if fact.counts.get("negative") or fact.counts.get("detractors")]
-    return [("low_survey", at, 1.0) for at in sorted(low)]
+def _instants(fact: CustomerFact) -> list[int]:
+    """When anything of a fact happened; nothing: there is nothing to tell yet."""
+    own = [] if fact.contact_at is None else [fact.contact_at]
+    return own + [at for _, at, _ in fact.signals] + ([] if fact.solved is None else [fact.solved.at])
 
 
-def _named_by_surveys(rows: dict[Identity, Row] | None) -> str:
-    """The customer that the surveys themselves name, the latest of them; '' if none does."""
-    surveys = [row for row in (rows or {}).values() if isinstance(row, SurveyRow) and row.customer_id]
-    named = [(max(row.responded_at or 0, row.offered_at or 0), row.customer_id) for row in surveys]
-    return max(named)[1] if named else ""
+def _low_surveys(rows: dict[Identity, Row] | None) -> list[tuple[str, str | None, Signal]]:
+    """The low answers: what each is called, the customer that it names, and the signal."""
+    low = []
+    for fact, row in pairwise((rows or {}).values()):  # behind each answer's fact how the survey stands
+        if not isinstance(fact, FactRow) or not isinstance(row, SurveyRow):
+            continue
+        if fact.counts.get("negative") or fact.counts.get("detractors"):
+            signal = ("low_survey", fact.at, 1.0)
+            low.append((f"{SURVEY}{fact.cause_source}\0{fact.cause_id}", row.customer_id, signal))
+    return sorted(low)

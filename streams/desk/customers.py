@@ -20,7 +20,7 @@ from heapq import heappop, heappush
 import msgspec
 
 from streams.desk import messages
-from streams.desk.customer import fold, kept
+from streams.desk.customer import fold
 from streams.desk.customer_facts import HERE, Homes
 from streams.desk.panes import LocalDays, Panes
 from streams.desk.people import People
@@ -107,19 +107,11 @@ class Customers(Stage):
         stands = known.get(fact.subject)
         if stands is not None and stands.version >= fact.version:
             return
-        if not any(self.facts.get(each) for each in self.people.ids(customer_id)):
-            self._shorten(fact)
         known[fact.subject] = fact
         self.keep(_fact_key(fact), _encode(fact))
         self.touched.add(customer_id)
         if self.others and self.homes.of(customer_id) == self.partition and not self._is_home(customer_id):
             self._hand_on.append(fact)
-
-    def _shorten(self, fact: CustomerFact) -> None:
-        """Of somebody who was forgotten, or never known, what is older than anybody is remembered is too late."""
-        if self.clock >= 0:
-            oldest = self.clock - kept(self.policies.at(self.clock))
-            fact.signals = [signal for signal in fact.signals if signal[1] >= oldest]
 
     def _take_link(self, link: CustomerLink) -> None:
         concerned = self.people.link(link)
@@ -244,7 +236,7 @@ class Customers(Stage):
         """Take one of its own entries."""
         kind = key[:1]
         if kind == FACT:
-            customer_id, _, subject = key[1:].decode().rpartition("\0")
+            customer_id, _, subject = key[1:].decode().partition("\0")
             if value is not None:
                 self.facts.setdefault(customer_id, {})[subject] = _fact(value)
             elif customer_id in self.facts:
@@ -266,7 +258,7 @@ class Customers(Stage):
         """What the changelog should hold under a key of its own."""
         kind, name = key[:1], key[1:].decode()
         if kind == FACT:
-            customer_id, _, subject = name.rpartition("\0")
+            customer_id, _, subject = name.partition("\0")
             fact = self.facts.get(customer_id, {}).get(subject)
             return None if fact is None else _encode(fact)
         if kind == LINK:

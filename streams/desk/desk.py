@@ -88,7 +88,7 @@ class Desk:
         self.closures = Closures(self.policy, self.subjects)
         self.notes = Notes(lambda: self.subjects.entries)
         self.customers = CustomerFacts(self.subjects, self.notes, homes)
-        self.subjects.releasing = self.customers.release
+        self.subjects.releasing, self.notes.releasing = self.customers.release, self.customers.release_scores
         self.totals: Counter[str] = Counter()  # since the start of this process, for the metrics
         self._arrived: Counter[tuple[str, int, str]] = Counter()
         self.refusals = Refusals(partition, INPUTS, limit)

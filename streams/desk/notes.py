@@ -4,7 +4,7 @@ They change no ticket and no call; the desk keeps them as they came and tells th
 event twice changes nothing; of one identity with two contents the earlier (time, then bytes) stands.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 
 from streams.desk.subject import CALL, TICKET, event_of
 from streams.models.customer_facts import CustomerLink, PolicyChange, Signal
@@ -30,6 +30,7 @@ class Notes:
         self.links: dict[str, CustomerLink] = {}
         self.changes: dict[str, PolicyChange] = {}
         self.touched: set[str] = set()  # whose moods changed
+        self.releasing: Callable[[str], None] = lambda name: None  # told before the moods about one are forgotten
         self.fresh: list[CustomerLink | PolicyChange] = []  # to be told
 
     def take(self, event: Event, raw: bytes, oldest: int, count: Count) -> None:
@@ -58,21 +59,17 @@ class Notes:
         changes = [row for row in self.fresh if isinstance(row, PolicyChange)]
         return [_announcement(row, event_of(self.known[NOTE + row.key.encode()])) for row in changes]
 
-    def signals(self, name: str) -> list[Signal]:
+    def signals(self, name: str) -> Iterator[tuple[SentimentScored, Signal]]:
         """The negative scores about a ticket, a call, or nobody but a customer."""
-        moods = self.moods.get(name, {}).values()
-        return [(SENTIMENT, mood.at, -mood.data.score) for mood in moods if mood.data.score < 0]
-
-    def customer(self, name: str) -> str:
-        """The customer that the scores name themselves, the latest of them; '' if none does."""
-        moods = self.moods.get(name, {}).values()
-        named = [(mood.at, mood.data.customer_id) for mood in moods if mood.data.customer_id]
-        return max(named)[1] if named else ""
+        for mood in self.moods.get(name, {}).values():
+            if mood.data.score < 0:
+                yield mood, (SENTIMENT, mood.at, -mood.data.score)
 
     def release(self, oldest: int, held: Callable[[str], bool]) -> None:
         """Forget scores from before `oldest` about what is not `held` any more."""
         for name, moods in list(self.moods.items()):
             if not held(name) and all(mood.at < oldest for mood in moods.values()):
+                self.releasing(name)
                 for key in moods:
                     del self.known[key]
                     self._entries()[key] = None
@@ -103,7 +100,9 @@ class Notes:
             data = event.data
             announced_at, effective_at = parse_instant(data.announced_at), parse_instant(data.effective_at)
             tags = sorted(set(data.tags or ()))
-            self.changes[name] = PolicyChange(name, data.change_id, data.title or "", tags, announced_at, effective_at)
+            self.changes[name] = PolicyChange(
+                name, data.change_id, data.title or "", tags, announced_at, effective_at, event.at
+            )
 
     def _drop(self, key: bytes, event: Event) -> None:
         if isinstance(event, SentimentScored):

@@ -37,6 +37,7 @@ class RiskWarning:
         self.rule = _DEFAULT
         self.row: WarningRow | None = None  # the one that is raised
         self.ready_at = 0  # not raised before this
+        self.cleared_at = 0  # the last one
         self.next_at = NEVER  # the next instant at which time alone does something
 
     def pass_time(self, until: int) -> None:
@@ -81,7 +82,7 @@ class RiskWarning:
         self.sheet.put(
             msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by="decayed", measures=measures)
         )
-        self.row = None
+        self.row, self.cleared_at = None, at
 
     def _row(
         self, raised_at: int, state: str, at: int, policy: Policy, rule: Rule, fact: CustomerFact | None, cause: str
@@ -96,7 +97,7 @@ class RiskWarning:
             raised_at=raised_at,
             cleared_at=None,
             cleared_by="",
-            ticket_id=fact.subject[1:] if fact is not None and fact.subject[0] == "t" else "",
+            ticket_id="" if fact is None else fact.subject[1:] if fact.subject[0] == "t" else fact.about,
             metric="",
             cycle=0,
             elapsed_ms=0,

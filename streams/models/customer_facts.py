@@ -30,9 +30,10 @@ class Solved(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class CustomerFact(msgspec.Struct, array_like=True, gc=False):
     """What a ticket or call (with the surveys and scores about it) says of its customer.
 
-    `subject` is its kind and id: `t17`, `c4`. `contact_at`: when the customer turned to the desk with it, None if
-    that is not known. `about`: the ticket that a call names. A signal's instant may lie ahead: it is given if nothing
-    changes until then (silence).
+    `subject` is its kind and id: `t17`, `c4`; a score (`n`) or answer (`s`) that names its customer stands alone.
+    `contact_at`: when the customer turned to the desk with it, None if that is not known. `about`: the ticket that a
+    call, score or answer names. A signal's instant may lie ahead: it is given if nothing changes until then (silence).
+    `known_at`: when the first of it was known to be this customer's. `held_until`: no later event changes it.
     """
 
     customer_id: str
@@ -46,6 +47,8 @@ class CustomerFact(msgspec.Struct, array_like=True, gc=False):
     tags: list[str] = []
     signals: list[Signal] = []
     solved: Solved | None = None
+    known_at: int = 0
+    held_until: int = 0
     version: int = 0
     is_deleted: int = 0
 
@@ -60,7 +63,7 @@ class CustomerLink(msgspec.Struct, array_like=True, gc=False):
 
 
 class PolicyChange(msgspec.Struct, array_like=True, gc=False):
-    """The business announced a change of its rules. `key` identifies the event that says so."""
+    """The business announced a change of its rules. `key` identifies the event that says so, at `known_at`."""
 
     key: str
     change_id: str
@@ -68,4 +71,5 @@ class PolicyChange(msgspec.Struct, array_like=True, gc=False):
     tags: list[str]
     announced_at: int
     effective_at: int
+    known_at: int = 0
     version: int = 0

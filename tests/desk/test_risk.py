@@ -15,9 +15,9 @@ from streams.desk.policy import Policies, parse
 from streams.desk.policy_sections import RiskIndex, Signal
 from streams.desk.risk import Risk
 from streams.desk.risk_warning import RULE
-from streams.models.customer_facts import CustomerFact, PolicyChange
+from streams.models.customer_facts import CustomerFact, PolicyChange, Solved
 from streams.models.instants import DAY, HOUR
-from streams.models.rows import CustomerRow, WarningRow
+from streams.models.rows import CustomerRow, FactRow, WarningRow
 from streams.texts import LANGUAGES, text
 
 SHIPPED = policies.load(policies.DEFAULT)
@@ -102,8 +102,10 @@ def example(vip: bool = False) -> list[CustomerFact]:
         ("transfer", T0 + 2 * DAY, 1.0),
     ]
     signals += [("breach", T0 + 4 * DAY, 1.0)] + ([("vip", T0, 1.0)] if vip else [])
-    ticket = CustomerFact("c9", "tt1", T0, "tax", team="after-sales", url="https://desk/t1", signals=signals)
-    return [ticket, CustomerFact("c9", "cc1", T0 + 3 * DAY, "tax")]
+    ticket = CustomerFact(
+        "c9", "tt1", T0, "tax", team="after-sales", url="https://desk/t1", signals=signals, known_at=T0
+    )
+    return [ticket, CustomerFact("c9", "cc1", T0 + 3 * DAY, "tax", known_at=T0 + 3 * DAY)]
 
 
 def folded(facts: list[CustomerFact], clock: int, *changes: PolicyChange, given: Policies = SHIPPED) -> dict[Any, Any]:
@@ -166,8 +168,8 @@ def test_a_policy_change_in_force_is_named() -> None:
 
 
 def test_a_call_and_the_ticket_opened_on_it_are_one_contact() -> None:
-    call = CustomerFact("c9", "cc1", T0, "tax", about="t1")
-    ticket = CustomerFact("c9", "tt1", T0 + HOUR, "tax")
+    call = CustomerFact("c9", "cc1", T0, "tax", about="t1", known_at=T0)
+    ticket = CustomerFact("c9", "tt1", T0 + HOUR, "tax", known_at=T0 + HOUR)
     row: CustomerRow = folded([call, ticket], T0 + DAY)[CustomerRow]
     assert (row.contacts, row.calls, row.tickets, row.counts) == (1, 1, 1, {})
 
@@ -188,3 +190,33 @@ def test_a_rise_after_the_clearing_waits_for_the_cool_down() -> None:
     assert [((row.raised_at - T0) / HOUR, row.state) for row in warnings] == [(0, "cleared"), (20, "raised")]
     assert warnings[0].cleared_at == T0 + 10 * HOUR
     assert warnings[1].measures["value"] == 60.6
+
+
+def test_what_becomes_known_when_a_life_is_over_changes_nothing_before() -> None:
+    """
+    t1     |contact ... a hold and a week|
+    t2       |contact, the day after           known to be theirs now: no repeat, and t1 stays solved at first contact
+    """
+    hold = SHIPPED.at(T0).hold_ms
+    late = T0 + hold + 8 * DAY
+    solved = Solved(T0, False, "", "", "", "", "", "tax", "", "")
+    first = CustomerFact("c9", "tt1", T0, "tax", solved=solved, known_at=T0)
+    second = CustomerFact("c9", "tt2", T0 + DAY, "tax", known_at=late)
+    alone = folded([second], late)[CustomerRow]
+    assert (alone.contacts, alone.first_contact_at, alone.counts) == (1, T0 + DAY, {})
+    both = folded([first, second], late)
+    assert both[CustomerRow] == alone
+    assert both[FactRow].counts == {"fcr_yes": 1}
+    in_time = folded([first, msgspec.structs.replace(second, known_at=late - DAY)], late)
+    assert in_time[FactRow].counts == {"fcr_no": 1}
+    assert in_time[CustomerRow].counts == {"fcr_no": 1, "repeat_contact": 1}
+
+
+def test_whoever_is_forgotten_stands_no_longer() -> None:
+    fact = CustomerFact("c9", "tt1", T0, "tax", known_at=T0)
+    forgotten_at = T0 + SHIPPED.at(T0).hold_ms + 8 * DAY
+    assert not fold(["c9"], [fact], (), SHIPPED, forgotten_at).over
+    over = fold(["c9"], [fact], (), SHIPPED, forgotten_at + 1)
+    assert (over.over, over.rows) == (True, {})
+    held = msgspec.structs.replace(fact, held_until=forgotten_at)
+    assert not fold(["c9"], [held], (), SHIPPED, forgotten_at + 1).over
