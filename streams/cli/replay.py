@@ -47,7 +47,10 @@ def replay(
     speed: Annotated[str, typer.Option(help="max, or how many times as fast as the log: 1x, 60x, 600x.")] = "max",
     embedded: Annotated[bool, typer.Option("--embedded", help="Start the embedded stack for it.")] = False,
     drain: Annotated[
-        bool, typer.Option("--drain", help="Wait until all is in ClickHouse, and print the counts.")
+        bool,
+        typer.Option(
+            "--drain", help="Wait until all is in ClickHouse, and print the counts: track, watch and store must run."
+        ),
     ] = False,
     append: Annotated[bool, typer.Option("--append", help="Into a database that holds rows already.")] = False,
     partitions: Annotated[int | None, typer.Option(help="Partitions of the topics.")] = None,

@@ -112,6 +112,8 @@ def aware(instant: datetime) -> datetime:
 
 
 TARGETS = [(panel, target) for panel in PANELS for target in panel["targets"]]
+pytestmark = pytest.mark.xdist_group("the month in ClickHouse")  # recomputed once
+
 EACH_TARGET = pytest.mark.parametrize(
     ("panel", "target"), TARGETS, ids=[f"{panel['title']} {target['refId']}" for panel, target in TARGETS]
 )

@@ -55,7 +55,8 @@ def test_the_views_are_what_the_log_says(
     named = {"BROKER": kafka_of_its_own.address, "CLICKHOUSE": clickhouse, "CLOCK": "log", "DATA": str(tmp_path)}
     for name, value in named.items():
         monkeypatch.setenv(f"DESKWATCH_{name}", value)
-    roles = [deskwatch_run("track", tmp_path, 1), deskwatch_run("track", tmp_path, 2), deskwatch_run("store", tmp_path)]
+    roles = [deskwatch_run("track", tmp_path, n) for n in (1, 2)]
+    roles += [deskwatch_run(role, tmp_path) for role in ("watch", "store")]
     try:
         logs = [tmp_path / f"track-{number}.log" for number in (1, 2)]
         wait_for("two partitions each", lambda: [owned(log) for log in logs] == [2, 2])
