@@ -48,9 +48,7 @@ def replay(
     embedded: Annotated[bool, typer.Option("--embedded", help="Start the embedded stack for it.")] = False,
     drain: Annotated[
         bool,
-        typer.Option(
-            "--drain", help="Wait until all is in ClickHouse, and print the counts: track, watch and store must run."
-        ),
+        typer.Option("--drain", help="Wait until all is in ClickHouse (track, watch, store must run); print counts."),
     ] = False,
     append: Annotated[bool, typer.Option("--append", help="Into a database that holds rows already.")] = False,
     partitions: Annotated[int | None, typer.Option(help="Partitions of the topics.")] = None,
