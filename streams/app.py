@@ -5,11 +5,9 @@
     surveys ─┼─> agents ─> desk (one a partition) ─┼─> rollups ───────┼─> agents ─> pipeline ─> ClickHouse
     signals ─┘             │ checkpoints           ├─> risk-warnings ─┤                            │
        │                   ├─> desk-changelog      ├─> dead-letters ──┤                            └─> views
-       │                   └─> customer-facts ─> customers (one a partition, checkpoints likewise)
-       │                                           └─> facts, rollups, risk-warnings
+       │                   ├─> customer-facts ─> customers (one a partition) ─> facts, rollups, risk-warnings
+       │                   └─> watch-rollups ──> role watch ─> risk-warnings ──> role escalate ─> escalations
        └──────────────────────────────────────────────────────────────┘ the events themselves
-
-                    watch-rollups ─> role watch ─> risk-warnings
 
 `faust -A streams.app worker` runs track, `faust -A streams.app:store worker` runs store; `deskwatch run` runs them all.
 """
@@ -96,7 +94,7 @@ def new_track(settings: Settings) -> CheckpointApp:
         await follow(stream, customers)
 
     _tune_memory()
-    serve(settings.metrics_port, TrackMetrics(desk))
+    serve(settings.metrics_port, TrackMetrics(desk), settings.metrics_host)
     return app
 
 
@@ -118,7 +116,7 @@ def new_watch(settings: Settings) -> CheckpointApp:
         await follow(stream, watch)
 
     _tune_memory()
-    serve(settings.metrics_port, WatchMetrics(watch))
+    serve(settings.metrics_port, WatchMetrics(watch), settings.metrics_host)
     return app
 
 
@@ -133,7 +131,7 @@ def new_store(settings: Settings) -> BatchApp:
 
     pipeline = Pipeline(Writer(connect, settings.database, policy))
     unknown = register(app, pipeline)
-    serve(settings.metrics_port, StoreMetrics(pipeline, unknown))
+    serve(settings.metrics_port, StoreMetrics(pipeline, unknown), settings.metrics_host)
     return app
 
 
