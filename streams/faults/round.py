@@ -261,12 +261,14 @@ class Round:
         started = time.monotonic()
         while time.monotonic() < started + DRAIN_S:
             self.system.check()
-            came = self.progress.done
-            if all(came.get(tp, 0) >= end for tp, end in self.feeding.ends.items()):
+            came, behind = self.progress.whole
+            if not behind and all(came.get(tp, 0) >= end for tp, end in self.feeding.ends.items()):
                 return time.monotonic() - started
             time.sleep(0.1)
         missing = {tp: (came.get(tp, 0), end) for tp, end in self.feeding.ends.items() if came.get(tp, 0) < end}
-        raise TimeoutError(f"not all came to ClickHouse within {DRAIN_S:.0f} s: {missing}")
+        raise TimeoutError(
+            f"not all came to ClickHouse within {DRAIN_S:.0f} s: {missing}, {behind} parts of later stages"
+        )
 
     def _check(self, client: Client, result: Result) -> None:
         self.tell("verifying")

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 
 from sinks.clickhouse.client import Client, connect
-from sinks.clickhouse.progress import Offsets, done
+from sinks.clickhouse.progress import Offsets, done, stages_behind
 from streams.changelog import BATCH_LIMIT
 from streams.checkpoint_log import HEAD, LogReader
 from streams.topics import CHANGELOG
@@ -28,6 +28,7 @@ class Progress:
     def __init__(self, url: str, database: str, partitions: int, look: Callable[[], None]) -> None:
         self.url, self.database, self.partitions, self.look = url, database, partitions, look
         self.done: Offsets = {}
+        self.whole: tuple[Offsets, int] = {}, 1  # the same, and how many parts of later stages were behind after it
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ask, name="progress", daemon=True)
         self._thread.start()
@@ -45,6 +46,7 @@ class Progress:
                 if client is None:
                     client = connect(self.url, database=self.database)
                 self.done = done(client, self.partitions)
+                self.whole = self.done, stages_behind(client, self.partitions, escalated=False)
         if client is not None:
             client.close()
 
