@@ -95,9 +95,12 @@ class Subjects:
         if subject.orphan_at is not None and not event.rank:
             self.count(topic, subject.orphan_at, "orphans", -1)
             subject.orphan_at = None
+        since = 0
         if subject.is_next(event):
             self._keep(subject, subject.append(event, raw), raw)
-            if subject.state is None:
+            if subject.state is not None:
+                since = event.at
+            else:
                 subject.state = new_state(kind, subject_id, self._policies(subject), self.sheet)
             subject.last = order_of(event)
             subject.state.apply(event, event.at)
@@ -107,7 +110,7 @@ class Subjects:
         else:
             self._refold(subject, lambda: self._keep(subject, subject.append(event, raw), raw))
         if self.surveys.rows:
-            self._refresh_surveys_about(subject)
+            self._refresh_surveys_about(subject, since)
 
     def _take_again(self, subject: Subject, n: int, event: Event, raw: bytes, topic: str) -> None:
         """The identity came before: a duplicate changes nothing; of a conflict, the earlier (time, bytes) stands."""
@@ -176,8 +179,9 @@ class Subjects:
         self.surveys.refresh(surveys, self._policies)
         self._settle(surveys)
 
-    def _refresh_surveys_about(self, subject: Subject) -> None:
-        if (surveys := self.surveys.about(subject)) is not None:
+    def _refresh_surveys_about(self, subject: Subject, since: int = 0) -> None:
+        """The subject is another one from `since` on: surveys that are all from before stand as they are."""
+        if (surveys := self.surveys.about(subject)) is not None and surveys.latest >= since:
             self._refresh_surveys(surveys)
 
     # Time
