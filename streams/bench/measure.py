@@ -126,7 +126,7 @@ class Bench:
         self.tell(RAW_DRAIN)
         by_topic = {topic: [ends.get((topic, n), 0) for n in range(self.settings.partitions)] for topic in INPUTS}
         argv = [sys.executable, "-m", "streams.bench.drain", broker.address, json.dumps(by_topic)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=_environment())
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment())
         if done.returncode:
             raise BenchError(f"{RAW_DRAIN} ended with exit status {done.returncode}: {done.stderr[-500:].strip()}")
         found = json.loads(done.stdout)
@@ -161,7 +161,7 @@ class Bench:
 
     def _env(self, broker: Broker) -> dict[str, str]:
         env = {
-            **_environment(),
+            **environment(),
             "DESKWATCH_BROKER": broker.address,
             "DESKWATCH_CLOCK": "log",
             "DESKWATCH_PARTITIONS": str(self.settings.partitions),
@@ -181,7 +181,7 @@ class Bench:
             lines = repeated(of_tickets(self.lines), int(goal * YARDSTICK_SPARE))
             asyncio.run(load(broker.address, "tickets", lines, YARDSTICK_PARTITIONS))
             self.tell(IDIOMATIC)
-            env = {**_environment(), "YARDSTICK_BROKER": f"kafka://{broker.address}", "YARDSTICK_ID": "yardstick"}
+            env = {**environment(), "YARDSTICK_BROKER": f"kafka://{broker.address}", "YARDSTICK_ID": "yardstick"}
             argv = [sys.executable, str(YARDSTICK), "--datadir", str(broker.folder / "yardstick")]
             argv += ["worker", "-l", "info", "--without-web"]
             with Worker(IDIOMATIC, argv, env, broker.folder) as worker:
@@ -201,7 +201,7 @@ class Bench:
                 return asyncio.run(follow())
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The children's: this process's, less our own settings, which each measurement sets by itself."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DESKWATCH_")}
 

@@ -10,6 +10,7 @@ from streams.cli.dead_letters import dead_letters
 from streams.cli.demo import demo
 from streams.cli.doctor import doctor
 from streams.cli.faults import faults
+from streams.cli.live import live
 from streams.cli.migrate import migrate
 from streams.cli.policy import policy
 from streams.cli.recompute import recompute
@@ -34,6 +35,7 @@ class _SpeedUnlessNamed(TyperGroup):
 benchmarks = typer.Typer(cls=_SpeedUnlessNamed, help="Measure: the speed (as without a name), or strike: the faults.")
 benchmarks.command("speed")(bench)
 benchmarks.command("faults")(faults)
+benchmarks.command("live")(live)
 
 app = typer.Typer(
     name="deskwatch",

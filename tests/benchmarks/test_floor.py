@@ -30,3 +30,23 @@ def test_the_whole_job_on_a_million_events() -> None:
 
 def test_a_worker_holds_a_hundred_thousand_open_tickets_in_400_mb() -> None:
     assert bench("--only", "track_memory")["track_memory"]["rss_mb"] < 400
+
+
+def test_warnings_are_on_the_topic_soon_after_their_instant() -> None:
+    found = live("--seconds", "60")
+    assert found["p50_s"] < 0.6
+    assert found["p99_s"] < 1.5
+
+
+def test_a_storm_leaves_half_of_the_speed_and_sends_digests() -> None:
+    found = live("--seconds", "125", "--storm", "10000")
+    assert found["slowest_rate"] > 2500
+    assert found["messages"] < 1000
+
+
+def live(*arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-c", "from streams.cli.main import main; main()", "bench", "live", "--json", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    print(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,50 @@
+"""`deskwatch bench live`: how soon warnings come while the desk is running, in a storm too."""
+
+import dataclasses
+import signal
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from streams.bench.broker import BenchError
+from streams.bench.live import Live, measure
+from streams.cli.errors import Refused, one_sentence
+from streams.cli.options import Data, Json, settings_of
+
+
+def live(
+    rate: Annotated[float, typer.Option(help="Events fed a second.", min=40)] = 5000.0,
+    seconds: Annotated[float, typer.Option(help="How long they are fed.", min=25)] = 60.0,
+    storm: Annotated[
+        int, typer.Option(help="So many clocks more breach within the second minute (feed for 125 s or longer).", min=0)
+    ] = 0,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Measure, on the wall's clock, how soon sla.at_risk and sla.breached are on the topic after their instant."""
+    with one_sentence(), tempfile.TemporaryDirectory(prefix="deskwatch-live-") as temporary:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes end in order
+        folder = data / "live" if data else Path(temporary)
+        with Console(stderr=True).status("") as status:
+            try:
+                found = measure(
+                    settings_of(None, None), folder, rate=rate, seconds=seconds, storm=storm, tell=status.update
+                )
+            except BenchError as error:
+                raise Refused(str(error)) from None
+    typer.echo(msgspec.json.encode(dataclasses.asdict(found)) if json else as_text(found))
+
+
+def as_text(found: Live) -> str:
+    """The figures in a few lines."""
+    return (
+        f"{found.events:,} events; {found.warnings:,} warnings, on the topic after their instant: "
+        f"p50 {found.p50_s:.2f} s, p99 {found.p99_s:.2f} s, max {found.max_s:.2f} s\n"
+        f"slowest five seconds: {found.slowest_rate:,.0f} events/s; all committed {found.behind_s:.1f} s after the "
+        f"last event\nmemory at most, MiB: track {found.track_mb:,.0f}, escalate {found.escalate_mb:,.0f}; "
+        f"{found.messages:,} messages received"
+    )
