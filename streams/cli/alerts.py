@@ -18,9 +18,9 @@ from streams.recompute import recompute
 _KINDS: dict[str, type[Row]] = {kind.table: kind for kind in (WarningRow, LedgerRow, TicketRow, CallRow)}
 NOTES = (
     "precision: share of the alerts that the outcome followed (a breach of the clock or ticket; a complaint of the "
-    "same customer within 7 days). recall: share of the outcomes that an alert came before. lead: median from the "
-    "first alert to the outcome. random: what as many alerts at random moments reach on average. What had not happened "
-    "by the log's end counts as not followed."
+    "same customer within 7 days). recall: share of the outcomes that an alert came before. In brackets: what as many "
+    "alerts at random moments reach on average. lead: median from the first alert to the outcome. ack/dis: warnings "
+    "that people acknowledged, disagreed with. What had not happened by the log's end counts as not followed."
 )
 
 
@@ -77,21 +77,25 @@ def _seconds(ms: float | None) -> float | None:
 
 
 def table(found: Sequence[RuleQuality]) -> Table:
-    """A row for each rule and outcome."""
-    shown = Table()
+    """A row for each rule and outcome, narrow enough for a terminal of 80 columns."""
+    shown = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
     for name in ("rule", "outcome"):
-        shown.add_column(name)
-    for name in ("alerts", "precision", "random", "outcomes", "recall", "random", "lead", "ack.", "disagr."):
-        shown.add_column(name, justify="right")
+        shown.add_column(name, no_wrap=True)
+    for name in ("alerts", "precision", "outcomes", "recall", "lead", "ack/dis"):
+        shown.add_column(name, justify="right", no_wrap=True)
     for rule, outcome, of, acknowledged, disagreed in found:
-        lead = "" if of.lead_median is None else f"{of.lead_median / 3_600_000:.1f} h"
-        shares = [_percent(share) for share in (of.precision, of.random_precision, of.recall, of.random_recall)]
         shown.add_row(
-            rule, outcome, f"{of.alerts:,}", *shares[:2], f"{of.outcomes:,}", *shares[2:], lead,
-            str(acknowledged), str(disagreed),
-        )  # fmt: skip
+            rule,
+            outcome,
+            f"{of.alerts:,}",
+            _beside(of.precision, of.random_precision),
+            f"{of.outcomes:,}",
+            _beside(of.recall, of.random_recall),
+            "" if of.lead_median is None else f"{of.lead_median / 3_600_000:.0f}h",
+            f"{acknowledged}/{disagreed}",
+        )
     return shown
 
 
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
+def _beside(share: float | None, random: float | None) -> str:
+    return "" if share is None or random is None else f"{100 * share:.0f}% ({100 * random:.0f})"
