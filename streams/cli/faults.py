@@ -16,7 +16,7 @@ from rich.console import Console
 from streams.bench.kafka import KafkaUnavailable
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, policies_of, settings_of
-from streams.faults.log import disorderly
+from streams.faults.log import disorderly, orderly
 from streams.faults.round import COUNTING, Result, Round, takeover_figures
 from streams.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
 from streams.faults.system import System
@@ -35,6 +35,9 @@ def faults(
     strikes: Annotated[int, typer.Option(help="Strikes in a round.", min=0)] = 4,
     only: Annotated[list[str] | None, typer.Option(metavar="KIND", help="Only this kind; may be repeated.")] = None,
     away: Annotated[float, typer.Option(help="Seconds for which ClickHouse stays away.", min=1)] = 8.0,
+    in_order: Annotated[
+        bool, typer.Option("--in-order", help="Feed the events in order, each once, without poison.")
+    ] = False,
     data: Data = None,
     policy: Policy = None,
     json: Json = False,
@@ -54,7 +57,7 @@ def faults(
         console = Console(stderr=True)
         for number in range(seed, seed + rounds):
             plan = schedule(number, seconds, only or known, strikes)
-            lines = disorderly(number, int(rate * seconds), recorded)
+            lines = (orderly if in_order else disorderly)(number, int(rate * seconds), recorded)
             result = one_round(number, broker, settings, lines, plan, rate=rate, away=away, data=data, console=console)
             results.append(result)
             typer.echo(msgspec.json.encode(as_json(result)) if json else as_text(result))

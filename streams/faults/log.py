@@ -34,6 +34,11 @@ _POISON = (
 )
 
 
+def orderly(seed: int, number: int, recorded: Sequence[bytes] = ()) -> list[bytes]:
+    """The first `number` lines of the same events, in order."""
+    return list(islice(_in_order(random.Random(seed), seed, number, recorded), number))
+
+
 def disorderly(seed: int, number: int, recorded: Sequence[bytes] = ()) -> list[bytes]:
     """At least `number` lines, the same ones for the same arguments; of `recorded` a window that the seed chooses."""
     chance = random.Random(seed)
