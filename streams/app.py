@@ -45,6 +45,9 @@ from streams.transport import BatchApp
 TRACK, WATCH, STORE = "deskwatch-track", "deskwatch-watch", "deskwatch-store"  # consumer groups
 ESCALATE = "deskwatch-escalate"
 
+STORE_FETCH = 1 << 20
+"""Bytes of a partition that role store reads ahead: of all topics, while ClickHouse is away."""
+
 
 def new_track(settings: Settings) -> CheckpointApp:
     """The role track: folds the inputs into the desk, one state a partition, and writes what it decides."""
@@ -122,7 +125,7 @@ def new_watch(settings: Settings) -> CheckpointApp:
 
 def new_store(settings: Settings) -> BatchApp:
     """The role store: writes the outputs, and the events themselves, to ClickHouse."""
-    app = BatchApp(STORE, **_faust(settings))
+    app = BatchApp(STORE, **_faust(settings), consumer_max_fetch_size=STORE_FETCH)
     user, password = settings.clickhouse_user, settings.clickhouse_password
     policy = policies.load(settings.policy or policies.DEFAULT)
 

@@ -280,7 +280,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
     def batch_topic(self, name: str, **kwargs: Any) -> Any:
         """Declare a topic whose agent gets lists of records: ``event.value`` is a list of aiokafka ConsumerRecords."""
         self.batch_topics = self.batch_topics | {name}
-        kwargs.setdefault("maxsize", 8)
+        kwargs.setdefault("maxsize", 2)  # lists, of up to a whole fetch each
         return self.topic(name, schema=BatchSchema(), **kwargs)
 
     async def drain(self) -> None:
