@@ -14,7 +14,8 @@ import msgspec
 
 from sinks.clickhouse.events import DeadLetterRow, EventRow, ReplayedRow
 from streams.models.escalations import EscalationRow, WarningStepRow
-from streams.models.rows import ROWS, ProgressRow, Row, WarningRow
+from streams.models.rows import ProgressRow, Row, WarningRow
+from streams.models.standings import ROWS
 
 _KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow)
 

@@ -15,7 +15,8 @@ import msgspec
 
 from streams.alerts.score import FOREVER, Moment, Score, score
 from streams.models.instants import DAY
-from streams.models.rows import CallRow, LedgerRow, Row, TicketRow, WarningRow
+from streams.models.rows import LedgerRow, Row, WarningRow
+from streams.models.standings import CallRow, TicketRow
 
 WEEK = 7 * DAY
 ANSWERS = {"warning.acknowledge": "acknowledged", "warning.disagree": "disagreed"}

@@ -12,7 +12,8 @@ from sinks.clickhouse.rows import Batch
 from streams.alerts.quality import RuleQuality, answers, qualities
 from streams.desk.policy import Policies
 from streams.logfile import read
-from streams.models.rows import CallRow, Identity, LedgerRow, Row, TicketRow, WarningRow
+from streams.models.rows import Identity, LedgerRow, Row, WarningRow
+from streams.models.standings import CallRow, TicketRow
 from streams.recompute import recompute
 
 _KINDS: dict[str, type[Row]] = {kind.table: kind for kind in (WarningRow, LedgerRow, TicketRow, CallRow)}

@@ -11,8 +11,9 @@ from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet
 from streams.desk.warning import raised
 from streams.models.envelope import Event
-from streams.models.rows import AgentStateRow, WarningRow
+from streams.models.rows import WarningRow
 from streams.models.signals import AgentState
+from streams.models.standings import AgentStateRow
 
 
 class Agent:

@@ -17,7 +17,8 @@ from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet
 from streams.models import calls as events
 from streams.models.envelope import Event
-from streams.models.rows import CallRow, FactRow, SpanRow
+from streams.models.rows import FactRow, SpanRow
+from streams.models.standings import CallRow
 
 
 def milliseconds(seconds: float | None) -> int:

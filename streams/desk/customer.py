@@ -27,7 +27,8 @@ from streams.desk.risk_warning import RiskWarning
 from streams.desk.sheet import Sheet
 from streams.models.customer_facts import CustomerFact, PolicyChange
 from streams.models.instants import DAY
-from streams.models.rows import CustomerRow, Identity, Row
+from streams.models.rows import Identity, Row
+from streams.models.standings import CustomerRow
 
 CONTACT, SIGNAL, SWITCH = 0, 1, 2  # order of the steps of one instant
 

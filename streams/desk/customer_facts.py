@@ -23,7 +23,8 @@ from streams.desk.subjects import Subjects
 from streams.desk.ticket import Ticket
 from streams.models import customer_facts as models
 from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange, Signal, Solved
-from streams.models.rows import FactRow, Identity, ProgressRow, Row, SurveyRow
+from streams.models.rows import FactRow, Identity, ProgressRow, Row
+from streams.models.standings import SurveyRow
 from streams.partition_state import Output
 
 SCORE = "n"  # first letter of the subject of a score that stands alone

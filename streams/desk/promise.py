@@ -19,7 +19,8 @@ from streams.desk.warning import raised
 from streams.models import signals as events
 from streams.models.envelope import Event
 from streams.models.instants import parse_instant
-from streams.models.rows import ActionRow, CallbackRow, Row, WarningRow
+from streams.models.rows import Row, WarningRow
+from streams.models.standings import ActionRow, CallbackRow
 
 
 class Promise(ABC):

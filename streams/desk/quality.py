@@ -9,8 +9,9 @@ from hashlib import blake2b
 
 from streams.desk.survey import About
 from streams.models.envelope import Event
-from streams.models.rows import FactRow, Identity, ReviewRow, Row
+from streams.models.rows import FactRow, Identity, Row
 from streams.models.signals import ReviewCompleted
+from streams.models.standings import ReviewRow
 
 MILLION = 1_000_000
 

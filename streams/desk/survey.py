@@ -13,7 +13,8 @@ from typing import NamedTuple
 from streams.desk.policy import Policies
 from streams.desk.tally import Tally
 from streams.models.envelope import Event
-from streams.models.rows import FactRow, Identity, Row, SurveyRow
+from streams.models.rows import FactRow, Identity, Row
+from streams.models.standings import SurveyRow
 from streams.models.surveys import Responded, SurveyOffered, SurveyResponded
 
 MILLION = 1_000_000

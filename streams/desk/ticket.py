@@ -19,7 +19,7 @@ from streams.desk.ticket_signals import TicketSignals
 from streams.desk.ticket_warnings import LOOP
 from streams.models import tickets as events
 from streams.models.envelope import Event
-from streams.models.rows import TicketRow
+from streams.models.standings import TicketRow
 
 RESTING = ("pending", *DONE)  # statuses in which the desk owes the customer no word
 

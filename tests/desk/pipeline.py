@@ -22,7 +22,8 @@ from streams.desk.policy import Policies
 from streams.logfile import partition_of
 from streams.models.codec import INPUTS, topic_of
 from streams.models.envelope import Event
-from streams.models.rows import ROWS, Identity, PaneRow, ProgressRow, Row, WarningRow
+from streams.models.rows import Identity, PaneRow, ProgressRow, Row, WarningRow
+from streams.models.standings import ROWS
 from streams.partition_state import Cut, Output
 from tests.desk.compare import record
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.desk.policy import Policies, parse
-from streams.models.rows import CustomerRow, FactRow, WarningRow
+from streams.models.rows import FactRow, WarningRow
+from streams.models.standings import CustomerRow
 from tests.desk.compare import decoded, minutes_of
 from tests.desk.customer_logs import AS_OF, logs, policies
 from tests.desk.logs import lines

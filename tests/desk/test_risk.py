@@ -17,7 +17,8 @@ from streams.desk.risk import Risk
 from streams.desk.risk_warning import RULE
 from streams.models.customer_facts import CustomerFact, PolicyChange, Solved
 from streams.models.instants import DAY, HOUR
-from streams.models.rows import CustomerRow, FactRow, WarningRow
+from streams.models.rows import FactRow, WarningRow
+from streams.models.standings import CustomerRow
 from streams.texts import LANGUAGES, text
 
 SHIPPED = policies.load(policies.DEFAULT)

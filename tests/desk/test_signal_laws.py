@@ -11,7 +11,8 @@ from streams.desk.desk import Desk
 from streams.desk.policy import Policies, parse
 from streams.models.codec import INPUTS, topic_of
 from streams.models.instants import format_instant
-from streams.models.rows import ActionRow, AgentStateRow, CallbackRow, Identity, ReviewRow, Row
+from streams.models.rows import Identity, Row
+from streams.models.standings import ActionRow, AgentStateRow, CallbackRow, ReviewRow
 from tests.desk.compare import all_rows, decoded, keep, record, rows_of, warnings_of
 from tests.desk.logs import MONDAY, STEP, lines
 from tests.desk.test_laws import restored, summed, without_version
