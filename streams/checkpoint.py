@@ -96,6 +96,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
     async def on_stop(self) -> None:
         """Disconnect: the consumer, which stops first, has saved all (:meth:`flush`)."""
         await super().on_stop()
+        self.log.info("Folded %d records in this life", self.statistics.fed.total())
         if self.changelog is not None:
             await self.changelog.stop()
 
@@ -130,7 +131,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         part = self.held.get(tp.partition)
         if part is None or not self._folds(part):
             return  # comes again after the rebalance
-        start = await self._place(part, tp, records)
+        first = start = await self._place(part, tp, records)
         while start is not None and self._folds(part):
             if start < len(records):
                 start = part.state.feed(tp.topic, records, start)
@@ -138,7 +139,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
                 part.state.advance(self.clock())
             if start == len(records):
                 part.events.append(event)
-                self.statistics.fed[tp.topic] += len(records)
+                self.statistics.fed[tp.topic] += len(records) - (first or 0)
                 self.statistics.batches[tp.topic] += 1
                 start = None
             await self._make_room(part, full=start is not None)

@@ -38,8 +38,8 @@ async def take_over(table: "CheckpointTable", numbers: set[int], generation: int
         table.statistics.outputs_resent += len(outbox)
     if table.generation != generation:
         return
-    for part in parts.values():
-        part.ready, part.saved_at = True, time.monotonic()
+    for part in parts.values():  # who waits for them has waited long enough: what is folded first is due at once
+        part.ready, part.saved_at = True, time.monotonic() - table.interval
         part.gaps.clear()
     table.held = parts
     seconds = time.monotonic() - started

@@ -27,6 +27,7 @@ from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types.tuples import TP, ConsumerMessage
 
 from streams.broker import StrictProducer, check_broker
+from streams.membership import MemberThread
 
 COMMIT_PATIENCE_S = 5.0
 """How long a revocation waits for its last commit: offsets that stay behind only mean repeated work."""
@@ -82,7 +83,7 @@ class BatchScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
             yield from super().iterate(single)
 
 
-class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class BatchThread(MemberThread):
     """The thread that runs aiokafka's consumer."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -200,6 +201,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget what was in flight: it is delivered again."""
+        self._thread.joined()
         self._in_flight.clear()
         self._held_back.clear()
         for tp in self._acked_index:
@@ -255,13 +257,20 @@ class PromptTableManager(TableManager):  # type: ignore[misc]
             await self.recovery.start()
 
 
+class PromptWorker(faust.Worker):  # type: ignore[misc]
+    """Ends as soon as the app has ended: mode 0.7.1 worker.py:318 sleeps for another second, and a restart waits."""
+
+    async def _sentinel_task(self) -> None:
+        pass
+
+
 class BatchApp(faust.App):  # type: ignore[misc]
     """A Faust app whose batch topics deliver lists of records. See the module."""
 
     batch_topics: frozenset[str] = frozenset()
 
     def __init__(self, id: str, **settings: Any) -> None:
-        settings = {**SETTINGS, "TableManager": PromptTableManager, **settings}
+        settings = {**SETTINGS, "TableManager": PromptTableManager, "Worker": PromptWorker, **settings}
         super().__init__(id, **settings)
 
     def _crash(self, reason: BaseException) -> None:

@@ -121,6 +121,7 @@ def as_text(result: Result) -> str:
     lines = [
         f"round {result.seed} on {result.broker}: {end}, {result.events:,} events, "
         f"{result.duplicates:,} duplicates met, drained in {result.drain_s:.1f} s, {result.seconds:.0f} s in all"
+        + ("" if result.folded_again is None else f", {result.folded_again:,} records folded again")
     ]
     for strike in result.strikes:
         more = "" if strike.takeover_s is None else f", taken over in {strike.takeover_s:.1f} s"

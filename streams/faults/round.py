@@ -15,7 +15,7 @@ from streams.embedded.stack import StackError
 from streams.faults.clickhouse import AWAY
 from streams.faults.feeding import Feeding
 from streams.faults.schedule import KILL_BROKER, WORKERS, Strike
-from streams.faults.system import System
+from streams.faults.system import TAKEN, System
 from streams.faults.watch import Changelog, Progress
 from streams.replay import ReplayError
 from streams.settings import Settings
@@ -33,6 +33,7 @@ FAULT_S = 3.0
 CURRENT_S = 3.0
 BROKER_AWAY_S = 2.0
 STAY_S = 6.0
+FOLLOWS_S = 30.0
 DRAIN_S = 180.0
 START_S = 60.0
 
@@ -63,6 +64,8 @@ class Result:
     strikes: list[Struck] = field(default_factory=list)
     duplicates: int = 0
     skipped_checkpoints: int = 0
+    folded_again: int | None = None
+    """Records that track folded more than once; None if a worker was killed, which could not say what it folded."""
     drain_s: float = 0.0
     seconds: float = 0.0
     peak_mb: dict[str, float] = field(default_factory=dict)
@@ -126,6 +129,7 @@ class Round:
             result.drain_s = self._drain(client)
             result.events = self.feeding.fed
             self._check(client, result)
+            result.folded_again = self._folded_again()
         except (TimeoutError, ReplayError, StackError) as error:
             result.faults.append(str(error))
         finally:
@@ -230,22 +234,46 @@ class Round:
             at, given_up = time.monotonic(), self._given_up()
             name = track(WORKERS)
             start_role(self.system, self.settings, "log", name)
-            until = at + 20
-            while not self.system.partitions_of(name) and time.monotonic() < until:
-                time.sleep(0.1)
+            self._await_part(name)
             time.sleep(STAY_S)
             self.system.stop(name)
-            time.sleep(STAY_S)
+            self._await_all()
             struck.pause_s = self.changelog.longest_pause_s(at, time.monotonic())
             struck.given_up = self._given_up() - given_up
 
     def _restart(self, name: str, struck: Struck) -> None:
         at, given_up = time.monotonic(), self._given_up()
         self.system.stop(name)
+        said = len(self.system.log_of(name))
         start_role(self.system, self.settings, "log", name)
-        time.sleep(2 * STAY_S)
+        self._await_part(name, said)
+        self._await_all()
         struck.pause_s = self.changelog.longest_pause_s(at, time.monotonic())
         struck.given_up = self._given_up() - given_up
+
+    def _await_part(self, name: str, said: int = 0) -> None:
+        """Wait until a worker has taken partitions over, after the first `said` characters of its log."""
+        until = time.monotonic() + FOLLOWS_S
+        while TAKEN not in self.system.log_of(name)[said:] and time.monotonic() < until:
+            time.sleep(0.1)
+
+    def _await_all(self) -> None:
+        """Wait until all partitions go on, and for some time in which another rebalance could follow."""
+        for pause_s in (0.0, STAY_S):
+            time.sleep(pause_s)
+            since = time.monotonic()
+            while not self.changelog.all_written(since) and time.monotonic() < since + FOLLOWS_S:
+                if self.feeding.finished():
+                    return
+                time.sleep(0.1)
+
+    def _folded_again(self) -> int | None:
+        """End the track workers, and compare what they say they folded with what there was."""
+        names = [track(which) for which in range(WORKERS + 1)]
+        for name in names:
+            self.system.stop(name)
+        folded = self.system.folded(names)
+        return None if folded is None else folded - sum(self.feeding.ends.values())
 
     def _given_up(self) -> int:
         return sum(self.system.log_of(track(which)).count("is given up") for which in range(WORKERS + 1))

@@ -5,6 +5,7 @@ Docker the restart policy does that.
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -18,6 +19,11 @@ from streams.faults.clickhouse import AWAY
 
 TAKEN = "Took over partitions "
 """How a track worker's log begins to say which partitions it holds."""
+
+
+_FOLDED = re.compile(r"CheckpointTable: desk\]: Folded (\d+) records")
+_LIFE = "Worker]: Starting"
+"""What a track worker's log says at a life's end and at its beginning."""
 
 
 class System(Stack):
@@ -107,3 +113,9 @@ class System(Stack):
         _, found, rest = self.log_of(name).rpartition(TAKEN)
         listed = rest.partition("]")[0].lstrip("[")
         return [int(number) for number in listed.split(",")] if found and listed else []
+
+    def folded(self, names: Sequence[str]) -> int | None:
+        """How many records these track workers, which have ended, folded; None if one was killed: it could not say."""
+        logs = [self.log_of(name) for name in names]
+        told = [int(number) for log in logs for number in _FOLDED.findall(log)]
+        return sum(told) if len(told) == sum(log.count(_LIFE) for log in logs) else None

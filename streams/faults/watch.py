@@ -126,6 +126,10 @@ class Changelog:
                     longest = max(longest, latter - former)
         return longest
 
+    def all_written(self, since: float) -> bool:
+        """Whether each partition has had a counting checkpoint."""
+        return len({head.partition for head in self.heads if head.counts and head.at > since}) == self.partitions
+
     def skipped(self) -> int:
         """How many checkpoints do not count: zombies' and repeated ones."""
         return sum(not head.counts for head in self.heads)
