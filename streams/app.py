@@ -189,6 +189,9 @@ def _faust(settings: Settings) -> dict[str, Any]:
         "datadir": str(settings.data / "faust"),
         "web_enabled": False,
         "topic_replication_factor": settings.replication,
+        "broker_session_timeout": settings.session,
+        "broker_rebalance_timeout": settings.session,
+        "broker_request_timeout": max(10.0, settings.session),  # Faust wants no shorter one
     }
 
 

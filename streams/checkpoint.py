@@ -232,7 +232,11 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
 
     def _give_up(self, parts: list[Partition]) -> None:
         numbers = sorted(part.number for part in parts)
-        self.log.warning("%s: unsaved work of partitions %s is given up", self.changelog_topic_name, numbers)
+        records = sum(len(event.message.value) for part in parts for event in part.events)
+        self.log.warning(
+            "%s: unsaved work of partitions %s is given up, %d records; the group accepted a heartbeat %.1f s ago",
+            self.changelog_topic_name, numbers, records, self.app.consumer.lease_age(),
+        )  # fmt: skip
         self.statistics.given_up += len(parts)
         for part in parts:
             part.give_up()

@@ -63,6 +63,10 @@ class LeasedConsumer(BatchConsumer):
             return False
         return bool(clock() - sent < self.app.conf.broker_session_timeout * LEASE_SHARE)
 
+    def lease_age(self) -> float:
+        """Return the seconds since the last heartbeat that the group accepted was sent."""
+        return float(clock() - self._thread.lease[0])
+
     async def renew_lease(self) -> None:
         """Ask the group now, instead of waiting for the next heartbeat."""
         await self._thread.renew()

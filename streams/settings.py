@@ -37,6 +37,7 @@ class Settings:
     clock: Literal["wall", "log"] = "wall"
     partitions: int = 4
     replication: int = 1
+    session: int = 6
     dead_letter_ratio: float = 0.5
     dead_letter_run: int = 1000
     restate: bool = False
@@ -145,6 +146,7 @@ OPTIONS: dict[str, Option] = {
     "clock": Option(_one_of("wall", "log"), "wall (a running desk) or log (a replay)"),
     "partitions": Option(_between(1, 1024), "a number of partitions from 1 to 1024, the same for all input topics"),
     "replication": Option(_between(1, 9), "a replication factor for new topics, from 1 to 9"),
+    "session": Option(_between(2, 60), "2 to 60 seconds, after which a silent worker's partitions go to others"),
     "dead_letter_ratio": Option(_share, "a share from 0 to 1: more dead letters stop the worker (1: they never do)"),
     "dead_letter_run": Option(_between(1, 1_000_000), "a number of records from 1 to 1,000,000, to take the share of"),
     "restate": Option(_yes, "yes or no: whether a policy may change what was written"),

@@ -55,7 +55,7 @@ SETTINGS: Mapping[str, Any] = {
     "producer_linger": 0.02,
     "producer_max_batch_size": 256 << 10,
     "producer_request_timeout": 60.0,
-    # A dead worker is noticed within a session; the broker keeps a joining group waiting for half of it.
+    # A dead worker is noticed within a session, if not by a successor on the same machine (streams/membership.py).
     "broker_session_timeout": 6.0,
     "broker_heartbeat_interval": 1.0,
     "broker_rebalance_timeout": 6.0,

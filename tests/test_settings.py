@@ -21,6 +21,7 @@ def test_variables_are_read() -> None:
             "DESKWATCH_POLICY": "policies",
             "DESKWATCH_CLOCK": "log",
             "DESKWATCH_PARTITIONS": "8",
+            "DESKWATCH_SESSION": "9",
             "DESKWATCH_METRICS_PORT": "9100",
         }
     )
@@ -30,6 +31,7 @@ def test_variables_are_read() -> None:
         policy=Path("policies"),
         clock="log",
         partitions=8,
+        session=9,
         metrics_port=9100,
     )
 

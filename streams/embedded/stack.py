@@ -75,6 +75,7 @@ class Stack:
     def __init__(self, data: Path) -> None:
         self.directory = Directory(data)
         self.addresses: dict[str, str] = {}
+        self.environment: dict[str, str] = {}  # of the roles, beside the addresses
         self.failure: StackError | None = None
         self._parts: dict[str, _Part] = {}
         self._orders: queue.SimpleQueue[Callable[[], bool]] = queue.SimpleQueue()
@@ -121,6 +122,7 @@ class Stack:
             "DESKWATCH_BROKER": self.broker,
             "DESKWATCH_CLICKHOUSE": self.clickhouse,
             "DESKWATCH_DATA": str(self.directory.data),
+            **self.environment,
         }
         self._order(lambda: self._launch(_Part(name, argv, {**found, **(env or {})})))
 
@@ -170,6 +172,7 @@ class Stack:
         """Starts the broker; what it returns waits until it answers."""
         port = free_port()
         address = self.addresses[_BROKER] = f"127.0.0.1:{port}"
+        self.environment = {"DESKWATCH_SESSION": str(broker.SESSION_S)}
         self._order(lambda: self._launch(_Part(_BROKER, broker.command(port), {"RUST_LOG": "warn"})))
         return lambda: self._await(_BROKER, port, lambda: broker.answers(address))
 

@@ -16,7 +16,7 @@ from streams.checkpoint_log import HEAD, Entry
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyState
 
 PREFIX = os.environ.get("TOY_PREFIX", "toy-")
-SESSION_S = float(os.environ.get("TOY_SESSION", 2))
+SESSION_S = 2.0
 logging.getLogger("aiokafka").setLevel(logging.ERROR)
 
 
