@@ -15,6 +15,7 @@ import time
 import uuid
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -35,6 +36,9 @@ REPAIR_KEYS = 5_000
 IDLE_CHECKPOINT_S = 600.0
 """An idle partition is checkpointed this often, so that a zombie's batch is noticed long before compaction sees it."""
 
+
+LEASE_PATIENCE_S = 2.0
+"""How long the group may take to say, before the last checkpoint, that a worker that was held up is still a member."""
 
 SEEK_PATIENCE_S = 5.0
 """How long lists that were fetched before a seek back may still come in."""
@@ -226,9 +230,16 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
     async def flush(self, give_up: bool = False) -> None:
         """Save everything or, without a lease, give it up. Called when partitions are revoked and at the stop."""
         while unsaved := [part for part in self.held.values() if self._folds(part) and not part.clean()]:
-            if give_up or not self.lease_held():
+            if give_up or not await self._lease_now():
                 self._give_up(unsaved)
             await asyncio.gather(*(self.save(part) for part in unsaved))  # waits for one under way, too
+
+    async def _lease_now(self) -> bool:
+        """Return True if the group counts the partitions as ours; a lease that is only old is renewed first."""
+        if not self.lease_held():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.app.consumer.renew_lease(), LEASE_PATIENCE_S)
+        return self.lease_held()
 
     def _give_up(self, parts: list[Partition]) -> None:
         numbers = sorted(part.number for part in parts)
