@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from streams.cli.main import app
 from streams.models.codec import INPUTS
-from tests.flow.month import check, deskwatch, lines_of, shuffled_within_an_hour, whole_job, write
+from tests.flow.month import check_views, deskwatch, lines_of, shuffled_within_an_hour, whole_job, write
 
 pytestmark = pytest.mark.embedded
 
@@ -34,12 +34,6 @@ BROKEN = {
 UNKNOWN = b'{"specversion":"1.0","id":"y","source":"t","type":"ticket.sneezed","time":"2026-10-17T08:00:00Z","data":{}}'
 
 
-def test_the_views_are_what_the_log_says(days: Path, tmp_path: Path) -> None:
-    check(whole_job(tmp_path / "d", days), days, "--data", tmp_path / "d")
-    judged = "SELECT uniqExact(rule) AS rules FROM risk_warnings WHERE dimension IN ('all', 'queue', 'category')"
-    assert msgspec.json.decode(deskwatch("sql", "--data", tmp_path / "d", judged, "--json"))["rules"] >= 4
-
-
 def test_doubled_shuffled_on_other_partitions_by_two_workers(days: Path, tmp_path: Path) -> None:
     disordered = write(tmp_path / "log.jsonl.gz", shuffled_within_an_hour(lines_of(days) * 2, seed=7))
     counts = whole_job(tmp_path / "d", disordered, "--partitions", 3, "--workers", 2)
@@ -47,14 +41,16 @@ def test_doubled_shuffled_on_other_partitions_by_two_workers(days: Path, tmp_pat
     deskwatch("verify", "--data", tmp_path / "d", "--from", days)
 
 
-def test_what_is_no_event_is_a_dead_letter_and_disturbs_nothing(days: Path, tmp_path: Path) -> None:
+def test_the_views_are_what_the_log_says_and_what_is_no_event_is_a_dead_letter(days: Path, tmp_path: Path) -> None:
     lines = lines_of(days)
     for n, line in enumerate([*BROKEN.values(), UNKNOWN]):
         lines.insert(n * 1000, line)
     counts = whole_job(tmp_path / "d", write(tmp_path / "log.jsonl.gz", lines))
     assert counts["dead_letters"] == len(BROKEN)
     assert counts["events"] == len(lines) - len(BROKEN) - 1
-    deskwatch("verify", "--data", tmp_path / "d", "--from", days)
+    check_views(days, "--data", tmp_path / "d")
+    judged = "SELECT uniqExact(rule) AS rules FROM risk_warnings WHERE dimension IN ('all', 'queue', 'category')"
+    assert msgspec.json.decode(deskwatch("sql", "--data", tmp_path / "d", judged, "--json"))["rules"] >= 4
     letters = deskwatch("sql", "--data", tmp_path / "d", "SELECT topic, reason FROM dead_letters", "--json")
     reasons = [msgspec.json.decode(line) for line in letters.splitlines()]
     assert all(letter["topic"] in INPUTS and letter["reason"] for letter in reasons)
@@ -65,11 +61,12 @@ def test_what_is_no_event_is_a_dead_letter_and_disturbs_nothing(days: Path, tmp_
 
 
 def test_verify_finds_a_difference(days: Path, tmp_path: Path) -> None:
-    deskwatch("recompute", "--data", tmp_path / "d", days)
+    log = write(tmp_path / "log.jsonl.gz", lines_of(days)[:4000])
+    deskwatch("recompute", "--data", tmp_path / "d", log)
     deskwatch("verify", "--data", tmp_path / "d")
     lose = "ALTER TABLE fact_rows DELETE WHERE counter = 'created' AND at % 7000 = 0 SETTINGS mutations_sync = 1"
     deskwatch("sql", "--data", tmp_path / "d", lose)
-    result = CliRunner().invoke(app, ["verify", "--data", str(tmp_path / "d"), "--from", str(days)])
+    result = CliRunner().invoke(app, ["verify", "--data", str(tmp_path / "d"), "--from", str(log)])
     assert result.exit_code == 1
     assert "ticket_minutes" in result.stdout
     assert "DIFFERENT" in result.stdout
