@@ -59,6 +59,7 @@ MEASURES = {
     "csat.low": Measure({"positive": 1}, {"positive": 1, "neutral": 1, "negative": 1}, low=True),
     "abandon_rate.high": Measure({"abandoned": 1}, _ABANDONED),
     "severe_complaints.high": Measure({"severe_complaints": 1}, _CONTACTS),
+    "review.coverage": Measure({"reviewed": 1}, {"solved": 1}, low=True),
     SURGE: Measure({}, _CONTACTS),
 }
 

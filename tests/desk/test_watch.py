@@ -1,5 +1,7 @@
 """The stage watch: the same warnings for any number of partitions, any order, through checkpoints and restores."""
 
+import tomllib
+from collections import Counter
 from random import Random
 from typing import Any
 from zlib import crc32
@@ -21,6 +23,7 @@ from streams.partition_state import Output
 from tests.desk.compare import record
 from tests.desk.logs import MONDAY, lines, logs
 from tests.desk.test_laws import versions
+from tests.naive.fold import fold
 
 RULES = """
 version = "v"
@@ -67,6 +70,12 @@ clear_at = 2.0
 min_n = 3
 [[rules]]
 rule = "policy.short_notice"
+[[rules]]
+rule = "review.coverage"
+window = "1h"
+raise_at = 0.8
+min_n = 1
+cooldown = "10m"
 """
 
 
@@ -159,7 +168,7 @@ def busier_logs(draw: st.DrawFn) -> list[dict[str, Any]]:
     n = 0
     for minute in draw(st.lists(st.integers(0, 300), max_size=25)):
         n, at = n + 1, MONDAY + minute * MINUTE
-        kind = draw(st.integers(0, 3))
+        kind = draw(st.integers(0, 4))
         if kind == 0:
             log.append(event("call.offered", at, n, call_id=f"k{n}", queue="q", category="bill"))
             log.append(event("call.abandoned", at + 5000, n + 1000, call_id=f"k{n}", wait_s=5))
@@ -168,6 +177,9 @@ def busier_logs(draw: st.DrawFn) -> list[dict[str, Any]]:
         elif kind == 2:
             answer = {"metric": "csat", "score": draw(st.integers(1, 5)), "scale_min": 1, "scale_max": 5}
             log.append(event("survey.responded", at, n, survey_id=f"k{minute % 3}", **answer))
+        elif kind == 3:
+            about = {"ticket_id": draw(st.sampled_from(["t1", "t2"])), "team": "B"}
+            log.append(event("review.completed", at, n, review_id=f"r{minute % 3}", passed=True, **about))
         else:
             notice = {"announced_at": format_instant(at), "effective_at": format_instant(at + HOUR)}
             log.append(event("policy.announced", at, n, change_id=f"p{minute % 2}", title="fees", **notice))
@@ -286,6 +298,83 @@ def test_a_severe_complaint_counts_once_when_it_becomes_one() -> None:
     found = [row for row in judged(log, MONDAY + 5 * MINUTE, text) if row.rule == "severe_complaints.high"]
     assert [(row.raised_at - MONDAY) // MINUTE for row in found] == [4]
     assert found[0].measures["value"] == 0.6
+
+
+def solved_and_reviewed(solved: int, reviewed: int, again: int = 0) -> list[dict[str, Any]]:
+    """So many tickets of team A are solved in the first hour; some are inspected in the next one, one each minute.
+
+    `again`: so many are reopened and solved once more, and inspected twice.
+    """
+    log = []
+    for n in range(solved):
+        at, ticket_id = MONDAY + n * 1000, f"t{n}"
+        log.append(event("ticket.created", at, n, ticket_id=ticket_id, team="A"))
+        log.append(event("ticket.status_changed", at + MINUTE, 1000 + n, ticket_id=ticket_id, status="solved"))
+        if n < again:
+            log.append(event("ticket.status_changed", at + 2 * MINUTE, 2000 + n, ticket_id=ticket_id, status="open"))
+            log.append(event("ticket.status_changed", at + 3 * MINUTE, 3000 + n, ticket_id=ticket_id, status="solved"))
+    for n in range(reviewed):
+        at, about = MONDAY + HOUR + n * MINUTE, {"ticket_id": f"t{n}", "team": "quality"}
+        log.append(event("review.completed", at, 4000 + n, review_id=f"r{n}", passed=True, **about))
+        if n < again:
+            log.append(event("review.completed", at, 5000 + n, review_id=f"s{n}", passed=False, **about))
+    return sorted(log, key=lambda event: str(event["time"]))
+
+
+COVERAGE = (
+    RULES.split("[[rules]]")[0].replace('"1h"]', '"24h"]')
+    + """
+[[rules]]
+rule = "review.coverage"
+window = "24h"
+raise_at = 0.30
+min_n = 40
+cooldown = "1m"
+"""
+)
+
+
+def test_too_little_is_inspected_until_a_share_that_may_be_enough_is() -> None:
+    """
+    Forty tickets are solved (the fortieth at 1:39), then one is inspected each minute from 60 on.
+
+    minute     2        60 61 ... 65 66 67      a day and more later
+    inspected  0 of 40   1  2      6  7         Wilson's upper bound: 0 of 40: 8.8 %; 6: 29.1 %; 7: 32.0 %
+    warning    ▲ 2                    ▼ 67      under 30 % with all but the seventh
+    """
+    (row,) = judged(solved_and_reviewed(40, 12), MONDAY + 20 * HOUR, COVERAGE)
+    assert (row.rule, row.subject, row.team, row.severity) == ("review.coverage", "team/A", "A", "warning")
+    assert (row.raised_at - MONDAY, row.cleared_by) == (2 * MINUTE, "recovered")
+    assert row.cleared_at == MONDAY + 67 * MINUTE
+    assert row.measures["upper"] == pytest.approx(0.0876, abs=1e-4)
+    assert (row.measures["n"], row.measures["value"], row.measures["raise_at"]) == (40, 0, 0.30)
+
+
+def test_a_ticket_is_to_be_inspected_once_and_counts_once() -> None:
+    """All forty are solved twice, and the six that are inspected are inspected twice: 6 of 40 (29.1 %) all the same."""
+    twice = judged(solved_and_reviewed(40, 6, again=40), MONDAY + 20 * HOUR, COVERAGE)
+    once = judged(solved_and_reviewed(40, 6), MONDAY + 20 * HOUR, COVERAGE)
+    assert [(row.raised_at, row.cleared_at) for row in twice] == [(MONDAY + 2 * MINUTE, None)]
+    assert twice == once
+
+
+@settings(max_examples=100, deadline=None)
+@given(busier_logs())
+def test_what_is_solved_and_inspected_counts_as_the_naive_fold_says(log: list[dict[str, Any]]) -> None:
+    as_of = MONDAY + 14 * HOUR
+    pipeline = Pipeline(1, versions([RULES]))
+    for raw in lines(log):
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+    pipeline.finish(as_of)
+    counted: Counter[tuple[int, str, str]] = Counter()
+    for minute, combinations in pipeline.watch.minutes.items():
+        for (team, *_), counts in combinations.items():
+            for name in ("solved", "reviewed"):
+                counted[minute, team, name] += counts.get(name, 0)
+    naive = fold(log, [tomllib.loads(RULES)], as_of)["inspections"]
+    assert +counted == Counter((row["at"] - row["at"] % MINUTE, row["team"], row["what"]) for row in naive)
 
 
 def test_memory_is_bounded_by_the_windows_and_the_lateness() -> None:
