@@ -154,6 +154,10 @@ class Rules:
         """The rule as some version has it: what it measures, before it is in force."""
         return next(version[key] for version in self.versions if key in version)
 
+    def cooldown(self, key: Key) -> int:
+        """The longest cool-down of the rule in any version, ms."""
+        return max((version[key].rule.cooldown_ms for version in self.versions if key in version), default=0)
+
     def next_switch(self, at: int) -> int | None:
         """The first minute after `at` that another version judges."""
         i = bisect_right(self.switches, at)

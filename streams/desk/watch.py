@@ -5,7 +5,8 @@
     desk 2 ──tallies, progress──┘                          └─> announcements ──> warnings
 
 A tally is a difference: a message of a desk's checkpoint counts once, told by (version, number within it), which rise.
-The changelog holds the minutes' sums, the usual, the announcements and the warnings; cases are built from them.
+The changelog holds the minutes' sums, the usual, the announcements and the warnings; cases are built from them, and,
+under a policy that takes effect in the past (`streams.desk.policy_change`), go back to where it begins to differ.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from streams.desk.announcements import Announcements
 from streams.desk.case import Case
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies
+from streams.desk.policy_change import FOLLOWED, Following
 from streams.desk.rule_warning import raised
 from streams.desk.rules import SHORT_NOTICE, SURGE, InForce, Key, Rules, Verdict, judge_rate
 from streams.desk.sheet import amend
@@ -41,10 +43,13 @@ class _Announced(msgspec.Struct):
 
 
 class _Heard(msgspec.Struct, array_like=True):
-    """Of each partition the last message of tallies; the first quarter of an hour on record."""
+    """Of each partition the last message of tallies; the first quarter of an hour on record; the first minute's end
+    that some case is still to be judged at.
+    """
 
     last: dict[int, tuple[int, int]]
     since: int | None
+    next_at: int = NEVER
 
 
 _tallies = msgspec.json.Decoder(Tallies).decode
@@ -58,13 +63,14 @@ _heard = msgspec.msgpack.Decoder(_Heard).decode
 
 
 class Watch(Stage):
-    """See the module. `desks`: how many partitions there are."""
+    """See the module. `desks`: how many partitions there are. `restate`: as the desk has it."""
 
     name = "watch"
     reports = ("risk-warnings",)
 
-    def __init__(self, desks: int, policies: Policies) -> None:
+    def __init__(self, desks: int, policies: Policies, restate: bool = False) -> None:
         super().__init__(0, [(messages.WATCH_ROLLUPS, partition) for partition in range(desks)])
+        self.policy = Following(0, policies, restate)
         self.policies, self.rules = policies, Rules(policies)
         self.zones = {policy.version: ZoneInfo(policy.timezone) for policy in policies.versions}
         self.minutes: dict[int, dict[Combination, dict[str, int]]] = {}  # minute -> dimensions -> counts
@@ -233,6 +239,8 @@ class Watch(Stage):
         for category, day in self.usual.changed:
             self.keep(_usual_key(category, day), self.entry(_usual_key(category, day)))
         self.keep(HEARD, self.entry(HEARD))
+        self.entries |= self.policy.entries
+        self.policy.entries = {}
         self._changed, self.usual.changed = set(), set()
         return super().cut(version, offsets)
 
@@ -240,7 +248,9 @@ class Watch(Stage):
         """What the changelog should hold under a key."""
         kind, name = key[:1], key[1:].decode()
         if kind == HEARD:
-            return _pack(_Heard(self.last, self.usual.since))
+            return _pack(_Heard(self.last, self.usual.since, self._queue[0][0] if self._queue else NEVER))
+        if kind == FOLLOWED:
+            return self.policy.entry(key)
         if kind == TALLY:
             found = self.minutes.get(int(name))
             rows = found and [TallyRow(int(name), *combination, counts) for combination, counts in found.items()]
@@ -260,19 +270,23 @@ class Watch(Stage):
 
     def load_entry(self, key: bytes, value: bytes | None) -> None:
         """Take one of its entries from the changelog."""
-        if value is None:
+        if key[:1] == FOLLOWED:
+            self.policy.load(key, value)
+        elif value is None:
             self._loaded.pop(key, None)
         else:
             self._loaded[key] = value
 
     def restored(self) -> None:
-        """Build what follows from the entries: each case stands where the clock is."""
+        """Build what follows from the entries: each case stands where it can go on from. Raises PolicyRefused."""
         warnings: list[WarningRow] = []
+        judged_at = self._stands_until()
         for key, value in self._loaded.items():
             kind, name = key[:1], key[1:].decode()
             if kind == HEARD:
                 heard = _heard(value)
                 self.last, self.usual.since = heard.last, heard.since
+                judged_at = min(judged_at, heard.next_at - MINUTE)
             elif kind == USUAL:
                 day, _, category = name.partition("/")
                 self.usual.days.setdefault(category, {})[int(day)] = _quarters(value)
@@ -288,9 +302,18 @@ class Watch(Stage):
         for warning in sorted(warnings, key=lambda row: row.raised_at):
             self._restore_warning(warning)
         for case in self.cases.values():
-            case.restored(self.clock - self.clock % MINUTE if self.clock >= 0 else -1)
+            case.restored(judged_at - judged_at % MINUTE if judged_at >= 0 else -1)
             self._push(case)
         self._loaded = {}
+
+    def _stands_until(self) -> int:
+        """The instant up to which all that was judged stands: the clock, or where the given policy begins to differ."""
+        self.policy.restore(False, self.clock, busy=False)
+        if self.policy.followed is self.policy.given:
+            return self.clock
+        since = self.policy.since(self.clock)
+        self.policy.follow()
+        return min(self.clock, -(-since // MINUTE) * MINUTE - MINUTE)  # the minute it falls into is judged by the next
 
     def _restore_warning(self, row: WarningRow) -> None:
         if row.rule == SHORT_NOTICE:

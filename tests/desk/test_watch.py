@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from streams.desk.desk import Desk
 from streams.desk.messages import WATCH_ROLLUPS
 from streams.desk.policy import Policies, parse
+from streams.desk.policy_change import PolicyRefused
 from streams.desk.watch import Watch
 from streams.models.codec import INPUTS, decode, topic_of
 from streams.models.envelope import Event
@@ -84,9 +85,11 @@ class Pipeline:
 
     def __init__(self, partitions: int, policies: Policies) -> None:
         self.policies, self.version = policies, 0
+        self.restating = False
         self.desks = [Desk(partition, policies, wall=False) for partition in range(partitions)]
         self.watch = Watch(partitions, policies)
         self.changelog: dict[bytes, bytes] = {}
+        self.changelogs: list[dict[bytes, bytes | None]] = [{} for _ in self.desks]
         self.standing: dict[str, WarningRow] = {}
         self.sent: list[Output] = []
 
@@ -109,7 +112,9 @@ class Pipeline:
     def checkpoint(self, desk: Desk) -> None:
         """Cut a desk, and bring its messages to the stage."""
         self.version += 1
-        made = [output for output in desk.cut(self.version, {}).outputs if output.topic == WATCH_ROLLUPS]
+        cut = desk.cut(self.version, {})
+        self.changelogs[desk.partition].update(cut.entries)
+        made = [output for output in cut.outputs if output.topic == WATCH_ROLLUPS]
         assert all(output.partition == 0 for output in made)
         self.sent += made
         self.bring(made)
@@ -133,10 +138,32 @@ class Pipeline:
 
     def restore(self) -> None:
         """A successor takes the stage over."""
-        self.watch = Watch(len(self.desks), self.policies)
+        self.watch = Watch(len(self.desks), self.policies, self.restating)
         for key, value in self.changelog.items():
             self.watch.load(key, value)
         self.watch.restored()
+
+    def restate(self, policies: Policies, random: Random) -> None:
+        """All are started again with another policy, the stage before the desks, or after some of them."""
+        self.policies, self.restating = policies, True
+        when = random.randint(0, len(self.desks))
+        for n, desk in enumerate(self.desks):
+            if n == when:
+                self.restore()
+            self.checkpoint(desk)
+            self.desks[n] = Desk(n, policies, wall=False, restate=True)
+            for key, value in self.changelogs[n].items():
+                self.desks[n].load(key, value)
+            self.desks[n].restored()
+            self.desks[n].advance(None)
+            self.checkpoint(self.desks[n])
+        if when == len(self.desks):
+            self.restore()
+        while random.random() > 0.5:  # it is stopped half-way, and goes on
+            self.watch.full = lambda: random.random() > 0.5  # type: ignore[method-assign]
+            self.bring([])
+            self.restore()
+        self.bring([])
 
     def finish(self, as_of: int) -> dict[str, WarningRow]:
         """All comes to its end."""
@@ -209,6 +236,71 @@ def test_partitions_order_checkpoints_repetition_and_restores_change_nothing(
             if random.random() < 0.3:
                 pipeline.restore()
     assert pipeline.finish(as_of) == in_order
+
+
+OTHER = (
+    RULES.replace('"v"', '"w"\neffective_from = "{since}"')
+    .replace('first_response = "20m"', 'first_response = "{target}"')
+    .replace("raise_at = 0.2", "raise_at = 0.4")
+    .replace('by = "queue"', 'by = "all"')
+    .replace('cooldown = "10m"', 'cooldown = "40m"')
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    busier_logs(),
+    st.integers(0, 60),
+    st.integers(0, 40),
+    st.sampled_from(["5m", "40m"]),
+    st.randoms(use_true_random=False),
+    st.integers(1, 3),
+)
+def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
+    log: list[dict[str, Any]], since: int, at: int, target: str, random: Random, partitions: int
+) -> None:
+    other = OTHER.format(since=format_instant(MONDAY + since * 7 * MINUTE + random.choice([0, 30_000])), target=target)
+    as_of = MONDAY + 14 * HOUR
+    pipeline = Pipeline(1, versions([RULES, other]))
+    for raw in lines(log):
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+    expected = pipeline.finish(as_of)
+    pipeline = Pipeline(partitions, versions([RULES]))
+    for n, raw in enumerate(lines(log)):
+        if n == at:
+            pipeline.restate(versions([RULES, other]), random)
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+        pipeline.advance(found.at)
+        pipeline.checkpoint(random.choice(pipeline.desks))
+    if at >= len(log):
+        pipeline.finish(as_of)
+        pipeline.restate(versions([RULES, other]), random)
+    assert pipeline.finish(as_of) == expected
+
+
+def test_window_rules_are_restated_as_far_back_as_the_lateness_and_no_further() -> None:
+    """
+    lateness           |------------ 24 h ------------|
+    version w        ^ 23:59, monday: refused         midnight, wednesday: the desk has come to here
+                         ^ 0:01, tuesday: restated
+    """
+    (raw,) = lines([event("ticket.created", MONDAY + 2 * DAY, 1, ticket_id="t", team="A")])
+    for minutes, refused in ((-1, True), (1, False)):
+        pipeline = Pipeline(1, versions([RULES]))
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+        pipeline.finish(found.at)
+        other = versions([RULES, OTHER.format(since=format_instant(MONDAY + DAY + minutes * MINUTE), target="5m")])
+        if not refused:
+            pipeline.restate(other, Random(1))
+            continue
+        with pytest.raises(PolicyRefused, match=r"window rules can be judged anew back to 2026-10-13T00:00:00.000Z"):
+            pipeline.restate(other, Random(1))
 
 
 def test_a_warning_says_who_how_bad_and_what_would_clear_it() -> None:
