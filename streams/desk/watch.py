@@ -9,7 +9,7 @@ The changelog holds the minutes' sums, the usual, the announcements and the warn
 under a policy that takes effect in the past (`streams.desk.policy_change`), go back to where it begins to differ.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,7 +30,7 @@ from streams.desk.surge import KEPT as USUAL_KEPT
 from streams.desk.surge import Usual, judge_surge
 from streams.models.instants import DAY, HOUR, MINUTE
 from streams.models.rows import Identity, Row, WarningRow
-from streams.models.watch import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Tallies, TallyRow
+from streams.models.watch import ANNOUNCEMENTS, TALLIES, AnnouncementRow, LateTallyRow, Tallies, TallyRow
 
 TALLY, USUAL, WARNING, ANNOUNCEMENT, HEARD = b"m", b"u", b"w", b"a", b"s"  # first bytes of its changelog keys
 LONGEST = DAY  # of the windows
@@ -94,7 +94,7 @@ class Watch(Stage):
             place = message.version, message.first
             if place > self.last.get(message.partition, (-1, -1)):
                 self.last[message.partition] = place
-                self._count(message.rows)
+                self._take_tallies(message)
         elif kind == ANNOUNCEMENTS:
             for row in _announced(data).rows:
                 if self.announcements.take(row):
@@ -103,19 +103,36 @@ class Watch(Stage):
         else:
             raise ValueError(f"role watch knows no message of type {kind}")
 
-    def _count(self, rows: Iterable[TallyRow]) -> None:
-        earliest = self._earliest()
-        for row in rows:
+    def _take_tallies(self, message: Tallies) -> None:
+        """Count them, but those that come too late: what was judged so long ago stays.
+
+        Which those are depends on nothing but the order of the messages: not on when this stage looked at its clock.
+        """
+        earliest = self._earliest(self.sources.clock())
+        for number, row in enumerate(message.rows, message.first):
             if row.minute < earliest:
-                self.totals["late"] += 1  # what was judged so long ago stays
-                continue
-            sums = self.minutes.setdefault(row.minute, {}).setdefault(_combination(row), {})
-            for name, number in row.counts.items():
-                sums[name] = sums.get(name, 0) + number
-            self._changed.add(row.minute)
-            self._spread(row)
-            if contacts := row.counts.get("created", 0) + row.counts.get("offered", 0):
-                self.usual.add(row.category, row.minute, contacts)
+                self.totals["late"] += 1
+                told = row.minute, *_combination(row), row.counts
+                self.sheet.put(LateTallyRow(message.partition, message.version, number, *told))
+            else:
+                self._count(row)
+
+    def leave_out(self, rows: Sequence[TallyRow]) -> None:
+        """Take back, before time passes, what was counted here but came too late elsewhere."""
+        for row in rows:
+            counts = {name: -number for name, number in row.counts.items()}
+            self._count(msgspec.structs.replace(row, counts=counts))
+        if rows:
+            self.usual.begin(minute for minute, found in self.minutes.items() if any(map(_contacts, found.values())))
+
+    def _count(self, row: TallyRow) -> None:
+        sums = self.minutes.setdefault(row.minute, {}).setdefault(_combination(row), {})
+        for name, number in row.counts.items():
+            sums[name] = sums.get(name, 0) + number
+        self._changed.add(row.minute)
+        self._spread(row)
+        if contacts := _contacts(row.counts):
+            self.usual.add(row.category, row.minute, contacts)
 
     def _spread(self, row: TallyRow) -> None:
         """Add a tally to the cases it concerns."""
@@ -136,17 +153,17 @@ class Watch(Stage):
     def _heard_of(self, row: AnnouncementRow) -> None:
         """A change became known: what was judged since it took effect may name it."""
         self._new_changes.add(row.change_id)
-        since = max(row.at, row.effective_at, self._earliest())
+        since = max(row.at, row.effective_at, self._earliest(self.clock))
         for (key, _), case in self.cases.items():
             if key[0] == SURGE and any(warning.raised_at >= since for warning in case.warnings):
                 case.go_back(since - since % MINUTE - MINUTE)
                 self._push(case)
 
-    def _earliest(self) -> int:
-        """The earliest minute that can still change."""
-        if self.clock < 0:
+    def _earliest(self, clock: int) -> int:
+        """The earliest minute that can still change at the instant `clock`."""
+        if clock < 0:
             return 0
-        return self.clock - self.policies.at(self.clock).lateness_ms
+        return clock - self.policies.at(clock).lateness_ms
 
     # Time
 
@@ -201,7 +218,7 @@ class Watch(Stage):
     def _put_away(self) -> None:
         """Forget, now and then, what can matter no longer."""
         self._put_away_at = self.clock + 6 * HOUR
-        horizon = self._earliest()
+        horizon = self._earliest(self.clock)
         before = horizon - LONGEST - MINUTE
         for minute in [minute for minute in self.minutes if minute < before]:
             del self.minutes[minute]
@@ -232,8 +249,8 @@ class Watch(Stage):
     def cut(self, version: int, offsets: dict[str, int]) -> Any:
         """All that changed since the last cut, and the outputs made since."""
         for row in self.sheet.rows.values():
-            assert isinstance(row, WarningRow)
-            self.keep(_warning_key(row), None if row.is_deleted else _pack(row))
+            if isinstance(row, WarningRow):
+                self.keep(_warning_key(row), None if row.is_deleted else _pack(row))
         for minute in self._changed:
             self.keep(_minute_key(minute), self.entry(_minute_key(minute)))
         for category, day in self.usual.changed:
@@ -337,6 +354,10 @@ def _standing(rows: Iterable[WarningRow]) -> dict[Identity, Row]:
 def _combination(row: TallyRow) -> Combination:
     """In the order of DIMENSIONS."""
     return row.team, row.channel, row.segment, row.category, row.queue, row.agent_id
+
+
+def _contacts(counts: Mapping[str, int]) -> int:
+    return counts.get("created", 0) + counts.get("offered", 0)
 
 
 def _minute_key(minute: int) -> bytes:

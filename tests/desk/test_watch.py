@@ -20,6 +20,7 @@ from streams.models.codec import INPUTS, decode, topic_of
 from streams.models.envelope import Event
 from streams.models.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from streams.models.rows import WarningRow
+from streams.models.watch import LateTallyRow, TallyRow
 from streams.partition_state import Output
 from tests.desk.compare import record
 from tests.desk.logs import MONDAY, lines, logs
@@ -92,6 +93,7 @@ class Pipeline:
         self.changelogs: list[dict[bytes, bytes | None]] = [{} for _ in self.desks]
         self.standing: dict[str, WarningRow] = {}
         self.sent: list[Output] = []
+        self.late: list[LateTallyRow] = []
 
     def feed(self, event: Event, raw: bytes) -> None:
         """Fold an event where it belongs."""
@@ -125,6 +127,9 @@ class Pipeline:
         self.watch.advance(None)
         self.version += 1
         for row in list(self.watch.sheet.rows.values()):
+            if isinstance(row, LateTallyRow):
+                self.late.append(row)
+                continue
             assert isinstance(row, WarningRow)
             if row.is_deleted:
                 self.standing.pop(row.warning_id, None)
@@ -301,6 +306,84 @@ def test_window_rules_are_restated_as_far_back_as_the_lateness_and_no_further() 
             continue
         with pytest.raises(PolicyRefused, match=r"window rules can be judged anew back to 2026-10-13T00:00:00.000Z"):
             pipeline.restate(other, Random(1))
+
+
+def judged_at_once(
+    log: list[dict[str, Any]], late: list[LateTallyRow], as_of: int, text: str = RULES
+) -> dict[str, WarningRow]:
+    """As `recompute` does it: all is counted before time passes, but for what came too late."""
+    pipeline = Pipeline(1, versions([text]))
+    for raw in lines(log):
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+    (desk,) = pipeline.desks
+    for topic in INPUTS:
+        desk.watermarks.advance(topic, as_of)
+    desk.advance(None)
+    *told, came_to = [output for output in desk.cut(1, {}).outputs if output.topic == WATCH_ROLLUPS]
+    pipeline.watch.feed(WATCH_ROLLUPS, [record(output.value, WATCH_ROLLUPS) for output in told], 0)
+    fields = TallyRow.__struct_fields__
+    pipeline.watch.leave_out([TallyRow(*(getattr(row, name) for name in fields)) for row in late])
+    pipeline.bring([came_to])
+    assert not pipeline.late
+    return pipeline.standing
+
+
+def test_what_comes_too_late_is_told_and_left_out_by_who_judges_the_same_log() -> None:
+    """
+    lateness 24 h; the ticket's reply at 0:10 comes 30 hours late, when it has breached (0:20) for all to see
+
+    monday   0:00       0:10        0:20        0:21       1:21                  tuesday 6:10
+             created    replied     breached    ▲ raised   ▼ the window is past  the reply comes
+                        └─────────── too late to be judged, 30 h ────────────────────┘
+    """
+    names = {"ticket_id": "t", "team": "A"}
+    created = event("ticket.created", MONDAY, 1, **names)
+    replied = event("ticket.replied", MONDAY + 10 * MINUTE, 2, ticket_id="t", author="agent")
+    solved = event("ticket.status_changed", MONDAY + 15 * MINUTE, 3, ticket_id="t", status="solved")
+    later = event("ticket.created", MONDAY + 30 * HOUR, 4, ticket_id="u", team="B")
+    pipeline, as_of = Pipeline(1, versions([RULES])), MONDAY + 40 * HOUR
+    for n, raw in enumerate(lines([created, later, replied, solved])):
+        if n == 2:
+            pipeline.finish(MONDAY + 30 * HOUR)
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+    found_here = pipeline.finish(as_of)
+    a, b = sorted(found_here.values(), key=lambda row: row.subject)[:2]
+    assert (a.rule, a.subject, a.raised_at) == ("breach_rate.high", "team/A", MONDAY + 21 * MINUTE)
+    assert b.subject == "team/B"
+    told = [sum(row.counts.get(name, 0) for row in pipeline.late) for name in ("met", "breached", "solved")]
+    assert told == [2, -2, 1]  # the resolution had breached after an hour, too
+    log = [created, replied, solved, later]
+    assert judged_at_once(log, pipeline.late, as_of) == found_here
+    assert a.warning_id not in judged_at_once(log, [], as_of)
+
+
+@settings(max_examples=100, deadline=None)
+@given(busier_logs(), st.randoms(use_true_random=False), st.integers(1, 3))
+def test_who_leaves_out_what_came_too_late_judges_the_same(
+    log: list[dict[str, Any]], random: Random, partitions: int
+) -> None:
+    """Whatever the order: with a lateness of an hour, most of a shuffled log comes too late."""
+    text = RULES.replace('lateness = "24h"', 'lateness = "1h"')
+    pipeline, as_of = Pipeline(partitions, versions([text])), MONDAY + 14 * HOUR
+    log = [event for event in log if event["type"] != "policy.announced"]  # a late one may not name its surge
+    shuffled = lines(log)
+    random.shuffle(shuffled)
+    for raw in shuffled:
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+        if random.random() > 0.5:
+            pipeline.advance(min(found.at, as_of))
+        if random.random() > 0.5:
+            pipeline.checkpoint(random.choice(pipeline.desks))
+        if random.random() > 0.8:
+            pipeline.restore()
+    found_here = pipeline.finish(as_of)
+    assert judged_at_once(log, pipeline.late, as_of, text) == found_here
 
 
 def test_a_warning_says_who_how_bad_and_what_would_clear_it() -> None:
