@@ -85,7 +85,7 @@ def new_track(settings: Settings) -> CheckpointApp:
 
     customers = app.checkpoint_table(
         "customers",
-        new_state=lambda partition: Customers(partition, policy, homes),
+        new_state=lambda partition: Customers(partition, policy, homes, settings.restate),
         inputs=[CUSTOMER_FACTS],
         outputs=[*Customers.reports, CUSTOMER_FACTS, DEAD_LETTERS],
         partitions=settings.partitions,
@@ -107,7 +107,7 @@ def new_watch(settings: Settings) -> CheckpointApp:
     policy = policies.load(settings.policy or policies.DEFAULT)
     watch = app.checkpoint_table(
         "watch",
-        new_state=lambda _partition: Watch(settings.partitions, policy),
+        new_state=lambda _partition: Watch(settings.partitions, policy, settings.restate),
         inputs=[WATCH_ROLLUPS],
         outputs=[*Watch.reports, DEAD_LETTERS],
         partitions=1,

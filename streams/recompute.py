@@ -16,6 +16,7 @@ from streams.desk.stage import Stage
 from streams.desk.watch import Watch
 from streams.logfile import Line, place
 from streams.models.codec import INPUTS
+from streams.models.watch import TallyRow
 from streams.partition_state import Output
 
 TOGETHER = 5000  # lines folded between two looks at the clock
@@ -59,10 +60,12 @@ def recompute(
     writer: RowWriter,
     as_of: int | None = None,
     progress: Callable[[int], None] = lambda n: None,
+    late: Sequence[TallyRow] = (),
 ) -> Recomputed:
     """Fold the log and write all rows to the writer's database, which should be empty.
 
-    `as_of`: the instant (ms) up to which time passes; events after it are left out. None: the log's latest time.
+    `as_of`: the instant (ms) up to which time passes; events after it are left out. None: the log's latest time. In one
+    process nothing comes too late for the window rules; `late`: what came too late for them elsewhere, to be left out.
     """
     fold = _Fold(policies, writer)
     n = 0
@@ -76,7 +79,7 @@ def recompute(
             together = []
             progress(n)
     fold.take(together)
-    fold.finish(as_of)
+    fold.finish(as_of, [row for row in late if as_of is None or row.minute <= as_of])
     progress(n)
     return Recomputed(n, fold.desk.totals["dead_letters"], fold.latest if as_of is None else as_of)
 
@@ -84,10 +87,12 @@ def recompute(
 class _Fold:
     def __init__(self, policies: Policies, writer: RowWriter) -> None:
         self.desk = Desk(0, policies, wall=False)
+        self.watch = Watch(1, policies)
         self.stages: dict[str, Stage] = {  # by the topic that feeds them
             CUSTOMER_FACTS: Customers(0, policies),
-            WATCH_ROLLUPS: Watch(1, policies),
+            WATCH_ROLLUPS: self.watch,
         }
+        self.came_to: list[_Record] = []  # how far the desk is: watch is told in the end, and judges all at once
         self.writer, self.batch = writer, Batch()
         self.latest, self.version = -1, 0
         self.offsets = dict.fromkeys(INPUTS, 0)
@@ -110,10 +115,12 @@ class _Fold:
             self._store(topic, records)
         self._pass_time(self.latest)
 
-    def finish(self, as_of: int | None) -> None:
+    def finish(self, as_of: int | None, late: Sequence[TallyRow]) -> None:
         """Let time pass to the end, and write all that is left."""
         self._pass_time(self.latest if as_of is None else as_of)
         self._cut()
+        self.watch.leave_out(late)
+        self._feed(self.watch, WATCH_ROLLUPS, self.came_to)
         for stage in self.stages.values():
             self._cut_stage(stage)
         self._write()
@@ -146,6 +153,7 @@ class _Fold:
                 fed[output.topic].append(_Record(output.value, output.topic, 0, 0))
             else:
                 self._take(output)
+        self.came_to = [fed[WATCH_ROLLUPS].pop()]  # the last message is the desk's progress
         for topic, records in fed.items():
             self._feed(self.stages[topic], topic, records)
         self._write_if_large()

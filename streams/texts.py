@@ -35,7 +35,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "clears_next_response": ("a public reply by an agent", "坐席公开回复"),
     "clears_policy.short_notice": ("the policy takes effect", "政策生效"),
     "clears_resolution": ("the ticket is solved", "工单解决"),
-    "clears_review.coverage": ("more of the sample is inspected", "补足质检抽样"),
+    "clears_review.coverage": ("more of the solved tickets are inspected", "补足已解决工单的质检"),
     "clears_ticket.silent": ("a public update", "公开更新工单"),
     "clears_transfer.loop": ("the ticket is solved", "工单解决"),
     "clickhouse": ("ClickHouse", "ClickHouse"),

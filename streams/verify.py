@@ -7,6 +7,7 @@ from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.writer import Writer
 from streams.desk.policy import Policies
+from streams.models.watch import TallyRow
 from streams.recompute import recompute
 
 SUFFIX = "_recomputed"  # of the database that the recomputation goes to, beside the pipeline's own
@@ -67,10 +68,17 @@ def verified(
     client.command(f"DROP DATABASE IF EXISTS `{beside}`")
     try:
         migrations.migrate(client, beside)
-        recompute(log, policies, Writer(client, beside, policies), as_of)
+        recompute(log, policies, Writer(client, beside, policies), as_of, late=_late(client, database))
         return compare(client, database, beside)
     finally:
         client.command(f"DROP DATABASE IF EXISTS `{beside}`")
+
+
+def _late(client: Client, database: str) -> list[TallyRow]:
+    """What came too late for the window rules. The log cannot tell, for it does not say when an event came."""
+    columns = ", ".join(f"`{name}`" for name in TallyRow.__struct_fields__)
+    found = client.query(f"SELECT {columns} FROM `{database}`.late_tally_rows FINAL")
+    return [TallyRow(*row) for row in found.result_rows]
 
 
 def compare(client: Client, pipeline: str, recomputed: str) -> list[Difference]:

@@ -16,8 +16,9 @@ from sinks.clickhouse.events import DeadLetterRow, EventRow, ReplayedRow
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.rows import ProgressRow, Row, WarningRow
 from streams.models.standings import ROWS
+from streams.models.watch import LateTallyRow
 
-_KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow)
+_KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow, LateTallyRow)
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.__struct_fields__ for kind in _KINDS},

@@ -17,7 +17,7 @@ which an alert could have been given. What it reaches on average needs no drawin
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from math import exp, lgamma
+from math import exp, fsum, lgamma
 from statistics import quantiles
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ def score(
     lucky = sum(_follows(followed.get(who, ()), at, horizon) for who, at in candidates)
     ways = Counter(len(_before(chances.get(who, ()), at, horizon)) for who, at in outcomes)
     total, drawn = len(candidates), min(len(alerts), len(candidates))
-    expected = sum(number * _drawn_once(total, k, drawn) for k, number in ways.items())
+    expected = fsum(number * _drawn_once(total, k, drawn) for k, number in ways.items())
     return Score(
         alerts=len(alerts),
         hits=hits,

@@ -2,7 +2,13 @@
 
 available ──── break ─────── limit x overbreak ═════ available: cleared
 |-- a span ---|-- a span ------------------------|-- a span
+
+An agent has no end; but a state that ended longer ago than the policy's hold has said all it will. So the history is
+cut off in front, a day at a time, where a state began: what follows is the same without what was before, but for the
+team, which the first event left is made to name.
 """
+
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -20,7 +26,9 @@ class Agent:
     """An agent as they stand after their events so far. A plain fold, like a ticket; the spans are its rows."""
 
     __slots__ = (
+        "began_at",
         "fired_at",
+        "forget_at",
         "id",
         "next_at",
         "policies",
@@ -37,6 +45,8 @@ class Agent:
         self.since = 0  # when this state began; a change of team begins a span, not a state
         self.warning: WarningRow | None = None
         self.next_at, self.fired_at, self.released_at = NEVER, -1, NEVER
+        self.began_at = NEVER  # when its first state here did
+        self.forget_at = NEVER  # when that one has been over for the hold
 
     def apply(self, event: Event, at: int) -> None:
         """Fold an event in, at the instant `at`. A state that does not change: nothing new."""
@@ -59,6 +69,10 @@ class Agent:
             ended = msgspec.structs.replace(self.warning, state="cleared", cleared_at=at, cleared_by=state, version=0)
             self.sheet.put(ended)
             self.warning = None
+        if self.span is None:
+            self.began_at = at
+        elif self.forget_at == NEVER:
+            self.forget_at = at + self.policies.at(at).hold_ms
         self.since = at
         limit = self._limit(state)
         self.next_at = NEVER if limit is None else at + limit
@@ -95,3 +109,21 @@ class Agent:
 
     def standing(self) -> None:
         """Nothing more than the spans."""
+
+
+def last_beginning(events: Sequence[Event], is_past: Callable[[int], bool]) -> tuple[int, str]:
+    """Of an agent's events, in order: the place of the last one in the past that began a state, and the team then."""
+    place, begun, state, team = 0, "", "", ""
+    for n, event in enumerate(events):
+        data: AgentState = event.data
+        team = data.team or team
+        if data.state != state and is_past(event.at):
+            place, begun = n, team
+        state = data.state
+    return place, begun
+
+
+def naming(raw: bytes, team: str) -> bytes:
+    """An event of an agent, as JSON, with the team that it is about."""
+    event = msgspec.json.decode(raw)
+    return msgspec.json.encode({**event, "data": {**event["data"], "team": team}})

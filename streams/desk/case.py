@@ -24,8 +24,11 @@ import msgspec
 
 from streams.desk.clock import NEVER
 from streams.desk.rules import InForce, Key, Rules, Verdict, width
-from streams.models.instants import MINUTE
+from streams.models.instants import DAY, MINUTE
 from streams.models.rows import WarningRow
+
+REMEMBERED = 7 * DAY
+"""How long a cleared warning is remembered at least: another policy may come with a longer cool-down."""
 
 
 class Judge(Protocol):
@@ -195,8 +198,7 @@ class Case:
             for minute in self.minutes[:gone]:
                 del self.counts[minute]
             del self.minutes[:gone]
-        rule = None if self.in_force is None else self.in_force.rule
-        cooldown = 0 if rule is None else rule.cooldown_ms
+        cooldown = max(REMEMBERED, self.rules.cooldown(self.key))
         old = [row for row in self.warnings if row.cleared_at is not None and row.cleared_at + cooldown < horizon]
         if old:
             self.warnings = [row for row in self.warnings if row not in old]

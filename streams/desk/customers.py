@@ -13,8 +13,12 @@ person; a person is folded in one place only, the home of the least id, and the 
 
 A home says behind what it handed on how far it has heard the desk; so everybody's clock and progress wait for that too.
 What a person's rows are called by contains the person's id: two homes never write the same row.
+
+A policy that takes effect in the past (`streams.desk.policy_change`) is followed by one person after another, in order;
+until all follow it, no message is taken and no time passes.
 """
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 import msgspec
@@ -25,15 +29,17 @@ from streams.desk.customer_facts import HERE, Homes
 from streams.desk.panes import LocalDays, Panes
 from streams.desk.people import People
 from streams.desk.policy import Policies
+from streams.desk.policy_change import FOLLOWED, NEXT, Following
 from streams.desk.sheet import amend
 from streams.desk.stage import Stage
 from streams.models import customer_facts as models
 from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange
 from streams.models.instants import DAY
 from streams.models.rows import Identity, ProgressRow, Row
-from streams.partition_state import Output
+from streams.partition_state import Cut, Output, Record
 
 FACT, LINK, CHANGE = b"f", b"l", b"c"  # first byte of a changelog key
+RESTATED = b"r"  # the changelog key of the last person who follows the policy that a restatement leads to
 HANDED_ON = f"{messages.CUSTOMER_FACTS}/customers"  # topic_name of the progress of homes among themselves
 PANES = 1000  # added to the partition: the number of its panes
 PERSON_BYTES = 1200  # about what one takes in a checkpoint
@@ -62,18 +68,19 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Customers(Stage):
-    """The state of one partition of the stage. `homes`: as the desk has it."""
+    """The state of one partition of the stage. `homes`, `restate`: as the desk has them."""
 
     name = "customers"
     reports = (messages.FACTS, messages.ROLLUPS, messages.WARNINGS)
 
-    def __init__(self, partition: int, policies: Policies, homes: Homes = HERE) -> None:
+    def __init__(self, partition: int, policies: Policies, homes: Homes = HERE, restate: bool = False) -> None:
         others = [number for number in range(homes.partitions) if number != partition]
         sources = [(messages.CUSTOMER_FACTS, number) for number in range(homes.partitions)]
         sources += [(HANDED_ON, number) for number in others]
-        days = LocalDays(lambda at: policies.at(at).timezone)
+        self.policy = Following(partition, policies, restate)
+        days = LocalDays(lambda at: self.policy.followed.at(at).timezone)
         super().__init__(partition, sources, Panes(PANES + partition, days))
-        self.policies, self.homes, self.others = policies, homes, others
+        self.homes, self.others = homes, others
         self.facts: dict[str, dict[str, CustomerFact]] = {}  # by customer id and subject
         self.people = People()
         self.changes: dict[str, PolicyChange] = {}
@@ -82,10 +89,57 @@ class Customers(Stage):
         self._queue: list[tuple[int, str]] = []  # a heap of when time changes a person
         self._next: dict[str, int] = {}
         self._gone: dict[str, int] = {}  # by person of whom only withdrawn facts are left, until when
+        self._restated: str | None = None  # during a restatement, the last person who follows what it leads to
+        self._unchanged: list[str] = []  # those who do not yet
         self._hand_on: list[CustomerFact] = []
         self._said: tuple[int, dict[str, int]] | None = None  # to the other homes: how far the desk was heard
 
+    # Policy
+
+    def _go_on_restating(self) -> bool:
+        """If the given policy is not the one that is followed, fold everybody by it, or more of them; whether all are.
+
+        Raises PolicyRefused.
+        """
+        policy = self.policy
+        if policy.next is None:
+            if policy.given is policy.followed:
+                return True
+            policy.differs(self.clock)
+            policy.begin()
+            self._restate_to("")
+            self._unchanged = sorted(self._known())
+        while self._unchanged:
+            if self.full():
+                return False
+            together, self._unchanged = self._unchanged[:TOGETHER], self._unchanged[TOGETHER:]
+            self.touched.update(together)
+            self._restate_to(together[-1])
+            self._fold_touched()
+        policy.finish()
+        self._restate_to(None)
+        return policy.given is policy.followed
+
+    def _restate_to(self, person: str | None) -> None:
+        self._restated = person
+        self.keep(RESTATED, self.entry(RESTATED))
+
+    def _policies(self, person: str) -> Policies:
+        """The policies that a person follows."""
+        policy = self.policy
+        if policy.next is None or self._restated is None or person > self._restated:
+            return policy.followed
+        return policy.next
+
+    def _known(self) -> set[str]:
+        """Everybody of whom anything is known."""
+        return {self.people.person(customer_id) for customer_id in self.facts}
+
     # Messages
+
+    def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
+        """Take records, once everybody follows the given policy. Raises PolicyRefused."""
+        return super().feed(topic, records, start) if self._go_on_restating() else start
 
     def take(self, kind: str, data: msgspec.Raw) -> None:
         """Facts, links or policy changes."""
@@ -139,6 +193,11 @@ class Customers(Stage):
 
     # Time
 
+    def advance(self, now: int | None) -> None:
+        """Let time pass, once everybody follows the given policy. Raises PolicyRefused."""
+        if self._go_on_restating():
+            super().advance(now)
+
     def pass_time(self, to: int) -> None:
         """Fold everybody who was touched or whom time changes, step by step of time."""
         while True:
@@ -179,7 +238,7 @@ class Customers(Stage):
                 self._remember_nothing(person, ids)
             return {}
         self._gone.pop(person, None)
-        folded = fold(ids, facts, self.changes.values(), self.policies, self.clock)
+        folded = fold(ids, facts, self.changes.values(), self._policies(person), self.clock)
         if folded.over:
             self._forget(ids)
         else:
@@ -209,6 +268,12 @@ class Customers(Stage):
     def pending_bytes(self) -> int:
         """About the size of the next checkpoint, with the people who are to be folded."""
         return super().pending_bytes() + len(self.touched) * PERSON_BYTES
+
+    def cut(self, version: int, offsets: dict[str, int]) -> Cut:
+        """All that changed since the last cut, and the outputs made since."""
+        self.entries |= self.policy.entries
+        self.policy.entries = {}
+        return super().cut(version, offsets)
 
     def own(self, version: int) -> list[Output]:
         """What goes to the other homes: facts that are theirs, and how far the desk was heard."""
@@ -245,13 +310,20 @@ class Customers(Stage):
             self.people.link(_link(value))
         elif kind == CHANGE and value is not None:
             self.changes[key[1:].decode()] = _change(value)
+        elif kind in (FOLLOWED, NEXT):
+            self.policy.load(key, value)
+        elif kind == RESTATED:
+            self._restated = None if value is None else value.decode()
 
     def restored(self) -> None:
-        """Fold everybody as of the clock: nothing is written, for it was before."""
+        """Fold everybody as of the clock: nothing is written, for it was before. Raises PolicyRefused."""
         self.facts = {customer_id: facts for customer_id, facts in self.facts.items() if facts}
-        for person in {self.people.person(customer_id) for customer_id in self.facts}:
+        self.policy.restore(self._restated is not None, self.clock, busy=False)
+        for person in self._known():
             if rows := self._fold(person):
                 self.rows[person] = rows
+        if self._restated is not None:
+            self._unchanged = sorted(person for person in self._known() if person > self._restated)
         self.entries, self.entry_bytes = {}, 0
 
     def entry(self, key: bytes) -> bytes | None:
@@ -263,6 +335,10 @@ class Customers(Stage):
             return None if fact is None else _encode(fact)
         if kind == LINK:
             return _encode(self.people.links[name]) if name in self.people.links else None
+        if kind in (FOLLOWED, NEXT):
+            return self.policy.entry(key)
+        if kind == RESTATED:
+            return None if self._restated is None else self._restated.encode()
         return _encode(self.changes[name]) if name in self.changes else None
 
 

@@ -119,6 +119,8 @@ def _by_how_much(warned: Warned, words: Words) -> list[str]:
 def _clears(warned: Warned, words: Words) -> str:
     if warned.rule in ("sla.at_risk", "sla.breached") and warned.metric:
         return words.say(f"clears_{warned.metric}")
+    if known(f"clears_{warned.rule}"):
+        return words.say(f"clears_{warned.rule}")
     if "clear_at" in warned.measures:
         return words.say("clears_at", limit=f"{warned.measures['clear_at']:g}")
-    return words.say(f"clears_{warned.rule}" if known(f"clears_{warned.rule}") else "clears_back")
+    return words.say("clears_back")

@@ -6,7 +6,9 @@
                                              ^ or to here   "b" would change what was written: refused, or restated
 
 A checkpoint holds the texts of the versions it follows, so a successor can fold every subject under both and write the
-difference, subject after subject, with checkpoints in between.
+difference, subject after subject, with checkpoints in between. So does the stage customers, customer after customer.
+The stage watch goes back to where the policies part, and judges anew from there; which it can as long as it holds what
+happened. So where there are window rules, a restatement reaches no further back than windows.lateness.
 """
 
 import tomllib
@@ -15,7 +17,8 @@ from itertools import zip_longest
 from typing import Any
 
 from streams.desk.policy import Policies, Policy, parse
-from streams.models.instants import format_instant
+from streams.desk.policy_sections import RULE_SUBJECTS
+from streams.models.instants import MINUTE, format_instant
 
 FOLLOWED, NEXT = b"v", b"w"
 """First bytes of the changelog keys of the versions followed, and of those that a restatement leads to."""
@@ -29,7 +32,7 @@ class PolicyRefused(Exception):
 
 
 class Following:
-    """Which policy a partition follows.
+    """Which policy a partition, of the desk or of a later stage, follows.
 
     Arguments:
         given: the policy that this process was started with.
@@ -45,7 +48,7 @@ class Following:
 
     def differs(self, until: int) -> bool:
         """Whether the given policy changes what was written up to `until` (ms). Raises PolicyRefused if it must not."""
-        found = difference(self.followed, self.given, until)
+        found = None if until < 0 else difference(self.followed, self.given, until)
         if found is None:
             return False
         where = f"partition {self.partition} has come to {format_instant(until)}"
@@ -59,7 +62,35 @@ class Following:
                 f"{found} with another timezone, and {where}: the desk's days cannot be cut anew; replay its log into "
                 "another database instead."
             )
+        if self.since(until) - MINUTE < (held := self._held_since(until)) and self._judges_windows(until):
+            raise PolicyRefused(
+                f"{found}, and {where}: window rules can be judged anew back to {format_instant(held)} and no further "
+                "(windows.lateness); let it take effect after that, or replay its log into another database instead."
+            )
         return True
+
+    def since(self, until: int) -> int:
+        """The first instant at which the policies differ, which they do by `until`; -1: from the start."""
+        return _since(*_first_pair(self.followed, self.given, until))
+
+    def follow(self) -> None:
+        """Follow the given policy from here on."""
+        self.entries |= dict.fromkeys(_entries(FOLLOWED, self.followed)) | _entries(FOLLOWED, self.given)
+        self.followed = self.given
+
+    def _held_since(self, until: int) -> int:
+        """Since when the stage watch can judge anew."""
+        return until - min(policies.at(until).lateness_ms for policies in (self.followed, self.given))
+
+    def _judges_windows(self, until: int) -> bool:
+        """Whether a version in force since the policies differ has a window rule."""
+        since = self.since(until)
+        return any(
+            rule.rule in RULE_SUBJECTS
+            for policies in (self.followed, self.given)
+            for version in policies.versions[policies.switched(since) : policies.switched(until) + 1]
+            for rule in version.rules
+        )
 
     def begin(self) -> Policies:
         """Start to count anew by the given policy; returns it."""
@@ -111,22 +142,33 @@ class Following:
 
 def difference(followed: Policies, given: Policies, until: int) -> str | None:
     """The first difference between two policies up to the instant `until` (ms), as half a sentence; None: none."""
+    old, new = _first_pair(followed, given, until)
+    if old is None and new is None:
+        return None
+    if old is not None and old.version not in {policy.version for policy in given.versions}:
+        return f"The policy version {old.version}, in force up to now, is gone"
+    if old is not None and new is not None and new.version == old.version:
+        return f"The policy version {new.version} ({new.file}), in force up to now, was changed"
+    if new is None:
+        assert old is not None
+        return f"The policy version {old.version}, in force up to now, takes effect later"
+    since = "" if new.effective_from is None else f", from {format_instant(new.effective_from)} on"
+    return f"The policy version {new.version} ({new.file}) takes effect in the past{since}"
+
+
+def _first_pair(followed: Policies, given: Policies, until: int) -> tuple[Policy | None, Policy | None]:
+    """The first versions in force by `until` that differ; None: no version more; both None: no difference."""
     before = followed.versions[: followed.switched(until) + 1]
     after = given.versions[: given.switched(until) + 1]
-    names = {policy.version for policy in given.versions}
     for old, new in zip_longest(before, after):
-        if old is not None and new is not None and _meaning(old) == _meaning(new):
-            continue
-        if old is not None and old.version not in names:
-            return f"The policy version {old.version}, in force up to now, is gone"
-        if old is not None and new is not None and new.version == old.version:
-            return f"The policy version {new.version} ({new.file}), in force up to now, was changed"
-        if new is None:
-            assert old is not None
-            return f"The policy version {old.version}, in force up to now, takes effect later"
-        since = "" if new.effective_from is None else f", from {format_instant(new.effective_from)} on"
-        return f"The policy version {new.version} ({new.file}) takes effect in the past{since}"
-    return None
+        if old is None or new is None or _meaning(old) != _meaning(new):
+            return old, new
+    return None, None
+
+
+def _since(*versions: Policy | None) -> int:
+    """When the first of some versions takes effect."""
+    return min(-1 if version.effective_from is None else version.effective_from for version in versions if version)
 
 
 def _entries(kind: bytes, policies: Policies) -> dict[bytes, bytes]:

@@ -30,6 +30,7 @@ RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
     "service_level.low": ("all", "queue", "team", "segment"),
     "abandon_rate.high": ("all", "queue", "team", "segment"),
     "severe_complaints.high": ("all", "team", "channel", "category", "segment"),
+    "review.coverage": ("team",),
     "category.surge": ("category",),
     "policy.short_notice": ("all",),
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from streams.desk.survey import About
+from streams.desk.tally import Tally
 from streams.models.envelope import Event
 from streams.models.rows import FactRow, Identity, Row
 from streams.models.signals import ReviewCompleted
@@ -22,14 +23,19 @@ def in_sample(ticket_id: str, share_ppm: int) -> bool:
     return drawn * MILLION < share_ppm << 64
 
 
-def review_rows(subject: str, events: Sequence[Event], about: Callable[[int], About | None]) -> dict[Identity, Row]:
+def review_rows(
+    subject: str, events: Sequence[Event], about: Callable[[int], About | None], tally: Tally
+) -> dict[Identity, Row]:
     """All rows of the reviews about one subject: of each review id the latest in business time stands.
 
     `events`, `about`: as in `survey.survey_rows`. A review's missing team and agent are those of the ticket or call.
+    The first review of a ticket counts in `tally`, whatever team it names: under the ticket's, as its solving does.
     """
     standing: dict[str, tuple[ReviewCompleted, About]] = {}
     for event in events:
         if isinstance(event, ReviewCompleted) and (stood := about(event.at)) is not None:
+            if not standing and event.data.ticket_id:
+                tally.count_review(event.at, stood.team, stood.channel, stood.segment, stood.category)
             standing[event.data.review_id] = event, stood
     rows: list[Row] = []
     for event, stood in standing.values():

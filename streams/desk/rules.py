@@ -59,6 +59,7 @@ MEASURES = {
     "csat.low": Measure({"positive": 1}, {"positive": 1, "neutral": 1, "negative": 1}, low=True),
     "abandon_rate.high": Measure({"abandoned": 1}, _ABANDONED),
     "severe_complaints.high": Measure({"severe_complaints": 1}, _CONTACTS),
+    "review.coverage": Measure({"reviewed": 1}, {"solved": 1}, low=True),
     SURGE: Measure({}, _CONTACTS),
 }
 
@@ -152,6 +153,10 @@ class Rules:
     def any(self, key: Key) -> InForce:
         """The rule as some version has it: what it measures, before it is in force."""
         return next(version[key] for version in self.versions if key in version)
+
+    def cooldown(self, key: Key) -> int:
+        """The longest cool-down of the rule in any version, ms."""
+        return max((version[key].rule.cooldown_ms for version in self.versions if key in version), default=0)
 
     def next_switch(self, at: int) -> int | None:
         """The first minute after `at` that another version judges."""

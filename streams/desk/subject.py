@@ -43,12 +43,13 @@ class Subject:
     The surveys' id tells whom they are about: that one's kind and id (`t17`), or, of nobody, `s` and the survey's id.
     """
 
-    __slots__ = ("id", "ids", "kind", "last", "latest", "orphan_at", "queued_at", "raws", "state")
+    __slots__ = ("id", "ids", "kind", "last", "latest", "numbers", "orphan_at", "queued_at", "raws", "state")
 
     def __init__(self, kind: str, subject_id: str) -> None:
         self.kind, self.id = kind, subject_id
         self.raws: list[bytes] = []
         self.ids: list[str] = []  # the events' ids, to know one that comes again
+        self.numbers: list[int] | None = None  # the events' in the changelog, if some were forgotten; else 0, 1 ...
         self.last: Order | None = None  # the latest event folded in
         self.latest = -1  # of all its events, the latest instant
         self.state: State | None = None
@@ -57,7 +58,13 @@ class Subject:
 
     def key(self, n: int) -> bytes:
         """The key of event `n` in the changelog."""
-        return f"{self.kind}{self.id}\0{n}".encode()
+        return f"{self.kind}{self.id}\0{n if self.numbers is None else self.numbers[n]}".encode()
+
+    def numbered(self, number: int) -> bytes | None:
+        """The event of that number in the changelog, if it is held."""
+        if self.numbers is None:
+            return self.raws[number] if number < len(self.raws) else None
+        return self.raws[self.numbers.index(number)] if number in self.numbers else None
 
     def events(self) -> list[Event]:
         """All events, decoded, in order."""
@@ -76,6 +83,8 @@ class Subject:
         """Keep an event; returns its number."""
         self.raws.append(raw)
         self.ids.append(event.id)
+        if self.numbers is not None:
+            self.numbers.append(self.numbers[-1] + 1)
         self.latest = max(self.latest, event.at)
         return len(self.raws) - 1
 

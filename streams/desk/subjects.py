@@ -11,10 +11,12 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
+from streams.desk.agent import Agent, last_beginning, naming
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet, amend
 from streams.desk.subject import (
+    AGENT,
     BORN,
     CALL,
     SURVEY,
@@ -82,6 +84,9 @@ class Subjects:
             if event.rank and kind in BORN:
                 subject.orphan_at = event.at
                 self.count(topic, event.at, "orphans", 1)
+        elif kind == AGENT and _is_forgotten(subject, event):
+            self.count(topic, event.at, "released", 1)
+            return
         elif (n := subject.find(event)) is not None:
             self._take_again(subject, n, event, raw, topic)
             return
@@ -223,6 +228,9 @@ class Subjects:
 
         Surveys go with the ticket or call they are about; those of nobody known, a hold after the last of them.
         """
+        if subject.kind == AGENT:
+            assert isinstance(subject.state, Agent)
+            return subject.state.forget_at + 2 * DAY  # a day's states at a time
         if subject.state is not None:
             return subject.state.released_at + DAY
         if subject.kind == SURVEY and subject.raws and self.surveys.named(subject) is None:
@@ -230,12 +238,36 @@ class Subjects:
         return NEVER
 
     def _release(self, subject: Subject) -> None:
+        if subject.kind == AGENT:
+            self._forget_past(subject)
+            return
         self.releasing(subject)
         self._forget(subject)
         self.entries[_released_key(subject.kind, subject.id)] = b""
         self.released.add((subject.kind, subject.id))
         if subject.kind != SURVEY and (surveys := self.held.get((SURVEY, subject.kind + subject.id))) is not None:
             self._forget(surveys)
+
+    def _forget_past(self, agent: Subject) -> None:
+        """Forget the states of an agent that ended before the hold and a day."""
+        policies = self._policies(agent)
+        events = sorted(((event_of(raw), n) for n, raw in enumerate(agent.raws)), key=lambda each: order_of(each[0]))
+        place, team = last_beginning(
+            [event for event, _ in events], lambda at: at + policies.at(at).hold_ms + DAY < self.clock
+        )
+        for _, n in events[:place]:
+            self.entries[agent.key(n)] = None
+        first, kept = events[place][1], sorted(n for _, n in events[place:])
+        agent.numbers = [n if agent.numbers is None else agent.numbers[n] for n in kept]
+        agent.raws, agent.ids = [agent.raws[n] for n in kept], [agent.ids[n] for n in kept]
+        if place and team:
+            self._name_team(agent, kept.index(first), team)
+        agent.state, _ = self._fold(agent, policies)
+        self._adopt(agent)
+
+    def _name_team(self, agent: Subject, n: int, team: str) -> None:
+        agent.raws[n] = naming(agent.raws[n], team)
+        self._keep(agent, n, agent.raws[n])
 
     def _forget(self, subject: Subject) -> None:
         for n in range(len(subject.raws)):
@@ -294,6 +326,8 @@ class Subjects:
         for (kind, subject_id), numbered in raws.items():
             subject = self.held[kind, subject_id] = Subject(kind, subject_id)
             subject.raws = [raw for _, raw in sorted(numbered.items())]
+            if max(numbered) >= len(numbered):
+                subject.numbers = sorted(numbered)
             events = [event_of(raw) for raw in subject.raws]
             subject.ids = [event.id for event in events]
             subject.latest = max(event.at for event in events)
@@ -317,7 +351,7 @@ class Subjects:
             return b"" if _released(key) in self.released else None
         kind, subject_id, n = parse_key(key)
         subject = self.held.get((kind, subject_id))
-        return subject.raws[n] if subject is not None and n < len(subject.raws) else None
+        return None if subject is None else subject.numbered(n)
 
 
 def parse_key(key: bytes) -> tuple[str, str, int]:
@@ -329,6 +363,11 @@ def parse_key(key: bytes) -> tuple[str, str, int]:
 def _whom(survey: Event) -> str:
     """The kind of what a survey is about: a ticket, a call, or nobody but itself."""
     return TICKET if survey.data.ticket_id else CALL if survey.data.call_id else SURVEY
+
+
+def _is_forgotten(agent: Subject, event: Event) -> bool:
+    """Whether what an agent did then is forgotten already."""
+    return agent.numbers is not None and isinstance(agent.state, Agent) and event.at <= agent.state.began_at
 
 
 def _has_customer(subject: Subject) -> bool:

@@ -20,6 +20,7 @@ C. P. Farrington et al., A statistical algorithm for the early detection of outb
 Statistics in Medicine 32 (2013) 1206-1222. A. Riebler, as `algo.bayes` of the R package surveillance.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import lgamma, log, log10
 from statistics import median
@@ -93,6 +94,10 @@ class Usual:
         quarters = self.days.setdefault(category, {}).setdefault(day, {})
         quarters[quarter] = quarters.get(quarter, 0) + n
         self.changed.add((category, day))
+
+    def begin(self, minutes: Iterable[int]) -> None:
+        """Let the record begin with the first of these minutes (ms)."""
+        self.since = min((minute // QUARTER for minute in minutes), default=None)
 
     def put_away(self, before: int) -> list[tuple[str, int]]:
         """Forget the days that end before an instant; returns them with their categories."""

@@ -54,8 +54,9 @@ class Surveys:
         def about(at: int) -> About | None:
             return _about(named, at, policies)
 
-        rows, self.tallies[surveys.id] = survey_rows(subject, events, about, policies(surveys))
-        self.rows[surveys.id] = rows | review_rows(subject, events, about)
+        rows, tally = survey_rows(subject, events, about, policies(surveys))
+        self.rows[surveys.id] = rows | review_rows(subject, events, about, tally)
+        self.tallies[surveys.id] = tally
 
     def forget(self, surveys_id: str) -> None:
         """They are held no longer."""

@@ -59,6 +59,16 @@ class Tally:
             sums = self._sums((minute, fact.team, fact.channel, fact.segment, fact.category, "", fact.agent_id))
             sums[given] = sums.get(given, 0) + 1
 
+    def count_solved(self, fact: FactRow) -> None:
+        """Count a ticket that is solved for the first time, so that it is to be inspected once."""
+        sums = self._sums((fact.at - fact.at % MINUTE, fact.team, fact.channel, fact.segment, fact.category, "", ""))
+        sums["solved"] = sums.get("solved", 0) + 1
+
+    def count_review(self, at: int, team: str, channel: str, segment: str, category: str) -> None:
+        """Count a ticket that is inspected for the first time, under its own dimensions as they stood then."""
+        sums = self._sums((at - at % MINUTE, team, channel, segment, category, "", ""))
+        sums["reviewed"] = sums.get("reviewed", 0) + 1
+
     def amend(self, before: "Tally", after: "Tally") -> None:
         """Count the difference of two tallies."""
         for tally, sign in ((after, 1), (before, -1)):

@@ -234,6 +234,7 @@ class Ticket(TicketSignals):
             fact = self.fact(cause, next(iter(counts)), 0, at, counts)
             if self.solved_fact is None and "solved" in counts:
                 self.solved_fact = fact
+                self.sheet.tally.count_solved(fact)
         for clock in self._active_clocks() if counts else ():  # solved after closed ends nothing
             if clock.metric == RESOLUTION:
                 clock.fulfil(at, cause, self)

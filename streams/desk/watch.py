@@ -5,10 +5,11 @@
     desk 2 ──tallies, progress──┘                          └─> announcements ──> warnings
 
 A tally is a difference: a message of a desk's checkpoint counts once, told by (version, number within it), which rise.
-The changelog holds the minutes' sums, the usual, the announcements and the warnings; cases are built from them.
+The changelog holds the minutes' sums, the usual, the announcements and the warnings; cases are built from them, and,
+under a policy that takes effect in the past (`streams.desk.policy_change`), go back to where it begins to differ.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from streams.desk.announcements import Announcements
 from streams.desk.case import Case
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies
+from streams.desk.policy_change import FOLLOWED, Following
 from streams.desk.rule_warning import raised
 from streams.desk.rules import SHORT_NOTICE, SURGE, InForce, Key, Rules, Verdict, judge_rate
 from streams.desk.sheet import amend
@@ -28,7 +30,7 @@ from streams.desk.surge import KEPT as USUAL_KEPT
 from streams.desk.surge import Usual, judge_surge
 from streams.models.instants import DAY, HOUR, MINUTE
 from streams.models.rows import Identity, Row, WarningRow
-from streams.models.watch import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Tallies, TallyRow
+from streams.models.watch import ANNOUNCEMENTS, TALLIES, AnnouncementRow, LateTallyRow, Tallies, TallyRow
 
 TALLY, USUAL, WARNING, ANNOUNCEMENT, HEARD = b"m", b"u", b"w", b"a", b"s"  # first bytes of its changelog keys
 LONGEST = DAY  # of the windows
@@ -41,10 +43,13 @@ class _Announced(msgspec.Struct):
 
 
 class _Heard(msgspec.Struct, array_like=True):
-    """Of each partition the last message of tallies; the first quarter of an hour on record."""
+    """Of each partition the last message of tallies; the first quarter of an hour on record; the first minute's end
+    that some case is still to be judged at.
+    """
 
     last: dict[int, tuple[int, int]]
     since: int | None
+    next_at: int = NEVER
 
 
 _tallies = msgspec.json.Decoder(Tallies).decode
@@ -58,13 +63,14 @@ _heard = msgspec.msgpack.Decoder(_Heard).decode
 
 
 class Watch(Stage):
-    """See the module. `desks`: how many partitions there are."""
+    """See the module. `desks`: how many partitions there are. `restate`: as the desk has it."""
 
     name = "watch"
     reports = ("risk-warnings",)
 
-    def __init__(self, desks: int, policies: Policies) -> None:
+    def __init__(self, desks: int, policies: Policies, restate: bool = False) -> None:
         super().__init__(0, [(messages.WATCH_ROLLUPS, partition) for partition in range(desks)])
+        self.policy = Following(0, policies, restate)
         self.policies, self.rules = policies, Rules(policies)
         self.zones = {policy.version: ZoneInfo(policy.timezone) for policy in policies.versions}
         self.minutes: dict[int, dict[Combination, dict[str, int]]] = {}  # minute -> dimensions -> counts
@@ -88,7 +94,7 @@ class Watch(Stage):
             place = message.version, message.first
             if place > self.last.get(message.partition, (-1, -1)):
                 self.last[message.partition] = place
-                self._count(message.rows)
+                self._take_tallies(message)
         elif kind == ANNOUNCEMENTS:
             for row in _announced(data).rows:
                 if self.announcements.take(row):
@@ -97,19 +103,36 @@ class Watch(Stage):
         else:
             raise ValueError(f"role watch knows no message of type {kind}")
 
-    def _count(self, rows: Iterable[TallyRow]) -> None:
-        earliest = self._earliest()
-        for row in rows:
+    def _take_tallies(self, message: Tallies) -> None:
+        """Count them, but those that come too late: what was judged so long ago stays.
+
+        Which those are depends on nothing but the order of the messages: not on when this stage looked at its clock.
+        """
+        earliest = self._earliest(self.sources.clock())
+        for number, row in enumerate(message.rows, message.first):
             if row.minute < earliest:
-                self.totals["late"] += 1  # what was judged so long ago stays
-                continue
-            sums = self.minutes.setdefault(row.minute, {}).setdefault(_combination(row), {})
-            for name, number in row.counts.items():
-                sums[name] = sums.get(name, 0) + number
-            self._changed.add(row.minute)
-            self._spread(row)
-            if contacts := row.counts.get("created", 0) + row.counts.get("offered", 0):
-                self.usual.add(row.category, row.minute, contacts)
+                self.totals["late"] += 1
+                told = row.minute, *_combination(row), row.counts
+                self.sheet.put(LateTallyRow(message.partition, message.version, number, *told))
+            else:
+                self._count(row)
+
+    def leave_out(self, rows: Sequence[TallyRow]) -> None:
+        """Take back, before time passes, what was counted here but came too late elsewhere."""
+        for row in rows:
+            counts = {name: -number for name, number in row.counts.items()}
+            self._count(msgspec.structs.replace(row, counts=counts))
+        if rows:
+            self.usual.begin(minute for minute, found in self.minutes.items() if any(map(_contacts, found.values())))
+
+    def _count(self, row: TallyRow) -> None:
+        sums = self.minutes.setdefault(row.minute, {}).setdefault(_combination(row), {})
+        for name, number in row.counts.items():
+            sums[name] = sums.get(name, 0) + number
+        self._changed.add(row.minute)
+        self._spread(row)
+        if contacts := _contacts(row.counts):
+            self.usual.add(row.category, row.minute, contacts)
 
     def _spread(self, row: TallyRow) -> None:
         """Add a tally to the cases it concerns."""
@@ -130,17 +153,17 @@ class Watch(Stage):
     def _heard_of(self, row: AnnouncementRow) -> None:
         """A change became known: what was judged since it took effect may name it."""
         self._new_changes.add(row.change_id)
-        since = max(row.at, row.effective_at, self._earliest())
+        since = max(row.at, row.effective_at, self._earliest(self.clock))
         for (key, _), case in self.cases.items():
             if key[0] == SURGE and any(warning.raised_at >= since for warning in case.warnings):
                 case.go_back(since - since % MINUTE - MINUTE)
                 self._push(case)
 
-    def _earliest(self) -> int:
-        """The earliest minute that can still change."""
-        if self.clock < 0:
+    def _earliest(self, clock: int) -> int:
+        """The earliest minute that can still change at the instant `clock`."""
+        if clock < 0:
             return 0
-        return self.clock - self.policies.at(self.clock).lateness_ms
+        return clock - self.policies.at(clock).lateness_ms
 
     # Time
 
@@ -195,7 +218,7 @@ class Watch(Stage):
     def _put_away(self) -> None:
         """Forget, now and then, what can matter no longer."""
         self._put_away_at = self.clock + 6 * HOUR
-        horizon = self._earliest()
+        horizon = self._earliest(self.clock)
         before = horizon - LONGEST - MINUTE
         for minute in [minute for minute in self.minutes if minute < before]:
             del self.minutes[minute]
@@ -226,13 +249,15 @@ class Watch(Stage):
     def cut(self, version: int, offsets: dict[str, int]) -> Any:
         """All that changed since the last cut, and the outputs made since."""
         for row in self.sheet.rows.values():
-            assert isinstance(row, WarningRow)
-            self.keep(_warning_key(row), None if row.is_deleted else _pack(row))
+            if isinstance(row, WarningRow):
+                self.keep(_warning_key(row), None if row.is_deleted else _pack(row))
         for minute in self._changed:
             self.keep(_minute_key(minute), self.entry(_minute_key(minute)))
         for category, day in self.usual.changed:
             self.keep(_usual_key(category, day), self.entry(_usual_key(category, day)))
         self.keep(HEARD, self.entry(HEARD))
+        self.entries |= self.policy.entries
+        self.policy.entries = {}
         self._changed, self.usual.changed = set(), set()
         return super().cut(version, offsets)
 
@@ -240,7 +265,9 @@ class Watch(Stage):
         """What the changelog should hold under a key."""
         kind, name = key[:1], key[1:].decode()
         if kind == HEARD:
-            return _pack(_Heard(self.last, self.usual.since))
+            return _pack(_Heard(self.last, self.usual.since, self._queue[0][0] if self._queue else NEVER))
+        if kind == FOLLOWED:
+            return self.policy.entry(key)
         if kind == TALLY:
             found = self.minutes.get(int(name))
             rows = found and [TallyRow(int(name), *combination, counts) for combination, counts in found.items()]
@@ -260,19 +287,23 @@ class Watch(Stage):
 
     def load_entry(self, key: bytes, value: bytes | None) -> None:
         """Take one of its entries from the changelog."""
-        if value is None:
+        if key[:1] == FOLLOWED:
+            self.policy.load(key, value)
+        elif value is None:
             self._loaded.pop(key, None)
         else:
             self._loaded[key] = value
 
     def restored(self) -> None:
-        """Build what follows from the entries: each case stands where the clock is."""
+        """Build what follows from the entries: each case stands where it can go on from. Raises PolicyRefused."""
         warnings: list[WarningRow] = []
+        judged_at = self._stands_until()
         for key, value in self._loaded.items():
             kind, name = key[:1], key[1:].decode()
             if kind == HEARD:
                 heard = _heard(value)
                 self.last, self.usual.since = heard.last, heard.since
+                judged_at = min(judged_at, heard.next_at - MINUTE)
             elif kind == USUAL:
                 day, _, category = name.partition("/")
                 self.usual.days.setdefault(category, {})[int(day)] = _quarters(value)
@@ -288,9 +319,18 @@ class Watch(Stage):
         for warning in sorted(warnings, key=lambda row: row.raised_at):
             self._restore_warning(warning)
         for case in self.cases.values():
-            case.restored(self.clock - self.clock % MINUTE if self.clock >= 0 else -1)
+            case.restored(judged_at - judged_at % MINUTE if judged_at >= 0 else -1)
             self._push(case)
         self._loaded = {}
+
+    def _stands_until(self) -> int:
+        """The instant up to which all that was judged stands: the clock, or where the given policy begins to differ."""
+        self.policy.restore(False, self.clock, busy=False)
+        if self.policy.followed is self.policy.given:
+            return self.clock
+        since = self.policy.since(self.clock)
+        self.policy.follow()
+        return min(self.clock, -(-since // MINUTE) * MINUTE - MINUTE)  # the minute it falls into is judged by the next
 
     def _restore_warning(self, row: WarningRow) -> None:
         if row.rule == SHORT_NOTICE:
@@ -314,6 +354,10 @@ def _standing(rows: Iterable[WarningRow]) -> dict[Identity, Row]:
 def _combination(row: TallyRow) -> Combination:
     """In the order of DIMENSIONS."""
     return row.team, row.channel, row.segment, row.category, row.queue, row.agent_id
+
+
+def _contacts(counts: Mapping[str, int]) -> int:
+    return counts.get("created", 0) + counts.get("offered", 0)
 
 
 def _minute_key(minute: int) -> bytes:

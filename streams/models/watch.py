@@ -30,6 +30,33 @@ class TallyRow(Row):
         raise NotImplementedError
 
 
+class LateTallyRow(Row):
+    """A tally that came too late to be judged: with what was left out, anybody can judge the same from the log.
+
+    By the message that it came in (the desk's partition and checkpoint) and its place there.
+    """
+
+    table: ClassVar[str] = "late_tally_rows"
+    topic: ClassVar[str] = "risk-warnings"
+
+    partition: int
+    checkpoint: int
+    number: int
+    minute: int
+    team: str
+    channel: str
+    segment: str
+    category: str
+    queue: str
+    agent_id: str
+    counts: dict[str, int]
+    version: int = 0
+
+    def identity(self) -> Identity:
+        """The message, and the place in it."""
+        return ("late", self.partition, self.checkpoint, self.number)
+
+
 class AnnouncementRow(Row):
     """An announcement of a change of the business's own rules; each desk sends the ones it hears."""
 

@@ -73,11 +73,11 @@ class Pipeline:
     """See the module."""
 
     def __init__(self, policies: Policies, partitions: int) -> None:
-        homes = Homes(partitions, partial(partition_of, partitions=partitions))
         numbers = range(partitions)
         self.partitions = partitions
-        self.desks = [Part(partial(Desk, n, policies, wall=False, homes=homes)) for n in numbers]
-        self.customers = [Part(partial(Customers, n, policies, homes)) for n in numbers]
+        self.homes = Homes(partitions, partial(partition_of, partitions=partitions))
+        self.desks = [Part(partial(Desk, n, policies, wall=False, homes=self.homes)) for n in numbers]
+        self.customers = [Part(partial(Customers, n, policies, self.homes)) for n in numbers]
         self.events: list[list[tuple[str, Event, bytes]]] = [[] for _ in numbers]  # a desk's input
         self.topic: list[list[bytes]] = [[] for _ in numbers]  # customer-facts
         self.rows: dict[Identity, Row] = {}
@@ -131,6 +131,25 @@ class Pipeline:
                 stands = self.rows.get(row.identity())
                 if stands is None or row.version > stands.version:  # type: ignore[attr-defined]
                     self.rows[row.identity()] = row
+
+    def restate(self, given: Policies, random: Random) -> None:
+        """All are started again with another policy; they are stopped half-way, and go on."""
+        for n in range(self.partitions):
+            self.restart(self.desks[n], n, partial(Desk, n, given, wall=False, homes=self.homes, restate=True), random)
+            self.restart(self.customers[n], n, partial(Customers, n, given, self.homes, restate=True), random)
+
+    def restart(self, part: Part, n: int, new: Any, random: Random) -> None:
+        """A state is started again, and folds what it holds by its policy in as many steps as it likes."""
+        self.cut(part, n)
+        part.new = new
+        part.restore(1)
+        while part.state.policy.followed is not part.state.policy.given:
+            part.state._full = part.state.full = lambda: random.random() > 0.6
+            part.state.advance(None)
+            self.cut(part, n)
+            if random.random() < 0.3:
+                part.restore(1)
+        part.restore(1)  # with room again
 
     # Schedules
 

@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.desk import customers
 from streams.desk.policy import Policies, parse
 from streams.models.rows import FactRow, WarningRow
 from streams.models.standings import CustomerRow
@@ -51,6 +52,35 @@ def test_order_repetition_cuts_restores_and_partitions_change_nothing(
     assert pipeline.sums() == expected.sums()
     assert pipeline.seen_all()
     assert {part.state.clock for part in pipeline.customers} == {AS_OF}
+
+
+@settings(max_examples=120, deadline=None)
+@given(logs(), policies(), policies(), st.integers(0, 40), st.randoms(use_true_random=False), st.integers(1, 3))
+def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
+    log: list[dict[str, Any]], former: list[str], texts: list[str], at: int, random: Random, partitions: int
+) -> None:
+    expected = run(decoded(lines(log)), versions(texts), AS_OF)
+    pipeline = Pipeline(versions(former), partitions)
+    together = customers.TOGETHER
+    try:
+        customers.TOGETHER = 1
+        for k, (event, raw) in enumerate(decoded(lines(log))):
+            if k == at:
+                pipeline.restate(versions(texts), random)
+            pipeline.come(event, raw)
+            for n in range(partitions):
+                pipeline.feed_desk(n, 1 << 30)
+                pipeline.tell(n, event.at)
+                pipeline.cut(pipeline.desks[n], n)
+                if random.random() < 0.7:
+                    pipeline.feed_customers(n, 1 << 30)
+        if at >= len(log):
+            pipeline.finish(AS_OF).restate(versions(texts), random)
+    finally:
+        customers.TOGETHER = together
+    pipeline.finish(AS_OF)
+    assert pipeline.standing() == expected.standing()
+    assert pipeline.sums() == expected.sums()
 
 
 @settings(max_examples=80, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.desk.desk import Desk
 from streams.desk.policy import Policies, parse
 from streams.models.codec import INPUTS, topic_of
-from streams.models.instants import format_instant
+from streams.models.instants import DAY, MINUTE, format_instant
 from streams.models.rows import Identity, Row
 from streams.models.standings import ActionRow, AgentStateRow, CallbackRow, ReviewRow
 from tests.desk.compare import all_rows, decoded, keep, record, rows_of, warnings_of
@@ -135,3 +135,76 @@ def test_order_repetition_checkpoints_and_restores_change_nothing(
     keep(standing, all_rows(desk))
     assert without_version(standing) == without_version(in_order)
     assert summed(standing) == summed(in_order)
+
+
+DAYS = 12
+SHORT = POLICY.format(within="1h", wrapup="30m") + '[windows]\nhold = "1d"\n'
+
+
+@st.composite
+def agent_logs(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Agents over some days, in the order in which the events come: up to a day late."""
+    log = []
+    for n in range(draw(st.integers(1, 60))):
+        at = MONDAY + draw(st.integers(0, DAYS * 24)) * 60 * MINUTE
+        data = draw(KINDS["agent.state_changed"]) | {"agent_id": draw(st.sampled_from(["ann", "bob"]))}
+        event = {"specversion": "1.0", "id": f"e{n}", "source": "test", "type": "agent.state_changed", "data": data}
+        log.append((at + draw(st.sampled_from([0, 0, 0, 5, 24])) * 60 * MINUTE, {**event, "time": format_instant(at)}))
+    return [event for _, event in sorted(log, key=lambda each: each[0])]
+
+
+@settings(max_examples=200, deadline=None)
+@given(agent_logs(), st.randoms(use_true_random=False))
+def test_what_an_agent_did_long_ago_is_forgotten_and_that_changes_nothing(
+    log: list[dict[str, Any]], random: Random
+) -> None:
+    as_of = MONDAY + (DAYS + 10) * DAY
+    at_once = rows_of(decoded(lines(log)), versions([SHORT]), as_of)
+    desk, standing, changelog = Desk(0, versions([SHORT]), wall=False), {}, {}  # type: ignore[var-annotated]
+    latest = 0
+    for n, (event, raw) in enumerate(decoded(lines(log))):
+        for again in range(1 + (random.random() > 0.7)):
+            desk.feed("signals", [record(raw, "signals", 2 * n + again)], 0)
+        latest = max(latest, event.at)
+        for name in INPUTS:
+            desk.watermarks.advance(name, latest)
+        desk.advance(None)
+        if random.random() > 0.6:
+            keep(standing, all_rows(desk))
+            changelog.update(desk.cut(n + 1, {}).entries)
+            desk = restored(changelog, versions([SHORT]))
+    for name in INPUTS:
+        desk.watermarks.advance(name, as_of)
+    desk.advance(None)
+    keep(standing, all_rows(desk))
+    changelog.update(desk.cut(len(log) + 1, {}).entries)
+    assert without_version(standing) == without_version(at_once)
+    for agent in desk.subjects.held.values():  # the state that lasts, with what repeats it or moves the agent
+        assert len({event.data.state for event in agent.events()}) == 1
+    held = {agent.key(n): raw for agent in desk.subjects.held.values() for n, raw in enumerate(agent.raws)}
+    assert {key: value for key, value in changelog.items() if key[:1] == b"g" and value is not None} == held
+
+
+def test_a_late_event_from_before_what_is_held_of_an_agent_changes_nothing() -> None:
+    """
+    hold 1 d    available(team A) ── break ── meal, held since ─────> three days on
+                            └ late: released              └ late: counted
+    """
+    hours = [(0, "available", "A"), (1, "break", None), (2, "meal", None)]
+    head = {"specversion": "1.0", "source": "test", "type": "agent.state_changed"}
+    desk = Desk(0, versions([SHORT]), wall=False)
+    for n, (hour, state, team) in enumerate([*hours, (1, "offline", None), (2.5, "meal", "B"), (2, "meal", None)]):
+        data = {"agent_id": "ann", "state": state, **({"team": team} if team else {})}
+        time, event_id = format_instant(MONDAY + int(hour * 60) * MINUTE), f"e{n if n < 5 else 2}"
+        (raw,) = lines([{**head, "id": event_id, "time": time, "data": data}])
+        if n == 3:
+            for name in INPUTS:
+                desk.watermarks.advance(name, MONDAY + 4 * DAY)
+            desk.advance(None)
+            keep({}, all_rows(desk))
+            desk.cut(1, {})
+        desk.feed("signals", [record(raw, "signals", n)], 0)
+    assert desk.totals["released"] == 2
+    spans = sorted((row.from_at, row.state, row.team) for row in all_rows(desk) if isinstance(row, AgentStateRow))
+    assert [(at - MONDAY) // MINUTE for at, _, _ in spans] == [120, 150]
+    assert [(state, team) for _, state, team in spans] == [("meal", "A"), ("meal", "B")]

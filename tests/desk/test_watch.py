@@ -1,5 +1,7 @@
 """The stage watch: the same warnings for any number of partitions, any order, through checkpoints and restores."""
 
+import tomllib
+from collections import Counter
 from random import Random
 from typing import Any
 from zlib import crc32
@@ -12,15 +14,18 @@ from hypothesis import strategies as st
 from streams.desk.desk import Desk
 from streams.desk.messages import WATCH_ROLLUPS
 from streams.desk.policy import Policies, parse
+from streams.desk.policy_change import PolicyRefused
 from streams.desk.watch import Watch
 from streams.models.codec import INPUTS, decode, topic_of
 from streams.models.envelope import Event
 from streams.models.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from streams.models.rows import WarningRow
+from streams.models.watch import LateTallyRow, TallyRow
 from streams.partition_state import Output
 from tests.desk.compare import record
 from tests.desk.logs import MONDAY, lines, logs
 from tests.desk.test_laws import versions
+from tests.naive.fold import fold
 
 RULES = """
 version = "v"
@@ -67,6 +72,12 @@ clear_at = 2.0
 min_n = 3
 [[rules]]
 rule = "policy.short_notice"
+[[rules]]
+rule = "review.coverage"
+window = "1h"
+raise_at = 0.8
+min_n = 1
+cooldown = "10m"
 """
 
 
@@ -75,11 +86,14 @@ class Pipeline:
 
     def __init__(self, partitions: int, policies: Policies) -> None:
         self.policies, self.version = policies, 0
+        self.restating = False
         self.desks = [Desk(partition, policies, wall=False) for partition in range(partitions)]
         self.watch = Watch(partitions, policies)
         self.changelog: dict[bytes, bytes] = {}
+        self.changelogs: list[dict[bytes, bytes | None]] = [{} for _ in self.desks]
         self.standing: dict[str, WarningRow] = {}
         self.sent: list[Output] = []
+        self.late: list[LateTallyRow] = []
 
     def feed(self, event: Event, raw: bytes) -> None:
         """Fold an event where it belongs."""
@@ -100,7 +114,9 @@ class Pipeline:
     def checkpoint(self, desk: Desk) -> None:
         """Cut a desk, and bring its messages to the stage."""
         self.version += 1
-        made = [output for output in desk.cut(self.version, {}).outputs if output.topic == WATCH_ROLLUPS]
+        cut = desk.cut(self.version, {})
+        self.changelogs[desk.partition].update(cut.entries)
+        made = [output for output in cut.outputs if output.topic == WATCH_ROLLUPS]
         assert all(output.partition == 0 for output in made)
         self.sent += made
         self.bring(made)
@@ -111,6 +127,9 @@ class Pipeline:
         self.watch.advance(None)
         self.version += 1
         for row in list(self.watch.sheet.rows.values()):
+            if isinstance(row, LateTallyRow):
+                self.late.append(row)
+                continue
             assert isinstance(row, WarningRow)
             if row.is_deleted:
                 self.standing.pop(row.warning_id, None)
@@ -124,10 +143,32 @@ class Pipeline:
 
     def restore(self) -> None:
         """A successor takes the stage over."""
-        self.watch = Watch(len(self.desks), self.policies)
+        self.watch = Watch(len(self.desks), self.policies, self.restating)
         for key, value in self.changelog.items():
             self.watch.load(key, value)
         self.watch.restored()
+
+    def restate(self, policies: Policies, random: Random) -> None:
+        """All are started again with another policy, the stage before the desks, or after some of them."""
+        self.policies, self.restating = policies, True
+        when = random.randint(0, len(self.desks))
+        for n, desk in enumerate(self.desks):
+            if n == when:
+                self.restore()
+            self.checkpoint(desk)
+            self.desks[n] = Desk(n, policies, wall=False, restate=True)
+            for key, value in self.changelogs[n].items():
+                self.desks[n].load(key, value)
+            self.desks[n].restored()
+            self.desks[n].advance(None)
+            self.checkpoint(self.desks[n])
+        if when == len(self.desks):
+            self.restore()
+        while random.random() > 0.5:  # it is stopped half-way, and goes on
+            self.watch.full = lambda: random.random() > 0.5  # type: ignore[method-assign]
+            self.bring([])
+            self.restore()
+        self.bring([])
 
     def finish(self, as_of: int) -> dict[str, WarningRow]:
         """All comes to its end."""
@@ -159,7 +200,7 @@ def busier_logs(draw: st.DrawFn) -> list[dict[str, Any]]:
     n = 0
     for minute in draw(st.lists(st.integers(0, 300), max_size=25)):
         n, at = n + 1, MONDAY + minute * MINUTE
-        kind = draw(st.integers(0, 3))
+        kind = draw(st.integers(0, 4))
         if kind == 0:
             log.append(event("call.offered", at, n, call_id=f"k{n}", queue="q", category="bill"))
             log.append(event("call.abandoned", at + 5000, n + 1000, call_id=f"k{n}", wait_s=5))
@@ -168,6 +209,9 @@ def busier_logs(draw: st.DrawFn) -> list[dict[str, Any]]:
         elif kind == 2:
             answer = {"metric": "csat", "score": draw(st.integers(1, 5)), "scale_min": 1, "scale_max": 5}
             log.append(event("survey.responded", at, n, survey_id=f"k{minute % 3}", **answer))
+        elif kind == 3:
+            about = {"ticket_id": draw(st.sampled_from(["t1", "t2"])), "team": "B"}
+            log.append(event("review.completed", at, n, review_id=f"r{minute % 3}", passed=True, **about))
         else:
             notice = {"announced_at": format_instant(at), "effective_at": format_instant(at + HOUR)}
             log.append(event("policy.announced", at, n, change_id=f"p{minute % 2}", title="fees", **notice))
@@ -197,6 +241,149 @@ def test_partitions_order_checkpoints_repetition_and_restores_change_nothing(
             if random.random() < 0.3:
                 pipeline.restore()
     assert pipeline.finish(as_of) == in_order
+
+
+OTHER = (
+    RULES.replace('"v"', '"w"\neffective_from = "{since}"')
+    .replace('first_response = "20m"', 'first_response = "{target}"')
+    .replace("raise_at = 0.2", "raise_at = 0.4")
+    .replace('by = "queue"', 'by = "all"')
+    .replace('cooldown = "10m"', 'cooldown = "40m"')
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    busier_logs(),
+    st.integers(0, 60),
+    st.integers(0, 40),
+    st.sampled_from(["5m", "40m"]),
+    st.randoms(use_true_random=False),
+    st.integers(1, 3),
+)
+def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
+    log: list[dict[str, Any]], since: int, at: int, target: str, random: Random, partitions: int
+) -> None:
+    other = OTHER.format(since=format_instant(MONDAY + since * 7 * MINUTE + random.choice([0, 30_000])), target=target)
+    as_of = MONDAY + 14 * HOUR
+    pipeline = Pipeline(1, versions([RULES, other]))
+    for raw in lines(log):
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+    expected = pipeline.finish(as_of)
+    pipeline = Pipeline(partitions, versions([RULES]))
+    for n, raw in enumerate(lines(log)):
+        if n == at:
+            pipeline.restate(versions([RULES, other]), random)
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+        pipeline.advance(found.at)
+        pipeline.checkpoint(random.choice(pipeline.desks))
+    if at >= len(log):
+        pipeline.finish(as_of)
+        pipeline.restate(versions([RULES, other]), random)
+    assert pipeline.finish(as_of) == expected
+
+
+def test_window_rules_are_restated_as_far_back_as_the_lateness_and_no_further() -> None:
+    """
+    lateness           |------------ 24 h ------------|
+    version w        ^ 23:59, monday: refused         midnight, wednesday: the desk has come to here
+                         ^ 0:01, tuesday: restated
+    """
+    (raw,) = lines([event("ticket.created", MONDAY + 2 * DAY, 1, ticket_id="t", team="A")])
+    for minutes, refused in ((-1, True), (1, False)):
+        pipeline = Pipeline(1, versions([RULES]))
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+        pipeline.finish(found.at)
+        other = versions([RULES, OTHER.format(since=format_instant(MONDAY + DAY + minutes * MINUTE), target="5m")])
+        if not refused:
+            pipeline.restate(other, Random(1))
+            continue
+        with pytest.raises(PolicyRefused, match=r"window rules can be judged anew back to 2026-10-13T00:00:00.000Z"):
+            pipeline.restate(other, Random(1))
+
+
+def judged_at_once(
+    log: list[dict[str, Any]], late: list[LateTallyRow], as_of: int, text: str = RULES
+) -> dict[str, WarningRow]:
+    """As `recompute` does it: all is counted before time passes, but for what came too late."""
+    pipeline = Pipeline(1, versions([text]))
+    for raw in lines(log):
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+    (desk,) = pipeline.desks
+    for topic in INPUTS:
+        desk.watermarks.advance(topic, as_of)
+    desk.advance(None)
+    *told, came_to = [output for output in desk.cut(1, {}).outputs if output.topic == WATCH_ROLLUPS]
+    pipeline.watch.feed(WATCH_ROLLUPS, [record(output.value, WATCH_ROLLUPS) for output in told], 0)
+    fields = TallyRow.__struct_fields__
+    pipeline.watch.leave_out([TallyRow(*(getattr(row, name) for name in fields)) for row in late])
+    pipeline.bring([came_to])
+    assert not pipeline.late
+    return pipeline.standing
+
+
+def test_what_comes_too_late_is_told_and_left_out_by_who_judges_the_same_log() -> None:
+    """
+    lateness 24 h; the ticket's reply at 0:10 comes 30 hours late, when it has breached (0:20) for all to see
+
+    monday   0:00       0:10        0:20        0:21       1:21                  tuesday 6:10
+             created    replied     breached    ▲ raised   ▼ the window is past  the reply comes
+                        └─────────── too late to be judged, 30 h ────────────────────┘
+    """
+    names = {"ticket_id": "t", "team": "A"}
+    created = event("ticket.created", MONDAY, 1, **names)
+    replied = event("ticket.replied", MONDAY + 10 * MINUTE, 2, ticket_id="t", author="agent")
+    solved = event("ticket.status_changed", MONDAY + 15 * MINUTE, 3, ticket_id="t", status="solved")
+    later = event("ticket.created", MONDAY + 30 * HOUR, 4, ticket_id="u", team="B")
+    pipeline, as_of = Pipeline(1, versions([RULES])), MONDAY + 40 * HOUR
+    for n, raw in enumerate(lines([created, later, replied, solved])):
+        if n == 2:
+            pipeline.finish(MONDAY + 30 * HOUR)
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+    found_here = pipeline.finish(as_of)
+    a, b = sorted(found_here.values(), key=lambda row: row.subject)[:2]
+    assert (a.rule, a.subject, a.raised_at) == ("breach_rate.high", "team/A", MONDAY + 21 * MINUTE)
+    assert b.subject == "team/B"
+    told = [sum(row.counts.get(name, 0) for row in pipeline.late) for name in ("met", "breached", "solved")]
+    assert told == [2, -2, 1]  # the resolution had breached after an hour, too
+    log = [created, replied, solved, later]
+    assert judged_at_once(log, pipeline.late, as_of) == found_here
+    assert a.warning_id not in judged_at_once(log, [], as_of)
+
+
+@settings(max_examples=100, deadline=None)
+@given(busier_logs(), st.randoms(use_true_random=False), st.integers(1, 3))
+def test_who_leaves_out_what_came_too_late_judges_the_same(
+    log: list[dict[str, Any]], random: Random, partitions: int
+) -> None:
+    """Whatever the order: with a lateness of an hour, most of a shuffled log comes too late."""
+    text = RULES.replace('lateness = "24h"', 'lateness = "1h"')
+    pipeline, as_of = Pipeline(partitions, versions([text])), MONDAY + 14 * HOUR
+    log = [event for event in log if event["type"] != "policy.announced"]  # a late one may not name its surge
+    shuffled = lines(log)
+    random.shuffle(shuffled)
+    for raw in shuffled:
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+        if random.random() > 0.5:
+            pipeline.advance(min(found.at, as_of))
+        if random.random() > 0.5:
+            pipeline.checkpoint(random.choice(pipeline.desks))
+        if random.random() > 0.8:
+            pipeline.restore()
+    found_here = pipeline.finish(as_of)
+    assert judged_at_once(log, pipeline.late, as_of, text) == found_here
 
 
 def test_a_warning_says_who_how_bad_and_what_would_clear_it() -> None:
@@ -286,6 +473,83 @@ def test_a_severe_complaint_counts_once_when_it_becomes_one() -> None:
     found = [row for row in judged(log, MONDAY + 5 * MINUTE, text) if row.rule == "severe_complaints.high"]
     assert [(row.raised_at - MONDAY) // MINUTE for row in found] == [4]
     assert found[0].measures["value"] == 0.6
+
+
+def solved_and_reviewed(solved: int, reviewed: int, again: int = 0) -> list[dict[str, Any]]:
+    """So many tickets of team A are solved in the first hour; some are inspected in the next one, one each minute.
+
+    `again`: so many are reopened and solved once more, and inspected twice.
+    """
+    log = []
+    for n in range(solved):
+        at, ticket_id = MONDAY + n * 1000, f"t{n}"
+        log.append(event("ticket.created", at, n, ticket_id=ticket_id, team="A"))
+        log.append(event("ticket.status_changed", at + MINUTE, 1000 + n, ticket_id=ticket_id, status="solved"))
+        if n < again:
+            log.append(event("ticket.status_changed", at + 2 * MINUTE, 2000 + n, ticket_id=ticket_id, status="open"))
+            log.append(event("ticket.status_changed", at + 3 * MINUTE, 3000 + n, ticket_id=ticket_id, status="solved"))
+    for n in range(reviewed):
+        at, about = MONDAY + HOUR + n * MINUTE, {"ticket_id": f"t{n}", "team": "quality"}
+        log.append(event("review.completed", at, 4000 + n, review_id=f"r{n}", passed=True, **about))
+        if n < again:
+            log.append(event("review.completed", at, 5000 + n, review_id=f"s{n}", passed=False, **about))
+    return sorted(log, key=lambda event: str(event["time"]))
+
+
+COVERAGE = (
+    RULES.split("[[rules]]")[0].replace('"1h"]', '"24h"]')
+    + """
+[[rules]]
+rule = "review.coverage"
+window = "24h"
+raise_at = 0.30
+min_n = 40
+cooldown = "1m"
+"""
+)
+
+
+def test_too_little_is_inspected_until_a_share_that_may_be_enough_is() -> None:
+    """
+    Forty tickets are solved (the fortieth at 1:39), then one is inspected each minute from 60 on.
+
+    minute     2        60 61 ... 65 66 67      a day and more later
+    inspected  0 of 40   1  2      6  7         Wilson's upper bound: 0 of 40: 8.8 %; 6: 29.1 %; 7: 32.0 %
+    warning    ▲ 2                    ▼ 67      under 30 % with all but the seventh
+    """
+    (row,) = judged(solved_and_reviewed(40, 12), MONDAY + 20 * HOUR, COVERAGE)
+    assert (row.rule, row.subject, row.team, row.severity) == ("review.coverage", "team/A", "A", "warning")
+    assert (row.raised_at - MONDAY, row.cleared_by) == (2 * MINUTE, "recovered")
+    assert row.cleared_at == MONDAY + 67 * MINUTE
+    assert row.measures["upper"] == pytest.approx(0.0876, abs=1e-4)
+    assert (row.measures["n"], row.measures["value"], row.measures["raise_at"]) == (40, 0, 0.30)
+
+
+def test_a_ticket_is_to_be_inspected_once_and_counts_once() -> None:
+    """All forty are solved twice, and the six that are inspected are inspected twice: 6 of 40 (29.1 %) all the same."""
+    twice = judged(solved_and_reviewed(40, 6, again=40), MONDAY + 20 * HOUR, COVERAGE)
+    once = judged(solved_and_reviewed(40, 6), MONDAY + 20 * HOUR, COVERAGE)
+    assert [(row.raised_at, row.cleared_at) for row in twice] == [(MONDAY + 2 * MINUTE, None)]
+    assert twice == once
+
+
+@settings(max_examples=100, deadline=None)
+@given(busier_logs())
+def test_what_is_solved_and_inspected_counts_as_the_naive_fold_says(log: list[dict[str, Any]]) -> None:
+    as_of = MONDAY + 14 * HOUR
+    pipeline = Pipeline(1, versions([RULES]))
+    for raw in lines(log):
+        found = decode(raw)
+        assert isinstance(found, Event)
+        pipeline.feed(found, raw)
+    pipeline.finish(as_of)
+    counted: Counter[tuple[int, str, str]] = Counter()
+    for minute, combinations in pipeline.watch.minutes.items():
+        for (team, *_), counts in combinations.items():
+            for name in ("solved", "reviewed"):
+                counted[minute, team, name] += counts.get(name, 0)
+    naive = fold(log, [tomllib.loads(RULES)], as_of)["inspections"]
+    assert +counted == Counter((row["at"] - row["at"] % MINUTE, row["team"], row["what"]) for row in naive)
 
 
 def test_memory_is_bounded_by_the_windows_and_the_lateness() -> None:

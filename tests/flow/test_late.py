@@ -33,7 +33,14 @@ warn_at = 0.75
 first_response = "1h"
 resolution = "4h"
 [windows]
+rolling = ["1h"]
 lateness = "24h"
+[[rules]]
+rule = "breach_rate.high"
+by = "team"
+window = "1h"
+raise_at = 0.2
+min_n = 1
 """
 ANSWER: dict[str, Any] = {"survey_id": "s1", "ticket_id": "t1", "metric": "csat", "scale_min": 1, "scale_max": 5}
 
@@ -57,7 +64,13 @@ WINDOWS = (
     "FROM window_minutes WHERE dimension = 'team' AND value = 'A' "
     "AND (counts['first_response_met'] OR counts['first_response_breached'])"
 )
-WARNINGS = "SELECT rule, metric FROM risk_warnings ORDER BY metric, rule"
+WARNINGS = "SELECT rule, metric FROM risk_warnings WHERE metric != '' ORDER BY metric, rule"
+# Judged more than `lateness` before the reply comes, so it stays; `verify` leaves out what came too late for it.
+JUDGED = (
+    "SELECT rule, subject, formatDateTime(raised_at, '%H:%i') FROM risk_warnings WHERE metric = '' ORDER BY raised_at"
+)
+UNJUDGED = "SELECT sum(counts['met']), sum(counts['breached']) FROM late_tally_rows FINAL"
+BREACHES = [("breach_rate.high", "team/A", "11:01"), ("breach_rate.high", "team/A", "14:01")]
 SURVEYS = (
     "SELECT formatDateTime(minute, '%H:%i'), responses, positive, neutral, negative FROM survey_minutes WHERE responses"
 )
@@ -79,6 +92,7 @@ def test_what_comes_late_puts_right_all_that_was_shown(desk: Path) -> None:
     assert rows(desk, COUNTS) == [("11:00", 0, 1, 0)]
     assert rows(desk, WINDOWS) == [("11:00", 0, 1)]
     assert rows(desk, WARNINGS) == [("sla.at_risk", "first_response"), ("sla.breached", "first_response"), *RESOLUTION]
+    wait_for("the breach rates", lambda: rows(desk, JUDGED) == BREACHES)
     assert rows(desk, SURVEYS) == [("12:00", 1, 0, 0, 1)]
     assert rows(desk, LATE) == []
 
@@ -99,4 +113,6 @@ def test_what_comes_late_puts_right_all_that_was_shown(desk: Path) -> None:
     assert rows(desk, SURVEYS) == [("13:00", 1, 1, 0, 0)]
     assert value(desk, "SELECT score FROM surveys") == 5
     assert rows(desk, LATE) == [("surveys", 2), ("tickets", 1)]
+    wait_for("what is not judged", lambda: rows(desk, UNJUDGED) == [(1, -1)])
+    assert rows(desk, JUDGED) == BREACHES
     deskwatch("verify", "--data", desk, "--policy", desk.parent / "policy.toml")

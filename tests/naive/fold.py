@@ -8,7 +8,7 @@ from tests.naive.contacts import fcr_facts
 from tests.naive.log import Event, by_subject, decode, without_repetitions
 from tests.naive.policies import METRICS, Desk
 from tests.naive.results import facts, ledger, outcomes
-from tests.naive.signals import agents, promises, reviews
+from tests.naive.signals import agents, inspections, promises, reviews
 from tests.naive.surveys import survey_facts
 from tests.naive.tickets import Fact, Ticket, fold_ticket
 from tests.naive.warnings import ticket_warnings
@@ -56,13 +56,14 @@ def signals(log: list[Event], tickets: dict[str, Ticket], calls: dict[str, Call]
         "actions": actions,
         "agent_states": spans,
         "reviews": reviews(log, tickets, calls, desk),
+        "inspections": inspections(log, tickets, desk),
         "signal_warnings": late + later + breaks,
     }
 
 
 def fold(events: Iterable[Row], policies: Sequence[Row], as_of: int | None = None) -> dict[str, list[Row]]:
-    """What the rules make of a log: ledger, outcomes, callbacks, actions, agent_states, reviews, signal_warnings,
-    ticket_minutes, call_minutes, survey_minutes, warnings.
+    """What the rules make of a log: ledger, outcomes, callbacks, actions, agent_states, reviews, inspections,
+    signal_warnings, ticket_minutes, call_minutes, survey_minutes, warnings.
 
     Args:
         events: CloudEvents objects, in any order, repeated or not. Those timed after `as_of` are left out.

@@ -94,6 +94,26 @@ def agents(events: Iterable[Event], desk: Desk, as_of: int) -> tuple[list[Row], 
     return spans, warnings
 
 
+def inspections(events: Iterable[Event], tickets: Mapping[str, Any], desk: Desk) -> list[Row]:
+    """What the rule about inspections counts: of each ticket the first solving and the first review, under its team."""
+    rows = []
+    for ticket in tickets.values():
+        solved = [fact for fact in ticket.facts if fact[2] == "solved"]
+        rows += [{"at": at, "team": dims["team"], "what": "solved"} for at, dims, _, _ in solved[:1]]
+    by_ticket: dict[str, list[Event]] = {}
+    for event in events:
+        if event.type == "review.completed" and "ticket_id" in event.data:
+            by_ticket.setdefault(event.data["ticket_id"], []).append(event)
+    for of_it in by_ticket.values():
+        for event in without_repetitions(of_it):
+            standing = standing_of(event, tickets, {})
+            done_at = standing.done_at if standing else None
+            if done_at is None or event.time <= done_at + desk.in_force(event.time).hold_ms:
+                rows.append({"at": event.time, "team": standing.dims["team"] if standing else "", "what": "reviewed"})
+                break
+    return rows
+
+
 def reviews(
     events: Iterable[Event], tickets: Mapping[str, Contact], calls: Mapping[str, Contact], desk: Desk
 ) -> list[Row]:

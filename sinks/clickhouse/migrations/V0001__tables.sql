@@ -293,6 +293,23 @@ ORDER BY (minute, partition, opened);
 
 -- How far everything written goes. `topic_name` is an output topic (as far as the desk came) or an input topic (whose
 -- events are stored).
+-- What came too late for the window rules: `verify` leaves it out of what it judges.
+CREATE TABLE IF NOT EXISTS late_tally_rows (
+    partition Int64,
+    checkpoint UInt64,
+    number Int64,
+    minute Int64,
+    team LowCardinality(String),
+    channel LowCardinality(String),
+    segment LowCardinality(String),
+    category LowCardinality(String),
+    queue LowCardinality(String),
+    agent_id String,
+    counts Map(LowCardinality(String), Int64),
+    version UInt64
+) ENGINE = ReplacingMergeTree(version)
+ORDER BY (partition, checkpoint, number);
+
 CREATE TABLE IF NOT EXISTS progress_rows (
     topic_name LowCardinality(String),
     partition Int64,
