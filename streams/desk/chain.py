@@ -102,6 +102,7 @@ class Chain(msgspec.Struct, array_like=True):
     escalated: bool = False
     exhausted: bool = False
     done: list[tuple[str, str]] = []  # identities of the actions taken
+    stopped: bool = False  # for good: somebody disagreed
 
     @property
     def key(self) -> tuple[str, str]:

@@ -183,7 +183,7 @@ class Escalations(Chains):
         stands = chain.cleared_at is None
         if isinstance(event, SnoozeEvent):
             step = "snoozed"
-            if stands and event.until() > at:
+            if stands and not chain.stopped and event.until() > at:
                 chains.snooze(chain, at, event.until(), self._write, by, note)
         else:
             step = "disagreed" if isinstance(event, Disagree) else "acknowledged"
@@ -192,7 +192,8 @@ class Escalations(Chains):
             elif stands and not any(each.open for each in chain.steps):
                 chains.write(chain, None, at, self._write, state="acknowledged", by=by, why=note)
             if stands:
-                lapse = chains.lapse_of(warned, policy) if step == "acknowledged" else 0
+                chain.stopped |= step == "disagreed"
+                lapse = 0 if chain.stopped else chains.lapse_of(warned, policy)
                 chains.acknowledge(chain, at, lapse, self._write, by, note)
         self._rows.append(WarningStepRow(warning_id=warned.warning_id, step=step, at=at, by=by, note=note))
         self._touch(chain)

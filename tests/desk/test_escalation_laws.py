@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.models.instants import MINUTE
@@ -95,6 +95,8 @@ def test_every_step_comes_to_an_end_and_what_was_sent_says_so(story: list[tuple[
 
 @settings(max_examples=100, deadline=None)
 @given(stories)
+@example([("raise", 0, 1, "critical"), ("disagree", 0, 1, "critical"), ("acknowledge", 1, 1, "critical")])
+@example([("raise", 0, 1, "critical"), ("disagree", 0, 1, "critical"), ("snooze", 1, 1, "critical")])
 def test_nothing_is_sent_after_a_chain_was_stopped_for_good(story: list[tuple[str, int, int, str]]) -> None:
     told = Story(IDEMPOTENT, story, "sent")
     sent = [event for event in told.bench.events() if event["state"] == "sent"]
