@@ -11,7 +11,7 @@ from sinks.clickhouse.client import Client, connect
 from streams.embedded import NotInstalled
 from streams.embedded.directory import Directory, DirectoryInUse
 
-_PATIENCE_S = 10.0  # another question over the same directory is soon answered
+_PATIENCE_S = 30.0  # another question over the same directory is soon answered
 
 
 class NoDatabase(Exception):

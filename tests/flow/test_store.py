@@ -118,7 +118,7 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
     finally:
         first.process.kill()
     assert code == 0
-    assert seconds < 3.5
+    assert seconds < 8  # a stack waits ten seconds before it kills
     assert second.text().count("are passed over") == 1
     assert "ERROR" not in second.text()
     for difference in compare(client, pipeline.name, direct.name):
