@@ -35,7 +35,8 @@ from streams.desk.stage import Stage
 from streams.models import customer_facts as models
 from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange
 from streams.models.instants import DAY
-from streams.models.rows import Identity, ProgressRow, Row
+from streams.models.rows import FactRow, Identity, ProgressRow, Row, WarningRow
+from streams.models.standings import CustomerRow
 from streams.partition_state import Cut, Output, Record
 
 FACT, LINK, CHANGE = b"f", b"l", b"c"  # first byte of a changelog key
@@ -58,12 +59,21 @@ class _Changes(msgspec.Struct):
     rows: list[PolicyChange]
 
 
+class _Rows(msgspec.Struct, array_like=True):
+    """All rows of a person, by kind."""
+
+    facts: list[FactRow]
+    warnings: list[WarningRow]
+    customers: list[CustomerRow]
+
+
 _facts = msgspec.json.Decoder(_Facts).decode
 _links = msgspec.json.Decoder(_Links).decode
 _changes = msgspec.json.Decoder(_Changes).decode
 _fact = msgspec.msgpack.Decoder(CustomerFact).decode
 _link = msgspec.msgpack.Decoder(CustomerLink).decode
 _change = msgspec.msgpack.Decoder(PolicyChange).decode
+_rows = msgspec.msgpack.Decoder(_Rows).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -81,10 +91,10 @@ class Customers(Stage):
         days = LocalDays(lambda at: self.policy.followed.at(at).timezone)
         super().__init__(partition, sources, Panes(PANES + partition, days))
         self.homes, self.others = homes, others
-        self.facts: dict[str, dict[str, CustomerFact]] = {}  # by customer id and subject
+        self.facts: dict[str, dict[str, bytes]] = {}  # by customer id and subject, encoded: very many, seldom needed
         self.people = People()
         self.changes: dict[str, PolicyChange] = {}
-        self.rows: dict[str, dict[Identity, Row]] = {}  # by person, what stands
+        self.rows: dict[str, bytes] = {}  # by person, what stands, encoded
         self.touched: set[str] = set()  # ids whose person is to be folded
         self._queue: list[tuple[int, str]] = []  # a heap of when time changes a person
         self._next: dict[str, int] = {}
@@ -159,10 +169,10 @@ class Customers(Stage):
         customer_id = fact.customer_id
         known = self.facts.setdefault(customer_id, {})
         stands = known.get(fact.subject)
-        if stands is not None and stands.version >= fact.version:
+        if stands is not None and _fact(stands).version >= fact.version:
             return
-        known[fact.subject] = fact
-        self.keep(_fact_key(fact), _encode(fact))
+        known[fact.subject] = encoded = _encode(fact)
+        self.keep(_fact_key(customer_id, fact.subject), encoded)
         self.touched.add(customer_id)
         if self.others and self.homes.of(customer_id) == self.partition and not self._is_home(customer_id):
             self._hand_on.append(fact)
@@ -175,7 +185,7 @@ class Customers(Stage):
         self.touched |= concerned
         for customer_id in concerned:
             if self.homes.of(customer_id) == self.partition and not self._is_home(customer_id):
-                self._hand_on += self.facts.get(customer_id, {}).values()
+                self._hand_on += self._facts_of(customer_id)
 
     def _take_change(self, change: PolicyChange) -> None:
         known = self.changes.get(change.key)
@@ -184,9 +194,12 @@ class Customers(Stage):
         self.changes[change.key] = change
         self.keep(CHANGE + change.key.encode(), _encode(change))
         tags = {*change.tags, *(known.tags if known is not None else ())}
-        for customer_id, facts in self.facts.items():  # announced late, it may explain contacts that were
-            if any(not tags.isdisjoint((fact.category, *fact.tags)) for fact in facts.values()):
+        for customer_id in self.facts:  # announced late, it may explain contacts that were
+            if any(not tags.isdisjoint((fact.category, *fact.tags)) for fact in self._facts_of(customer_id)):
                 self.touched.add(customer_id)
+
+    def _facts_of(self, customer_id: str) -> list[CustomerFact]:
+        return [_fact(encoded) for encoded in self.facts.get(customer_id, {}).values()]
 
     def _is_home(self, customer_id: str) -> bool:
         return self.homes.of(self.people.person(customer_id)) == self.partition
@@ -216,52 +229,52 @@ class Customers(Stage):
     def _fold_touched(self) -> None:
         # An id that was joined to another person takes its own rows back, so its former self is folded too.
         for person in self.touched | {self.people.person(customer_id) for customer_id in self.touched}:
-            before = self.rows.pop(person, {})
-            for row in before.values():
-                row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
-            after = self._fold(person)
-            amend(self.sheet, before, after)
+            before, rows = self.rows.pop(person, _NOTHING), self._fold(person)
+            after = _pack(rows)
+            if after != before:
+                amend(self.sheet, _unpack(before), rows)
             if person in self._next:  # else they are forgotten: what was written stands
                 self.rows[person] = after
         self.touched.clear()
 
     def _fold(self, person: str) -> dict[Identity, Row]:
         """The rows of a person, none where they are not at home; whoever is long over is forgotten."""
-        self._next.pop(person, None)
+        queued_at = self._next.pop(person, None)
         if self.people.person(person) != person or self.homes.of(person) != self.partition:
             return {}
         ids = self.people.ids(person)
-        known = [fact for customer_id in ids for fact in self.facts.get(customer_id, {}).values()]
+        known = [fact for customer_id in ids for fact in self._facts_of(customer_id)]
         facts = [fact for fact in known if not fact.is_deleted]
         if not facts:
             if known:
-                self._remember_nothing(person, ids)
+                self._remember_nothing(person, ids, queued_at)
             return {}
         self._gone.pop(person, None)
         folded = fold(ids, facts, self.changes.values(), self._policies(person), self.clock)
         if folded.over:
             self._forget(ids)
         else:
-            self._come_up(person, folded.next_at)
+            self._come_up(person, folded.next_at, queued_at)
         return folded.rows
 
-    def _remember_nothing(self, person: str, ids: list[str]) -> None:
+    def _remember_nothing(self, person: str, ids: list[str], queued_at: int | None) -> None:
         """Nothing is theirs any more: that is remembered for a day, for an old message may come late."""
         until = self._gone.setdefault(person, self.clock + DAY)
         if self.clock > until:
             del self._gone[person]
             self._forget(ids)
         else:
-            self._come_up(person, until)
+            self._come_up(person, until, queued_at)
 
-    def _come_up(self, person: str, at: int) -> None:
+    def _come_up(self, person: str, at: int, queued_at: int | None) -> None:
         self._next[person] = at
-        heappush(self._queue, (at, person))
+        if at != queued_at:  # else it is in the heap still: those that came up are before the clock
+            heappush(self._queue, (at, person))
 
     def _forget(self, ids: list[str]) -> None:
         for customer_id in ids:
-            for fact in self.facts.pop(customer_id, {}).values():
-                self.keep(_fact_key(fact), None)
+            for subject in self.facts.pop(customer_id, {}):
+                self.keep(_fact_key(customer_id, subject), None)
 
     # Checkpoints
 
@@ -303,7 +316,7 @@ class Customers(Stage):
         if kind == FACT:
             customer_id, _, subject = key[1:].decode().partition("\0")
             if value is not None:
-                self.facts.setdefault(customer_id, {})[subject] = _fact(value)
+                self.facts.setdefault(customer_id, {})[subject] = value
             elif customer_id in self.facts:
                 self.facts[customer_id].pop(subject, None)
         elif kind == LINK and value is not None:
@@ -321,7 +334,7 @@ class Customers(Stage):
         self.policy.restore(self._restated is not None, self.clock, busy=False)
         for person in self._known():
             if rows := self._fold(person):
-                self.rows[person] = rows
+                self.rows[person] = _pack(rows)
         if self._restated is not None:
             self._unchanged = sorted(person for person in self._known() if person > self._restated)
         self.entries, self.entry_bytes = {}, 0
@@ -331,8 +344,7 @@ class Customers(Stage):
         kind, name = key[:1], key[1:].decode()
         if kind == FACT:
             customer_id, _, subject = name.partition("\0")
-            fact = self.facts.get(customer_id, {}).get(subject)
-            return None if fact is None else _encode(fact)
+            return self.facts.get(customer_id, {}).get(subject)
         if kind == LINK:
             return _encode(self.people.links[name]) if name in self.people.links else None
         if kind in (FOLLOWED, NEXT):
@@ -342,5 +354,28 @@ class Customers(Stage):
         return _encode(self.changes[name]) if name in self.changes else None
 
 
-def _fact_key(fact: CustomerFact) -> bytes:
-    return FACT + f"{fact.customer_id}\0{fact.subject}".encode()
+def _fact_key(customer_id: str, subject: str) -> bytes:
+    return FACT + f"{customer_id}\0{subject}".encode()
+
+
+def _pack(rows: dict[Identity, Row]) -> bytes:
+    """A person's rows, before a checkpoint sets their version."""
+    packed = _Rows([], [], [])
+    for row in rows.values():
+        if isinstance(row, FactRow):
+            packed.facts.append(row)
+        elif isinstance(row, WarningRow):
+            packed.warnings.append(row)
+        else:
+            assert isinstance(row, CustomerRow)
+            packed.customers.append(row)
+    return _encode(packed)
+
+
+def _unpack(packed: bytes) -> dict[Identity, Row]:
+    found = _rows(packed)
+    rows: list[Row] = [*found.facts, *found.warnings, *found.customers]
+    return {row.identity(): row for row in rows}
+
+
+_NOTHING = _pack({})
