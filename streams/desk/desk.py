@@ -254,7 +254,7 @@ class Desk:
 
     def _clean(self) -> None:
         self.sheet.clear()
-        self.panes.changed, self.panes.closed = set(), []
+        self.panes.clean()
         self.subjects.entries, self.subjects.entry_bytes = {}, 0
         self.policy.entries = {}
         self.refusals.clean()

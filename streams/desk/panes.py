@@ -5,11 +5,14 @@ lateness). A fact for a minute that was put away opens it again under a new numb
 
     minute 10:00  opened 17  {created: 4}      put away after two days
                   opened 93  {created: -1}     a correction that came a week later
+
+Two days have thousands of panes, of which few change: the others are kept packed.
 """
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from heapq import heappop, heappush
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -26,6 +29,7 @@ REMEMBERED = 50_000  # combinations of dimensions that are kept
 MANY = 64  # combinations in a pane from which it is smaller by single keys
 
 _encode, _decode = msgspec.json.encode, msgspec.json.Decoder(PaneRow).decode
+_pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[Counts]).decode
 
 
 class Keys:
@@ -70,12 +74,27 @@ class Pane:
         return found
 
 
+class Packed(NamedTuple):
+    """A pane that does not change for now."""
+
+    opened: int
+    keys: tuple[Keys, ...]
+    counts: bytes  # one for each of the keys
+
+    def unpack(self) -> Pane:
+        """The pane, ready to be added to."""
+        pane = Pane(self.opened)
+        pane.sums = dict(zip(self.keys, _unpack(self.counts), strict=True))
+        return pane
+
+
 class Panes:
     """The panes of one partition. `changed` holds the minutes to be written at the next checkpoint."""
 
     def __init__(self, partition: int, day_start: "LocalDays") -> None:
         self.partition, self.day_start = partition, day_start
-        self.panes: dict[int, Pane] = {}
+        self.panes: dict[int, Pane | Packed] = {}
+        self._unpacked: set[int] = set()  # minutes
         self.changed: set[int] = set()
         self.closed: list[int] = []  # minutes put away since the last checkpoint
         self.opened = 0
@@ -87,15 +106,14 @@ class Panes:
         """The open pane of a minute, marked as changed."""
         self.changed.add(minute)
         pane = self.panes.get(minute)
-        if pane is None:
-            self.opened += 1
-            pane = self._open(minute, self.opened)
-        return pane
+        return pane if isinstance(pane, Pane) else self._open(minute, pane)
 
-    def _open(self, minute: int, opened: int) -> Pane:
-        if minute not in self.panes:
+    def _open(self, minute: int, packed: Packed | None) -> Pane:
+        if packed is None:
+            self.opened += 1
             heappush(self._minutes, minute)
-        pane = self.panes[minute] = Pane(opened)
+        pane = self.panes[minute] = Pane(self.opened) if packed is None else packed.unpack()
+        self._unpacked.add(minute)
         return pane
 
     def add(self, fact: FactRow, sign: int) -> None:
@@ -163,11 +181,22 @@ class Panes:
     def load(self, value: bytes) -> None:
         """Take a pane from a checkpoint."""
         row = _decode(value)
-        self._open(row.minute, row.opened).sums = {self.keys(keys): sums for keys, sums in row.counts}
+        if row.minute not in self.panes:
+            heappush(self._minutes, row.minute)
+        keys = tuple(self.keys(keys) for keys, _ in row.counts)
+        self.panes[row.minute] = Packed(row.opened, keys, _pack([sums for _, sums in row.counts]))
+
+    def clean(self) -> None:
+        """What changed is in a checkpoint. Panes that did not change since the one before are packed."""
+        for minute in self._unpacked - self.changed:
+            if isinstance(pane := self.panes.get(minute), Pane):
+                self.panes[minute] = Packed(pane.opened, tuple(pane.sums), _pack(list(pane.sums.values())))
+        self._unpacked, self.changed, self.closed = self.changed, set(), []
 
     def dump(self, minute: int, version: int) -> tuple[bytes, bytes]:
         """A pane's key on the topic, and its full snapshot as a row: the same bytes for checkpoint and topic."""
-        pane = self.panes[minute]
+        kept = self.panes[minute]
+        pane = kept.unpack() if isinstance(kept, Packed) else kept
         if len(pane.sums) > MANY and sum(len(keys.keys) > 1 for keys in pane.sums) > MANY:
             pane.sums = {self.keys((key,)): sums for key, sums in pane.spread().items()}
         counts = [(keys.encoded, sums) for keys, sums in pane.sums.items()]

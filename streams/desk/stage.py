@@ -230,7 +230,7 @@ class Stage(ABC):
             entries.append((_pane_key(minute), row))
             # A key of its own: the desk's pane of this minute is in the same partition of the compacted topic.
             outputs.append(messages.pane(panes.partition, version, b"%d/%b" % (panes.partition, key), row))
-        panes.changed, panes.closed = set(), []
+        panes.clean()
 
     # Restore
 
