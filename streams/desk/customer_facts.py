@@ -28,6 +28,8 @@ from streams.models.standings import SurveyRow
 from streams.partition_state import Output
 
 SCORE = "n"  # first letter of the subject of a score that stands alone
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[CustomerFact]).decode
+NOTHING = _encode([])
 
 
 class Homes(NamedTuple):
@@ -45,7 +47,7 @@ class CustomerFacts:
 
     def __init__(self, subjects: Subjects, notes: Notes, homes: Homes) -> None:
         self.subjects, self.notes, self.homes = subjects, notes, homes
-        self.told: dict[str, dict[str, CustomerFact]] = {}  # by ticket, call, ... and by subject
+        self.told: dict[str, bytes] = {}  # by ticket, call, ..., encoded: there are many, and few change
         self.waiting: dict[tuple[str, str], CustomerFact] = {}
 
     def gather(self) -> None:
@@ -64,27 +66,28 @@ class CustomerFacts:
 
     def _let_go(self, name: str, stays: Callable[[CustomerFact], bool]) -> None:
         self._look(name)
-        told = self.told.pop(name, {})
-        if left := {subject: fact for subject, fact in told.items() if stays(fact)}:
-            self.told[name] = left
+        if left := [fact for fact in _decode(self.told.pop(name, NOTHING)) if stays(fact)]:
+            self.told[name] = _encode(left)
 
     def restored(self) -> None:
         """All is as the last checkpoint left it, so what is to be told was told."""
         for name in {_name(subject) for subject in self.subjects.held.values()} | self.notes.moods.keys():
             if facts := self._facts(name):
-                self.told[name] = facts
+                self.told[name] = _encode(list(facts.values()))
 
     def _look(self, name: str) -> None:
-        told, facts = self.told.get(name, {}), self._facts(name)
-        if facts == told:
+        before, facts = self.told.get(name, NOTHING), self._facts(name)
+        after = _encode(list(facts.values()))
+        if after == before:
             return
+        told = {fact.subject: fact for fact in _decode(before)}
         for subject, fact in told.items():
             if subject not in facts or facts[subject].customer_id != fact.customer_id:
                 self.waiting[fact.customer_id, subject] = CustomerFact(fact.customer_id, subject, is_deleted=1)
         for subject, fact in facts.items():
             if told.get(subject) != fact:
                 self.waiting[fact.customer_id, subject] = fact
-        self.told[name] = facts
+        self.told[name] = after
 
     def outputs(self, partition: int, version: int, as_of: int) -> list[Output]:
         """The messages of one checkpoint: to each partition what is for it, and behind it how far this one is."""
