@@ -1,7 +1,7 @@
 """What a ticket's clocks write: ledger rows, outcome facts and warnings, with the ticket's dimensions."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Cause = tuple[str, str]  # source and id of an event
 Passing: Cause = ("", "")  # the passing of time
 Dimensions = tuple[str, str, str, str, str, str, str]  # team, channel, priority, kind, segment, category, product
+Names = TypeVar("Names", bound=tuple[str, ...])
+REMEMBERED = 50_000  # combinations of names that are shared
+_known: dict[Any, Any] = {}
 
 
 class Book:
@@ -218,4 +221,12 @@ class Book:
 
 def tags_of(tags: Sequence[str] | None) -> tuple[str, ...]:
     """A ticket's tags as the policies match them."""
-    return tuple(sorted(set(tags or ())))
+    return shared(tuple(sorted(set(tags)))) if tags else ()
+
+
+def shared(names: Names) -> Names:
+    """The one tuple that is kept of all that are equal: tickets are many, their combinations of names few."""
+    if len(_known) >= REMEMBERED:
+        _known.clear()
+    found: Names = _known.setdefault(names, names)
+    return found

@@ -10,6 +10,7 @@ appears later can count from the instant its start rule held.
 """
 
 from enum import IntEnum
+from sys import intern
 
 from streams.desk.book import Book, Cause, Passing
 from streams.desk.calendar import Calendar
@@ -186,11 +187,11 @@ class Clock:
         book.clear(self, "sla.at_risk", at, transition)
         book.clear(self, "sla.breached", at, transition)
         if state == State.FULFILLED:
-            outcome = "met" if self.breached_at is None else "late"
-            counts = {f"{self.metric}_{outcome}": 1, f"{self.metric}_elapsed_ms": self.elapsed}
-            book.outcome(self, "ended", f"{self.metric}_{outcome}", counts, at, cause)
+            name = intern(f"{self.metric}_{'met' if self.breached_at is None else 'late'}")
+            counts = {name: 1, intern(f"{self.metric}_elapsed_ms"): self.elapsed}
+            book.outcome(self, "ended", name, counts, at, cause)
         elif self.breached_at is None:
-            name = f"{self.metric}_cancelled"
+            name = intern(f"{self.metric}_cancelled")
             book.outcome(self, "ended", name, {name: 1}, at, cause)
 
     def reactivate(self, at: int, closed_time: bool, cause: Cause, book: Book) -> None:
@@ -260,7 +261,7 @@ class Clock:
         self.breached_at, self.next_at = at, NEVER
         book.signal("breach", at)
         self.breach = book.write(self, "breached", at, elapsed, cause)
-        name = f"{self.metric}_breached"
+        name = intern(f"{self.metric}_breached")
         book.outcome(self, "breached", name, {name: 1}, at, cause, known_at)
         if self.exempted:
             book.exempt(self)

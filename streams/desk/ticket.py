@@ -7,9 +7,10 @@ created ──> assigned/updated ──> replied ... ──> solved ──> clos
 """
 
 from collections.abc import Callable
+from sys import intern
 from typing import Any
 
-from streams.desk.book import Cause, Dimensions, tags_of
+from streams.desk.book import Cause, Dimensions, shared, tags_of
 from streams.desk.clock import NEVER, State
 from streams.desk.policy import Policies, Policy
 from streams.desk.quality import in_sample
@@ -72,7 +73,7 @@ class Ticket(TicketSignals):
     def create(self, data: events.Created, at: int, cause: Cause) -> None:
         """The ticket starts, and with it the clocks for the first response and the resolution."""
         self.created_at, self.status = at, "new"
-        self.dims = (
+        dims = (
             data.team or "",
             data.channel or "",
             data.priority or "normal",
@@ -81,7 +82,8 @@ class Ticket(TicketSignals):
             data.category or "",
             data.product or "",
         )
-        self.agent_id = data.agent_id or ""
+        self.dims = shared(dims)
+        self.agent_id = intern(data.agent_id or "")
         self.severity, self.url, self.parent_id = data.severity or "", data.url or "", data.parent_id or ""
         self.tags = tags_of(data.tags)
         policy = self.policies.at(at)
@@ -115,7 +117,7 @@ class Ticket(TicketSignals):
             counts["reassigned"] = 1
             self.reassignments += 1
         self.know(data.customer_id, at)
-        self.agent_id = agent_id
+        self.agent_id = intern(agent_id)
         self._change((team, *self.dims[1:]), at, cause)
         if counts:
             self.fact(cause, next(iter(counts)), 0, at, counts)
@@ -207,6 +209,7 @@ class Ticket(TicketSignals):
 
     def _change(self, dims: Dimensions, at: int, cause: Cause) -> None:
         """Take new dimensions, and choose policy and target anew."""
+        dims = shared(dims)
         if self.past_dims is not None:
             self.past_dims.append((at, dims, self.agent_id))
         self.dims = dims

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -82,6 +83,7 @@ def decode(value: bytes | None, headers: Headers = (), now: int | None = None) -
             value = structured(value, headers)
         event: Event = _decode(value)  # type: ignore[arg-type]
         event.at = parse_instant(event.time)
+        event.source = intern(event.source)  # few, and kept with each event
         check = _CHECKS.get(type(event))
         if check is not None:
             check(event)
