@@ -71,8 +71,8 @@ class Call:
         self.next_at, self.fired_at, self.released_at = NEVER, -1, NEVER
 
     def apply(self, event: Event, at: int) -> None:
-        """Fold an event in, at the instant `at`. Nothing counts before the call was offered."""
-        if at > self.released_at:
+        """Fold an event in, at the instant `at`. Nothing counts before the call was offered; a second offer is none."""
+        if at > self.released_at or (not event.rank and self.created_at is not None):
             return
         if self.next_at < at:
             self.pass_time(at)
@@ -84,8 +84,6 @@ class Call:
 
     def offer(self, data: events.Offered, at: int, cause: Cause) -> None:
         """The call comes in; it waits from the end of the voice menu on."""
-        if self.created_at is not None:
-            return
         self.created_at = at
         self.queue = self.first_queue = data.queue or ""
         self.team, self.segment, self.category = data.team or "", data.segment or "", data.category or ""

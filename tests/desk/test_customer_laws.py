@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.desk import customers
@@ -24,8 +24,22 @@ def versions(texts: list[str]) -> Policies:
     return Policies([parse(text, f"policy {n}") for n, text in enumerate(texts)])
 
 
+def _event(n: int, kind: str, time: str, **data: str) -> dict[str, Any]:
+    instant = f"2026-10-12T{time}:00Z"
+    return {"specversion": "1.0", "id": f"e{n}", "source": "test", "type": kind, "time": instant, "data": data}
+
+
+OFFERED_TWICE = [  # the second offer is none: Anna did not call
+    _event(0, "ticket.created", "00:00", ticket_id="t1", customer_id="anna"),
+    _event(1, "ticket.status_changed", "01:00", ticket_id="t1", status="solved"),
+    _event(2, "call.offered", "06:00", call_id="c1"),
+    _event(3, "call.offered", "06:00", call_id="c1", customer_id="anna"),
+]
+
+
 @settings(max_examples=150, deadline=None)
 @given(logs(), policies())
+@example(OFFERED_TWICE, ['version = "v"\ntimezone = "UTC"'])
 def test_first_contact_resolution_is_what_the_naive_fold_says(log: list[dict[str, Any]], texts: list[str]) -> None:
     rows = run(decoded(lines(log)), versions(texts), AS_OF).standing().values()
     naive = fold(log, [tomllib.loads(text) for text in texts], AS_OF)["ticket_minutes"]
