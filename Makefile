@@ -43,7 +43,7 @@ struck: $(VENV)/installed  ## the tests that strike at running workers, on both 
 faults: $(VENV)/installed  ## thirty rounds of strikes on each broker, verified to the last row (DESK_LOGS=DIR: recorded events among them)
 	$(BIN)/deskwatch bench faults --rounds 30 --broker embedded
 	$(BIN)/deskwatch bench faults --rounds 30 --broker kafka
-	$(BIN)/deskwatch bench faults --seconds 150 --rate 5000 --strikes 1 --only clickhouse_away --away 120
+	$(BIN)/deskwatch bench faults --seconds 150 --rate 5000 --strikes 1 --only clickhouse_away --away 120 --in-order
 
 bench: $(VENV)/installed  ## the speed of the whole job, beside idiomatic Faust and a raw drain
 	$(BIN)/deskwatch bench
