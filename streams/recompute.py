@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.rows import Batch, encoded, rows_of
 from streams.desk.customers import Customers
-from streams.desk.desk import FULL, Desk
+from streams.desk.desk import Desk
+from streams.desk.desk_checkpoints import FULL
 from streams.desk.letter import DEAD_LETTERS
 from streams.desk.messages import CUSTOMER_FACTS, WATCH_ROLLUPS
 from streams.desk.policy import Policies

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.desk.desk import FULL, Desk
+from streams.desk.desk import Desk
+from streams.desk.desk_checkpoints import FULL
 from streams.desk.refusals import Limit, Refusals, TooManyDeadLetters
 from streams.models.codec import LARGEST
 from tests.sinks.desk import Record, event, policies
