@@ -14,7 +14,7 @@ from streams.bench.kafka import Kafka
 from streams.cli import doctor
 from streams.settings import Settings
 from streams.topics import CHANGELOG, CONFIGS, create_topics
-from tests.flow.conftest import ToyDesk, started_kafka
+from tests.flow.conftest import ToyDesk, started_kafka, wait_for
 from tests.flow.toy import CALLS, PARTITIONS, TICKETS, toy_events
 
 pytestmark = pytest.mark.kafka
@@ -58,6 +58,28 @@ def test_a_killed_broker_goes_on_with_its_log(tmp_path: Path) -> None:
         assert kafka.process is not None
         found = asyncio.run(desk.read(TICKETS)) + asyncio.run(desk.read(CALLS))
         assert sum(map(len, found)) == 1000
+
+
+class WithoutTopics(ToyDesk):
+    """A desk whose topics are made later, by `create_topics`."""
+
+    def _create_topics(self) -> None:
+        pass
+
+    def create_topics(self) -> None:
+        super()._create_topics()
+
+
+def test_a_worker_that_was_there_before_its_topics_takes_them_when_they_come(kafka: Kafka, tmp_path: Path) -> None:
+    desk = WithoutTopics(kafka.address, tmp_path)
+    try:
+        worker = desk.worker("a")
+        wait_for("the group to share out nothing", lambda: "Ignoring missing topic" in worker.text())
+        desk.create_topics()
+        desk.produce(500)
+        desk.wait_folded()
+    finally:
+        desk.close()
 
 
 def test_offsets_without_records_are_passed_over(toy_on_kafka: ToyDesk) -> None:
