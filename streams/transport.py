@@ -60,7 +60,7 @@ SETTINGS: Mapping[str, Any] = {
     "broker_heartbeat_interval": 1.0,
     "broker_rebalance_timeout": 6.0,
     "broker_request_timeout": 10.0,
-    # A group that met before its topics were known everywhere has shared out nothing: five minutes, the default, is long.
+    # A group that met before its topics were known has shared out nothing: 5 minutes, the default, is long.
     "consumer_metadata_max_age_ms": 5000,
     # A ClickHouse that is away holds store back for as long as it likes: 1000 s, the default, would make it leave its
     # group. A worker that hangs is found by its lag.
