@@ -11,6 +11,8 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 from streams.desk.agent import Agent
+from streams.desk.call import Call
+from streams.desk.clock import NEVER
 from streams.desk.held import Count, Held
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet, amend
@@ -117,8 +119,12 @@ class Subjects(Held):
         self._settle(surveys)
 
     def _refresh_surveys_about(self, subject: Subject, since: int = 0) -> None:
-        """The subject is another one from `since` on: surveys that are all from before stand as they are."""
-        if (surveys := self.surveys.about(subject)) is not None and surveys.latest >= since:
+        """The subject is another one from `since` on: surveys that are all from before stand as they are.
+
+        But one from before its creation sees it as created: survey ── created, assigned (of one instant) ──>
+        """
+        surveys = self.surveys.about(subject)
+        if surveys is not None and max(surveys.latest, _created_at(subject)) >= since:
             self._refresh_surveys(surveys)
 
     # Policy
@@ -188,6 +194,12 @@ def _whom(survey: Event) -> str:
 def _is_forgotten(agent: Subject, event: Event) -> bool:
     """Whether what an agent did then is forgotten already."""
     return agent.numbers is not None and isinstance(agent.state, Agent) and event.at <= agent.state.began_at
+
+
+def _created_at(subject: Subject) -> int:
+    """When a ticket or call was created; never, if that is not known."""
+    created_at = subject.state.created_at if isinstance(subject.state, Ticket | Call) else None
+    return NEVER if created_at is None else created_at
 
 
 def _has_customer(subject: Subject) -> bool:

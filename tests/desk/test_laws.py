@@ -1,6 +1,7 @@
 """The laws of the fold: order, repetition, checkpoints, restores change nothing; and it is what the naive fold says."""
 
 import tomllib
+from itertools import permutations
 from random import Random
 from typing import Any
 
@@ -11,6 +12,7 @@ from streams.desk.desk import Desk
 from streams.desk.policy import Policies, parse
 from streams.models.codec import INPUTS, topic_of
 from streams.models.rows import Identity, PaneRow, Row
+from streams.models.standings import SurveyRow
 from tests.desk.compare import FAMILIES, all_rows, decoded, keep, ledger_of, minutes_of, record, rows_of, warnings_of
 from tests.desk.logs import MONDAY, STEP, lines, logs, policies
 from tests.naive.fold import fold
@@ -91,3 +93,19 @@ def restored(changelog: dict[bytes, bytes | None], policies: Policies) -> Desk:
         desk.load(key, value)
     desk.restored()
     return desk
+
+
+def test_a_survey_from_before_its_ticket_sees_it_as_all_of_the_creation_s_instant_left_it() -> None:
+    """
+    survey 00:00          created, assigned (team A) 00:10          in every order of arrival: team A
+    """
+    head = {"specversion": "1.0", "source": "test"}
+    events: list[dict[str, Any]] = [
+        {"id": "e0", "type": "survey.offered", "data": {"ticket_id": "t1", "survey_id": "s1"}, "time": "00:00"},
+        {"id": "e1", "type": "ticket.created", "data": {"ticket_id": "t1"}, "time": "00:10"},
+        {"id": "e2", "type": "ticket.assigned", "data": {"ticket_id": "t1", "team": "A"}, "time": "00:10"},
+    ]
+    log = [{**head, **event, "time": f"2026-10-12T{event['time']}:00Z"} for event in events]
+    for order in permutations(log):
+        rows = rows_of(decoded(lines(list(order))), versions(['version = "v"\ntimezone = "UTC"']), AS_OF).values()
+        assert {row.team for row in rows if isinstance(row, SurveyRow)} == {"A"}, [event["id"] for event in order]
