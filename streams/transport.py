@@ -55,7 +55,7 @@ SETTINGS: Mapping[str, Any] = {
     "producer_linger": 0.02,
     "producer_max_batch_size": 256 << 10,
     "producer_request_timeout": 60.0,
-    # A dead worker is noticed within a session, if not by a successor on the same machine (streams/membership.py).
+    # A dead worker is noticed within a session.
     "broker_session_timeout": 6.0,
     "broker_heartbeat_interval": 1.0,
     "broker_rebalance_timeout": 6.0,
@@ -203,7 +203,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget what was in flight: it is delivered again."""
-        self._thread.joined()
         self._in_flight.clear()
         self._held_back.clear()
         for tp in self._acked_index:

@@ -49,33 +49,6 @@ def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
     assert toy_desk.committed() == len(toy_desk.events)
 
 
-def test_a_worker_started_again_takes_its_former_life_out_of_the_group(toy_desk: ToyDesk) -> None:
-    """No session has to run out: the group does not wait for a worker whose lock is free.
-
-    a ======x
-    b    ===:==========>
-    a        :===>  ==>      (in the data directory of its former life; the second time it left by itself)
-    """
-    toy_desk.produce()
-    first = toy_desk.worker("a")
-    first.wait_owner(PARTITIONS)
-    other = toy_desk.worker("b")
-    other.wait_owner(PARTITIONS // 2)
-    first.send(signal.SIGKILL)
-    first.process.wait()
-    again = toy_desk.worker("a")
-    again.wait_owner(PARTITIONS // 2)
-    assert again.text().count("whose process is dead") == 1
-    assert again.stop()[0] == 0
-    other.wait_owner(PARTITIONS)
-    third = toy_desk.worker("a")
-    third.wait_owner(PARTITIONS // 2)
-    assert "whose process is dead" not in third.text()
-    toy_desk.finish()
-    toy_desk.wait_folded()
-    toy_desk.check()
-
-
 def test_a_worker_joins_and_leaves(toy_desk: ToyDesk) -> None:
     """
     a ====:==:====>
