@@ -30,6 +30,7 @@ from streams.bench.measure import environment
 from streams.bench.worker import Worker
 from streams.cli.roles import argv_of
 from streams.desk.messages import WARNINGS
+from streams.faults.system import TAKEN
 from streams.models.codec import INPUTS
 from streams.models.instants import MINUTE
 from streams.settings import Settings
@@ -116,7 +117,7 @@ def measure(
             stack.enter_context(Worker(role, argv_of(role), env, folder)) for role in ("track", "escalate")
         )
         tell("starting")
-        while "Took over partitions" not in track.log.read_text():
+        while TAKEN not in track.log.read_text():
             track.check_alive()
             time.sleep(0.1)
         figures = rate, storm, seconds
