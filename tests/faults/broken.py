@@ -16,12 +16,13 @@ from streams.checkpoint import CheckpointTable
 from streams.checkpoint_log import CLAIM, HEAD, Entry, Header, LogReader
 from streams.desk.subject import Subject
 from streams.settings import load
+from streams.topics import CHANGELOG
 
 SETTINGS = load()
 
 
 class StrikingChangelog(Changelog):
-    """Strikes its own process."""
+    """Strikes its own process, at a checkpoint of the desk: the round follows no other changelog."""
 
     async def append(self, partition: int, records: list[Entry]) -> tuple[int, int]:
         if records[0][0] == HEAD:
@@ -41,7 +42,8 @@ def strike(where: str) -> None:
 
 
 def new_changelog(table: Any) -> Changelog:
-    return StrikingChangelog(table.changelog_topic_name, table.outputs, table.app.conf)
+    kind = StrikingChangelog if table.changelog_topic_name == CHANGELOG else Changelog
+    return kind(table.changelog_topic_name, table.outputs, table.app.conf)
 
 
 class Trusting:
