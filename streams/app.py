@@ -190,6 +190,7 @@ def _faust(settings: Settings) -> dict[str, Any]:
         "web_enabled": False,
         "topic_replication_factor": settings.replication,
         "broker_session_timeout": settings.session,
+        "broker_heartbeat_interval": settings.session / 12,  # by which the others notice that the group changes
         "broker_rebalance_timeout": settings.session,
         "broker_request_timeout": max(10.0, settings.session),  # Faust wants no shorter one
     }

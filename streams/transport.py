@@ -57,7 +57,7 @@ SETTINGS: Mapping[str, Any] = {
     "producer_request_timeout": 60.0,
     # A dead worker is noticed within a session.
     "broker_session_timeout": 6.0,
-    "broker_heartbeat_interval": 1.0,
+    "broker_heartbeat_interval": 0.5,
     "broker_rebalance_timeout": 6.0,
     "broker_request_timeout": 10.0,
     # A group that met before its topics were known has shared out nothing: 5 minutes, the default, is long.
@@ -203,6 +203,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget what was in flight: it is delivered again."""
+        self._thread.joined()
         self._in_flight.clear()
         self._held_back.clear()
         for tp in self._acked_index:

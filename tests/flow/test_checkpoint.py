@@ -49,6 +49,38 @@ def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
     assert toy_desk.committed() == len(toy_desk.events)
 
 
+def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> None:
+    """No session has to run out: both know the group as it was.
+
+    a ======x
+    a2         ==>    ====>      (in a's data directory; the third comes after one that left: as somebody new)
+    b ======:==:==:==:====>
+    """
+    toy_desk.produce()
+    long = {"TOY_SESSION": "8", "TOY_DATA": str(toy_desk.folder / "data")}
+    first, other = toy_desk.worker("a", **long), toy_desk.worker("b", **long)
+    for worker in (first, other):
+        worker.wait_owner(PARTITIONS // 2)
+    everything = f"Took over partitions {list(range(PARTITIONS))}"
+    alone = other.text().count(everything)
+    first.send(signal.SIGKILL)
+    first.process.wait()
+    again = toy_desk.worker("a2", **long)
+    again.wait_owner(PARTITIONS // 2)
+    assert "whose process is dead" in again.text()
+    assert other.text().count(everything) == alone
+    assert again.stop()[0] == 0
+    other.wait_owner(PARTITIONS)
+    third = toy_desk.worker("a3", **long)
+    third.wait_owner(PARTITIONS // 2)
+    assert "whose process is dead" not in third.text()
+    toy_desk.finish()
+    toy_desk.wait_folded()
+    for worker in (third, other):
+        assert worker.stop()[0] == 0
+    toy_desk.check()
+
+
 def test_a_worker_joins_and_leaves(toy_desk: ToyDesk) -> None:
     """
     a ====:==:====>

@@ -16,7 +16,7 @@ from streams.checkpoint_log import HEAD, Entry
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyState
 
 PREFIX = os.environ.get("TOY_PREFIX", "toy-")
-SESSION_S = 2.0
+SESSION_S = float(os.environ.get("TOY_SESSION", 2))
 logging.getLogger("aiokafka").setLevel(logging.ERROR)
 
 
@@ -64,6 +64,7 @@ app = CheckpointApp(
     broker_session_timeout=SESSION_S,
     broker_rebalance_timeout=SESSION_S,
     broker_heartbeat_interval=0.4,
+    broker_request_timeout=max(10.0, SESSION_S),
     datadir=os.environ.get("TOY_DATA", "toy-data"),
 )
 limit = int(os.environ.get("TOY_LIMIT", 4 << 20))
