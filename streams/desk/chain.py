@@ -20,7 +20,7 @@ from functools import lru_cache
 import msgspec
 
 from streams.desk.policy import Policy
-from streams.desk.policy_sections import Escalation
+from streams.desk.policy_people import Escalation
 from streams.models.escalations import EscalationRow
 
 OPEN = ("scheduled", "acknowledged", "failed")  # states of a step that may still be sent

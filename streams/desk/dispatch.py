@@ -14,8 +14,7 @@ import msgspec
 from streams.desk.chain import Chain, Step, Warned
 from streams.desk.notice import Words, digest, notice
 from streams.desk.policy import Policy
-from streams.desk.policy_people import EXPERTS
-from streams.desk.policy_sections import Receiver
+from streams.desk.policy_people import EXPERTS, Receiver
 from streams.desk.rota import on_shift
 
 DIGEST_LIMIT = 4000  # steps that one digest carries: more would not fit in a checkpoint

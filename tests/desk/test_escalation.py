@@ -6,7 +6,7 @@ import pytest
 
 from streams.desk.chain import Warned
 from streams.desk.notice import Words, notice
-from streams.desk.policy_sections import RuleName
+from streams.desk.policy_rules import RuleName
 from streams.texts import LANGUAGES
 from tests.desk.escalations import POLICY, START, Bench, action, progress, warning
 
