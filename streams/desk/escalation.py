@@ -18,12 +18,13 @@ import msgspec
 
 from streams.desk import chain as chains
 from streams.desk import escalation_messages as messages
-from streams.desk.chain import Chain, Step, Warned
+from streams.desk.chain import Chain, Step
 from streams.desk.chains import ACTIONS, EARLY, Chains
 from streams.desk.dispatch import Due, Message, addressee, message_of
 from streams.desk.letter import dead_letter
 from streams.desk.messages import WARNINGS
 from streams.desk.policy import Policies
+from streams.desk.warned import Warned
 from streams.models import actions
 from streams.models.actions import ActionEvent, Disagree, SnoozeEvent
 from streams.models.codec import DeadLetter
