@@ -14,7 +14,7 @@ from typing import Any
 
 from streams.checkpoint import CheckpointTable, wall_clock
 from streams.desk.dispatch import Message
-from streams.desk.escalation import Outcome
+from streams.desk.sending import Outcome
 from streams.partition import Partition
 
 AT_ONCE, AT_ONCE_EACH = 16, 2

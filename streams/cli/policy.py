@@ -9,7 +9,7 @@ import typer
 from streams import policies
 from streams.cli.errors import one_sentence
 from streams.cli.options import Json
-from streams.desk.policy_sections import Rota
+from streams.desk.policy_people import Rota
 from streams.desk.rota import gaps
 from streams.models.instants import format_instant
 

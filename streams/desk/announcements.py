@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from streams.desk.rule_warning import raised
 from streams.desk.rules import SHORT_NOTICE, Rules
+from streams.desk.sheet import Sheet, amend_warnings
 from streams.models.instants import DAY, HOUR
 from streams.models.rows import WarningRow
 from streams.models.watch import AnnouncementRow
@@ -19,10 +20,15 @@ KEPT = 60 * DAY  # after it took effect
 
 
 class Announcements:
-    """All announcements, by change; of one change the latest in business time stands."""
+    """All announcements, by change; of one change the latest in business time stands.
+
+    `notices`: the warnings of short notice, by change.
+    """
 
     def __init__(self) -> None:
         self.changes: dict[str, dict[tuple[str, str], AnnouncementRow]] = {}
+        self.notices: dict[str, list[WarningRow]] = {}
+        self._new: set[str] = set()  # changes of which something is still to be judged
 
     def take(self, row: AnnouncementRow) -> bool:
         """Take an announcement; False if it is known. Of one identity the earlier stands."""
@@ -31,6 +37,7 @@ class Announcements:
         if before is not None and _order(before) <= _order(row):
             return False
         known[row.source, row.id] = row
+        self._new.add(row.change_id)
         return True
 
     def blamed(self, category: str, at: int) -> str:
@@ -46,12 +53,33 @@ class Announcements:
             return ""
         return f"{found.change_id}: {found.title}" if found.title else found.change_id
 
-    def put_away(self, now: int) -> list[AnnouncementRow]:
-        """Forget the changes that took effect long ago; returns their announcements."""
+    def judge(self, rules: Rules, now: int, sheet: Sheet) -> None:
+        """Write on `sheet` what the notices come to at `now`, of the changes that are new or warned of."""
+        for change_id in sorted(self._new | self._warned_of()):
+            before = self.notices.get(change_id, ())
+            self.notices[change_id] = self.warnings(change_id, rules, now)
+            amend_warnings(sheet, before, self.notices[change_id])
+        self._new = {change_id for change_id in self._new if self._to_come(change_id, now)}
+
+    def _warned_of(self) -> set[str]:
+        return {name for name, rows in self.notices.items() if rows and rows[-1].cleared_at is None}
+
+    def _to_come(self, change_id: str, now: int) -> bool:
+        """Whether an announcement is timed after the clock: one desk is ahead of the others."""
+        return any(row.at > now for row in self.changes.get(change_id, {}).values())
+
+    def put_away(self, now: int) -> tuple[list[AnnouncementRow], list[WarningRow]]:
+        """Forget the changes that took effect long ago; returns their announcements and warnings."""
         old = [
             name for name, known in self.changes.items() if all(row.effective_at + KEPT < now for row in known.values())
         ]
-        return [row for name in old for row in self.changes.pop(name).values()]
+        announced = [row for name in old for row in self.changes.pop(name).values()]
+        return announced, [row for name in old for row in self.notices.pop(name, ())]
+
+    def restored(self, notices: list[WarningRow]) -> None:
+        """All announcements are in: take the warnings from a checkpoint."""
+        for row in notices:
+            self.notices.setdefault(row.value, []).append(row)
 
     def warnings(self, change_id: str, rules: Rules, now: int) -> list[WarningRow]:
         """The warnings of short notice about one change, as they stand at `now`."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from streams.desk.policy import Policies, Target
-from streams.desk.policy_sections import RuleName
+from streams.desk.policy_rules import RuleName
 from streams.desk.sheet import Sheet
 from streams.desk.warning import raised
 from streams.models.rows import FactRow, LedgerRow, WarningRow

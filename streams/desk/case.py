@@ -69,7 +69,7 @@ class Case:
         self.minutes: list[int] = []  # with counts, in order
         self.counts: dict[int, tuple[int, int]] = {}  # minute -> part, whole
         self.warnings: list[WarningRow] = []  # in order; the last may be open
-        self.written: list[WarningRow] = []  # the warnings as they were written last: see Watch
+        self.written: list[WarningRow] = []  # the warnings as they were written last: see Cases
         self.judged_at, self.next_at = -1, NEVER
         self.queued_at = NEVER  # where it stands in the queue
         self.in_force: InForce | None = None  # whose window `part` and `whole` are; None: they are to be summed anew

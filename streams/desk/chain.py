@@ -20,51 +20,12 @@ from functools import lru_cache
 import msgspec
 
 from streams.desk.policy import Policy
-from streams.desk.policy_sections import Escalation
+from streams.desk.policy_people import Escalation
+from streams.desk.warned import Warned
 from streams.models.escalations import EscalationRow
 
 OPEN = ("scheduled", "acknowledged", "failed")  # states of a step that may still be sent
 COOLDOWN = 1_800_000  # ms, of a rule that has no section of its own
-
-
-class Warned(msgspec.Struct, omit_defaults=True):
-    """A warning as `risk-warnings` tells it: the fields that a chain or a message needs."""
-
-    warning_id: str
-    rule: str
-    subject: str
-    severity: str
-    raised_at: int
-    state: str = "raised"
-    cleared_at: int | None = None
-    cleared_by: str = ""
-    ticket_id: str = ""
-    metric: str = ""
-    elapsed_ms: int = 0
-    target_ms: int = 0
-    due_at: int | None = None
-    policy: str = ""
-    team: str = ""
-    channel: str = ""
-    kind: str = ""
-    segment: str = ""
-    category: str = ""
-    product: str = ""
-    agent_id: str = ""
-    customer_id: str = ""
-    dimension: str = ""
-    value: str = ""
-    measures: dict[str, float] = {}
-    reasons: list[tuple[str, float, str]] = []
-    cause: str = ""
-    url: str = ""
-    version: int = 0
-    is_deleted: int = 0
-
-    def labels(self) -> set[str]:
-        """What the warning is about, in the words that expert pools have for tags."""
-        named = (self.rule, self.team, self.kind, self.segment, self.category, self.product, self.value)
-        return {*filter(None, named)}
 
 
 class Step(msgspec.Struct, array_like=True):

@@ -25,6 +25,7 @@ from streams.partition_state import Cut, Output
 ACTIONS, ESCALATIONS = "actions", "escalations"
 OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
 HEAD, CHAIN, EARLY, FLOOD = b"h", b"c", b"e", b"f"  # first byte of a changelog key
+FULL = 3 << 20  # bytes of a checkpoint above which it is to be written; a digest may add as much again
 ROW_BYTES, CHAIN_BYTES = 300, 700  # about what one takes in a checkpoint
 IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
 
@@ -107,6 +108,10 @@ class Chains:
     def pending_bytes(self) -> int:
         """About the size of the next checkpoint."""
         return len(self._rows) * ROW_BYTES + len(self._outputs) * 1000 + len(self._dirty) * CHAIN_BYTES
+
+    def full(self) -> bool:
+        """Whether a checkpoint is to be written before anything else."""
+        return self.pending_bytes() > FULL
 
     def urgent(self) -> bool:
         """Whether a message waits for its checkpoint."""

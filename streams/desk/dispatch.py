@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.desk.chain import Chain, Step, Warned
+from streams.desk.chain import Chain, Step
 from streams.desk.notice import Words, digest, notice
 from streams.desk.policy import Policy
-from streams.desk.policy_people import EXPERTS
-from streams.desk.policy_sections import Receiver
+from streams.desk.policy_people import EXPERTS, Receiver
 from streams.desk.rota import on_shift
+from streams.desk.warned import Warned
 
 DIGEST_LIMIT = 4000  # steps that one digest carries: more would not fit in a checkpoint
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from streams.desk.chain import Warned
 from streams.desk.messages import batches
+from streams.desk.warned import Warned
 from streams.models.codec import structured
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.instants import format_instant

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from streams.desk.chain import Warned
 from streams.desk.opening_hours import EPOCH, MILLISECOND
+from streams.desk.warned import Warned
 from streams.texts import Language, known, text
 
 LISTED = 50  # warnings that a digest names; the others are counted

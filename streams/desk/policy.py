@@ -13,23 +13,19 @@ import msgspec
 from streams.desk.calendar import Calendar
 from streams.desk.opening_hours import Span
 from streams.desk.policy_file import PolicyError, read
+from streams.desk.policy_people import Escalation, Pool, Receiver, Rota
+from streams.desk.policy_rules import Rule, RuleName
 from streams.desk.policy_sections import (
     METRICS,
     Agents,
     Callbacks,
     Calls,
     Csat,
-    Escalation,
     Goal,
     Metric,
-    Pool,
     Quality,
-    Receiver,
     Reopen,
     RiskIndex,
-    Rota,
-    Rule,
-    RuleName,
     Scorecard,
     SlaSection,
 )

@@ -17,7 +17,7 @@ from itertools import zip_longest
 from typing import Any
 
 from streams.desk.policy import Policies, Policy, parse
-from streams.desk.policy_sections import RULE_SUBJECTS
+from streams.desk.policy_rules import RULE_SUBJECTS
 from streams.models.instants import MINUTE, format_instant
 
 FOLLOWED, NEXT = b"v", b"w"

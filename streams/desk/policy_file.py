@@ -3,34 +3,39 @@
 import math
 import re
 import tomllib
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
 
 from streams.desk.calendar import Calendar
 from streams.desk.opening_hours import DaysOff
-from streams.desk.policy_people import people_faults
+from streams.desk.policy_people import Escalation, Pool, Receiver, Rota, people_faults
+from streams.desk.policy_rules import Rule, rule_faults
 from streams.desk.policy_sections import (
     METRICS,
-    RULE_SUBJECTS,
+    Agents,
     CalendarSection,
+    Callbacks,
+    Calls,
+    Clocks,
+    Csat,
     Goal,
-    PolicyFile,
-    Pool,
-    Receiver,
-    Rota,
-    Rule,
+    Name,
+    Quality,
+    RiskIndex,
+    Scorecard,
+    Section,
     Signal,
     SlaSection,
+    Windows,
 )
-from streams.desk.policy_values import ByPriority, Duration, Targets, decode
+from streams.desk.policy_values import ByPriority, Duration, Instant, Targets, TimeZone, decode
 
 _T = TypeVar("_T")
 _AT = re.compile(r" - at `\$([^`]*)`")
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[[^\]]*\]")
-_RAISED_BELOW = ("csat.low", "service_level.low", "review.coverage")
 _TOML_WORDS = {"array": "list", "object": "table", "str": "text", "int": "whole number", "float": "number"}
 
 
@@ -41,6 +46,31 @@ class PolicyError(ValueError):
         self.file, self.key = file, key
         sentence = f"{file}: {key}: {expected}" if key else f"{file}: {expected}"
         super().__init__(sentence.replace("\n", " "))
+
+
+class PolicyFile(Section, frozen=True):
+    """The whole file. Sections that are plain tables here have free names: `read` reads their tables."""
+
+    version: Name
+    timezone: TimeZone
+    effective_from: Instant | None = None
+    calendars: Mapping[str, Any] = {}
+    clocks: Clocks = Clocks()
+    sla: tuple[SlaSection, ...] = ()
+    calls: Calls = Calls()
+    csat: Csat = Csat()
+    windows: Windows = Windows()
+    callbacks: Callbacks = Callbacks()
+    agents: Agents = Agents()
+    quality: Quality = Quality()
+    goals: Mapping[str, Any] = {}
+    rules: tuple[Rule, ...] = ()
+    risk_index: RiskIndex = RiskIndex()
+    escalation: tuple[Escalation, ...] = ()
+    receivers: Mapping[str, Any] = {}
+    rotas: Mapping[str, Any] = {}
+    experts: Mapping[str, Any] = {}
+    scorecard: Scorecard = Scorecard()
 
 
 class PolicyTables(msgspec.Struct, frozen=True):
@@ -179,7 +209,7 @@ def _faults(tables: PolicyTables) -> Iterator[tuple[str, str]]:
     yield from _sla_faults(tables)
     yield from _number_faults(tables.file)
     for i, rule in enumerate(tables.file.rules):
-        for key, expected in _rule_faults(rule, tables.file.windows.rolling_ms):
+        for key, expected in rule_faults(rule, tables.file.windows.rolling_ms):
             yield f"rules[{i}].{key}", expected
         if rule.hours is not None and rule.hours not in tables.calendars:
             yield f"rules[{i}].hours", _calendar_expected(rule.hours, tables)
@@ -243,25 +273,3 @@ def _number_faults(file: PolicyFile) -> Iterator[tuple[str, str]]:
         yield "risk_index.clear_at", f"expected less than raise_at ({risk.raise_at:g}), found {risk.clear_at:g}"
     if abs(card.csat + card.resolution + card.response + card.proactive - 1) > 1e-9:
         yield "scorecard", "expected weights whose sum is 1"
-
-
-def _rule_faults(rule: Rule, rolling: tuple[int, ...]) -> Iterator[tuple[str, str]]:
-    if rule.rule == "policy.short_notice":
-        return
-    if rule.window_ms is not None and rule.window_ms not in rolling:
-        yield "window", "expected one of the windows of windows.rolling"
-    subjects = RULE_SUBJECTS.get(rule.rule, ())
-    if len(subjects) > 1 and rule.by not in subjects:
-        yield "by", f"expected one of {', '.join(subjects)}; found {rule.by}"
-    if len(subjects) == 1 and rule.by not in ("all", *subjects):
-        yield "by", f"expected {subjects[0]}, found {rule.by}"
-    if subjects and rule.raise_at is None and rule.clear_at is None:
-        yield "raise_at", "expected a limit, but the key is missing"
-    if rule.clear_at is not None and rule.raise_at is None:
-        yield "raise_at", "expected a value beside clear_at, but the key is missing"
-    elif rule.clear_at is not None and rule.raise_at is not None:
-        low = rule.rule in _RAISED_BELOW
-        if low and rule.clear_at <= rule.raise_at:
-            yield "clear_at", f"expected more than raise_at ({rule.raise_at:g}), found {rule.clear_at:g}"
-        if not low and rule.clear_at >= rule.raise_at:
-            yield "clear_at", f"expected less than raise_at ({rule.raise_at:g}), found {rule.clear_at:g}"

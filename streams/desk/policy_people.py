@@ -1,11 +1,78 @@
-"""Who is told: what a policy's escalation chains, receivers, rotas and expert pools may say of each other."""
+"""Who is told: a policy's escalation chains, receivers, rotas and expert pools, and what they may say of each other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Literal
 
-from streams.desk.policy_sections import Escalation, Pool, Receiver, Rota
+from msgspec import Meta
+
+from streams.desk.policy_rules import RuleName, Severity
+from streams.desk.policy_sections import WEEKDAYS, Name, Section, Values, Weekday
+from streams.desk.policy_values import Interval, Milliseconds, TimeZone
 
 EXPERTS = "experts"
 """The step's `to` that stands for the pool whose tags the warning has."""
+
+
+class Step(Section, frozen=True):
+    """A step of an escalation chain: so long after the warning, to whom, so many times, so far apart.
+
+    `to` names a receiver, a rota (whoever is on shift), or is "experts": the pool for what the warning is about.
+    """
+
+    after_ms: Milliseconds
+    to: Name
+    repeat: Annotated[int, Meta(ge=1, le=100)] = 1
+    every_ms: Milliseconds = Milliseconds(900_000)
+
+
+class Escalation(Section, frozen=True):
+    """[[escalation]]: the chain for warnings of these severities (and, if given, of these rules); the first one wins.
+
+    `acknowledged_for`: how long an acknowledgement holds while the warning stands; without it, for good.
+    """
+
+    severity: Annotated[tuple[Severity, ...], Meta(min_length=1)]
+    steps: Annotated[tuple[Step, ...], Meta(min_length=1)]
+    rules: Annotated[tuple[RuleName, ...], Meta(min_length=1)] | None = None
+    acknowledged_for_ms: Milliseconds | None = None
+
+
+class Receiver(Section, frozen=True):
+    """[receivers]: `url_env` names the environment variable that holds its Apprise URL; `hours` a calendar.
+
+    At most `burst` messages in `digest_every`; what is more comes as one digest. `idempotent`: it tells repeated
+    messages apart by their id, so one that may have arrived may be sent again.
+    """
+
+    url_env: Name
+    language: Literal["zh", "en"] = "en"
+    hours: str | None = None
+    idempotent: bool = False
+    burst: Annotated[int, Meta(ge=1)] = 5
+    digest_every_ms: Milliseconds = Milliseconds(120_000)
+
+
+class Shift(Section, frozen=True):
+    """A shift of a rota: who has it, at which hours of which days; one over midnight belongs to the day it starts."""
+
+    to: Name
+    hours: Interval = Interval("00:00-24:00")
+    days: Annotated[tuple[Weekday, ...], Meta(min_length=1)] = WEEKDAYS
+
+
+class Rota(Section, frozen=True):
+    """[rotas.NAME]: shifts over the week, the first that holds wins; in a gap `otherwise`, if there is one."""
+
+    shifts: Annotated[tuple[Shift, ...], Meta(min_length=1)]
+    timezone: TimeZone | None = None
+    otherwise: Name | None = None
+
+
+class Pool(Section, frozen=True):
+    """[experts]: who knows about these tags; the members take turns."""
+
+    tags: Values
+    members: Values
 
 
 def people_faults(

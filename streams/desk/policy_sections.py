@@ -1,14 +1,15 @@
 """The sections of a policy file, as the file writes them and as the desk reads them.
 
-Every table is strict: a key that is not listed here is refused. Attributes that end in `_ms` or `_ppm` (millionths)
-carry the unit that the file leaves out: `answer_within = "20s"` is `calls.answer_within_ms == 20_000`.
+Here are those about the work: calendars, clocks, calls, scores. The rules are in `policy_rules`, and whom they tell in
+`policy_people`. Every table is strict: a key that is not listed is refused. Attributes that end in `_ms` or `_ppm`
+(millionths) carry the unit that the file leaves out: `answer_within = "20s"` is `calls.answer_within_ms == 20_000`.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from streams.desk.policy_values import Days, Duration, Instant, Interval, Millionths, Milliseconds, Targets, TimeZone
+from streams.desk.policy_values import Days, Duration, Interval, Millionths, Milliseconds, Targets, TimeZone
 
 Metric = Literal["first_response", "next_response", "resolution"]
 Priority = Literal["low", "normal", "high", "urgent"]
@@ -17,24 +18,6 @@ Channel = Literal["phone", "chat", "email", "web", "social", "app", "api", "in_p
 Segment = Literal["new", "regular", "vip"]
 OpenStatus = Literal["new", "open", "pending", "on_hold"]
 Reopen = Literal["exclude_closed_time", "continue", "restart_cycle"]
-Severity = Literal["info", "warning", "critical"]
-RuleName = Literal[
-    "sla.at_risk", "sla.breached", "breach_rate.high", "csat.low", "service_level.low", "abandon_rate.high",
-    "complaint.risk", "severe_complaints.high", "category.surge", "policy.short_notice", "callback.overdue",
-    "action.overdue", "review.coverage", "ticket.silent", "transfer.loop", "agent.overbreak",
-]  # fmt: skip
-Subject = Literal["all", "team", "channel", "category", "segment", "queue", "agent", "customer"]
-RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
-    "breach_rate.high": ("all", "team", "channel", "category", "segment"),
-    "csat.low": ("all", "team", "channel", "segment", "agent"),
-    "service_level.low": ("all", "queue", "team", "segment"),
-    "abandon_rate.high": ("all", "queue", "team", "segment"),
-    "severe_complaints.high": ("all", "team", "channel", "category", "segment"),
-    "review.coverage": ("team",),
-    "category.surge": ("category",),
-    "policy.short_notice": ("all",),
-}
-"""The rules that role watch judges, and by what each can be; where there is no choice, `by` need not be given."""
 ServiceLevel = Literal[
     "answered_of_offered", "answered_of_answered", "answered_of_answered_and_abandoned",
     "answered_without_short_abandons", "hits_with_abandons",
@@ -43,8 +26,6 @@ ServiceLevel = Literal[
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
-TRANSFERS = 3
-"""So many team changes of an open ticket are too many (transfer.loop), unless its rule's raise_at says otherwise."""
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 Values = Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -195,24 +176,6 @@ class Goal(Section, frozen=True):
     benchmark: float | None = None
 
 
-class Rule(Section, frozen=True):
-    """[[rules]]: when a window rule raises and clears a warning, or how severe an event rule's warning is.
-
-    `hours`: the calendar in whose open time warnings are raised. `cooldown`: how long after a warning was raised, or
-    cleared, it is not cleared, or raised again. `window` of policy.short_notice: the shortest notice that is none.
-    """
-
-    rule: RuleName
-    by: Subject = "all"
-    window_ms: Milliseconds | None = None
-    raise_at: float | None = None
-    clear_at: float | None = None
-    min_n: Annotated[int, Meta(ge=0)] = 20
-    severity: Severity = "warning"
-    cooldown_ms: Milliseconds = Milliseconds(1_800_000)
-    hours: str | None = None
-
-
 class Signal(Section, frozen=True):
     """One signal of the risk index: its points decay by half each half-life, their sum stays under the cap."""
 
@@ -247,68 +210,6 @@ class RiskIndex(Section, frozen=True):
     clear_at: Annotated[float, Meta(ge=0, le=100)] = 40
 
 
-class Step(Section, frozen=True):
-    """A step of an escalation chain: so long after the warning, to whom, so many times, so far apart.
-
-    `to` names a receiver, a rota (whoever is on shift), or is "experts": the pool for what the warning is about.
-    """
-
-    after_ms: Milliseconds
-    to: Name
-    repeat: Annotated[int, Meta(ge=1, le=100)] = 1
-    every_ms: Milliseconds = Milliseconds(900_000)
-
-
-class Escalation(Section, frozen=True):
-    """[[escalation]]: the chain for warnings of these severities (and, if given, of these rules); the first one wins.
-
-    `acknowledged_for`: how long an acknowledgement holds while the warning stands; without it, for good.
-    """
-
-    severity: Annotated[tuple[Severity, ...], Meta(min_length=1)]
-    steps: Annotated[tuple[Step, ...], Meta(min_length=1)]
-    rules: Annotated[tuple[RuleName, ...], Meta(min_length=1)] | None = None
-    acknowledged_for_ms: Milliseconds | None = None
-
-
-class Receiver(Section, frozen=True):
-    """[receivers]: `url_env` names the environment variable that holds its Apprise URL; `hours` a calendar.
-
-    At most `burst` messages in `digest_every`; what is more comes as one digest. `idempotent`: it tells repeated
-    messages apart by their id, so one that may have arrived may be sent again.
-    """
-
-    url_env: Name
-    language: Literal["zh", "en"] = "en"
-    hours: str | None = None
-    idempotent: bool = False
-    burst: Annotated[int, Meta(ge=1)] = 5
-    digest_every_ms: Milliseconds = Milliseconds(120_000)
-
-
-class Shift(Section, frozen=True):
-    """A shift of a rota: who has it, at which hours of which days; one over midnight belongs to the day it starts."""
-
-    to: Name
-    hours: Interval = Interval("00:00-24:00")
-    days: Annotated[tuple[Weekday, ...], Meta(min_length=1)] = WEEKDAYS
-
-
-class Rota(Section, frozen=True):
-    """[rotas.NAME]: shifts over the week, the first that holds wins; in a gap `otherwise`, if there is one."""
-
-    shifts: Annotated[tuple[Shift, ...], Meta(min_length=1)]
-    timezone: TimeZone | None = None
-    otherwise: Name | None = None
-
-
-class Pool(Section, frozen=True):
-    """[experts]: who knows about these tags; the members take turns."""
-
-    tags: Values
-    members: Values
-
-
 class Scorecard(Section, frozen=True):
     """[scorecard]: the weights of the four parts; their sum is 1."""
 
@@ -316,28 +217,3 @@ class Scorecard(Section, frozen=True):
     resolution: Annotated[float, Meta(ge=0, le=1)] = 0.3
     response: Annotated[float, Meta(ge=0, le=1)] = 0.2
     proactive: Annotated[float, Meta(ge=0, le=1)] = 0.1
-
-
-class PolicyFile(Section, frozen=True):
-    """The whole file. Sections that are plain tables here have free names: `policy_file` reads their tables."""
-
-    version: Name
-    timezone: TimeZone
-    effective_from: Instant | None = None
-    calendars: dict[str, Any] = {}
-    clocks: Clocks = Clocks()
-    sla: tuple[SlaSection, ...] = ()
-    calls: Calls = Calls()
-    csat: Csat = Csat()
-    windows: Windows = Windows()
-    callbacks: Callbacks = Callbacks()
-    agents: Agents = Agents()
-    quality: Quality = Quality()
-    goals: dict[str, Any] = {}
-    rules: tuple[Rule, ...] = ()
-    risk_index: RiskIndex = RiskIndex()
-    escalation: tuple[Escalation, ...] = ()
-    receivers: dict[str, Any] = {}
-    rotas: dict[str, Any] = {}
-    experts: dict[str, Any] = {}
-    scorecard: Scorecard = Scorecard()

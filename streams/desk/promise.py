@@ -13,7 +13,7 @@ import msgspec
 
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies
-from streams.desk.policy_sections import RuleName
+from streams.desk.policy_rules import RuleName
 from streams.desk.sheet import Sheet
 from streams.desk.warning import raised
 from streams.models import signals as events

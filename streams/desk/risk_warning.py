@@ -16,7 +16,7 @@ import msgspec
 
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies, Policy
-from streams.desk.policy_sections import Rule
+from streams.desk.policy_rules import Rule
 from streams.desk.risk import Risk
 from streams.desk.sheet import Sheet
 from streams.desk.warning import warning_id

@@ -9,7 +9,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from streams.desk.opening_hours import DAY_MINUTES, EPOCH, MILLISECOND, parse_interval
-from streams.desk.policy_sections import WEEKDAYS, Rota
+from streams.desk.policy_people import Rota
+from streams.desk.policy_sections import WEEKDAYS
 
 WEEK_MINUTES = 7 * DAY_MINUTES
 

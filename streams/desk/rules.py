@@ -17,7 +17,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from streams.desk.policy import Policies, Policy
-from streams.desk.policy_sections import RULE_SUBJECTS, Rule
+from streams.desk.policy_rules import RULE_SUBJECTS, Rule
 from streams.models.instants import MINUTE
 
 Counts = Mapping[str, int]

@@ -5,6 +5,8 @@ folded twice on sheets of their own, without and with the new event, and `amend`
 corrected rows, and rows that are withdrawn.
 """
 
+from collections.abc import Iterable
+
 from streams.desk.panes import Panes
 from streams.desk.tally import Tally
 from streams.models.rows import FactRow, Identity, Row, WarningRow
@@ -79,3 +81,16 @@ def amend(sheet: Sheet, before: dict[Identity, Row], after: dict[Identity, Row])
             sheet.put(row)
             sheet.urgent |= isinstance(row, WarningRow)
     return changed
+
+
+def amend_warnings(sheet: Sheet, before: Iterable[WarningRow], after: Iterable[WarningRow]) -> None:
+    """Write on `sheet` what turns some warnings into others."""
+    amend(sheet, _by_identity(before), _by_identity(after))
+
+
+def _by_identity(rows: Iterable[WarningRow]) -> dict[Identity, Row]:
+    found: dict[Identity, Row] = {}
+    for row in rows:
+        row.version = 0  # set by a checkpoint: no difference
+        found[row.identity()] = row
+    return found

@@ -27,7 +27,7 @@ from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from streams.desk.policy_sections import Rule
+from streams.desk.policy_rules import Rule
 from streams.desk.rules import Verdict, limits, width
 from streams.models.instants import DAY, HOUR
 

@@ -1,8 +1,8 @@
 """A ticket: what each of its events does to its properties, its clocks, its counts and its place in the backlog.
 
-created ──> assigned/updated ──> replied ... ──> solved ──> closed          merged: the end
-  │            retarget            │              │  ^
-  ├─ first_response ───────────────┘ fulfilled    │  └── reopened: `reactivated`, or a new cycle
+created ──> assigned/updated ──> replied ... ──> solved, closed, reopened, merged: see `ticket_life`
+  │            retarget            │              │
+  ├─ first_response ───────────────┘ fulfilled    │
   └─ resolution ──────────────────────────────────┘ fulfilled
 """
 
@@ -11,33 +11,25 @@ from sys import intern
 from typing import Any
 
 from streams.desk.book import Cause, Dimensions, shared, tags_of
-from streams.desk.clock import NEVER, State
-from streams.desk.policy import Policies, Policy
+from streams.desk.policy import Policies
 from streams.desk.quality import in_sample
 from streams.desk.sheet import Sheet
 from streams.desk.ticket_clocks import DONE, FIRST, NEXT, RESOLUTION
-from streams.desk.ticket_signals import TicketSignals
-from streams.desk.ticket_warnings import LOOP
+from streams.desk.ticket_life import TicketLife
 from streams.models import tickets as events
 from streams.models.envelope import Event
 from streams.models.standings import TicketRow
 
-RESTING = ("pending", *DONE)  # statuses in which the desk owes the customer no word
 
-
-class Ticket(TicketSignals):
+class Ticket(TicketLife):
     """A ticket as it stands after its events so far. A plain fold: `apply` events in order, `pass_time` in between."""
 
     __slots__ = (
-        "closed_at",
         "complained",
-        "ended_at",
         "first_replied_at",
         "reassignments",
-        "reopenings",
         "replies",
         "sampled",
-        "solved_at",
         "stage",
         "stage_since",
         "updated_at",
@@ -48,12 +40,9 @@ class Ticket(TicketSignals):
         self.stage = ""
         self.sampled: bool | None = None  # in the sample for quality inspection, by the policy of its first event
         self.first_replied_at: int | None = None
-        self.solved_at: int | None = None
-        self.closed_at: int | None = None
-        self.ended_at: int | None = None  # solved, closed or merged, and not reopened since
         self.updated_at = self.stage_since = 0
         self.complained = False  # it was a severe complaint, once
-        self.replies = self.reassignments = self.reopenings = 0
+        self.replies = self.reassignments = 0
 
     # Events
 
@@ -172,34 +161,6 @@ class Ticket(TicketSignals):
         if data.stage != self.stage:
             self.stage, self.stage_since = data.stage, at
 
-    def set_status(self, data: events.StatusChanged, at: int, cause: Cause) -> None:
-        """The life cycle: solving, closing, reopening, pausing."""
-        before, self.status = self.status, data.status
-        if data.status == before:
-            return
-        policy = self.policies.at(at)
-        if data.status in DONE:
-            self._finish(before, at, cause)
-        elif before in DONE:
-            self._reopen(policy, at, cause)
-        if data.status in RESTING:
-            self.rest(at)
-            self.stop_waiting(at, data.status)
-        elif self.quiet_since is None and self.created_at is not None:
-            self.speak(at)
-            self.await_update(at)
-        self._hold_still(policy, at, cause)
-
-    def merge(self, data: events.Merged, at: int, cause: Cause) -> None:
-        """The ticket goes on as another one: nothing changes it any more."""
-        for clock in self._active_clocks():
-            clock.cancel(at, cause, self)
-        self.merged_into = data.into
-        self.rest(at)
-        self.stop_waiting(at, "merged")
-        self.clear(self, LOOP, at, "merged")
-        self._end(at)
-
     def exempt_clock(self, data: events.Exempted, at: int, cause: Cause) -> None:
         """Take a breach out of the rates: of the cycle named, else the latest."""
         for clock in reversed(self.clocks):
@@ -221,59 +182,6 @@ class Ticket(TicketSignals):
             for clock in active:
                 clock.match(self._target(clock.metric, policy), at, cause, self)
             self.choose_silence(policy, at)
-
-    def _finish(self, before: str, at: int, cause: Cause) -> None:
-        """Into solved or closed."""
-        counts: dict[str, int] = {}
-        if before not in DONE:
-            counts["solved"] = 1
-            self.solved_at = at
-            if self.solved_fact is None and not self.customer_id:
-                counts["fcr_unknown"] = 1  # whose it is: see TicketSignals.know
-        if self.status == "closed":
-            counts["closed"] = 1
-            self.closed_at = at
-        if counts:
-            fact = self.fact(cause, next(iter(counts)), 0, at, counts)
-            if self.solved_fact is None and "solved" in counts:
-                self.solved_fact = fact
-                self.sheet.tally.count_solved(fact)
-        for clock in self._active_clocks() if counts else ():  # solved after closed ends nothing
-            if clock.metric == RESOLUTION:
-                clock.fulfil(at, cause, self)
-            else:
-                self.first_unanswered |= clock.metric == FIRST
-                clock.cancel(at, cause, self)
-        if before not in DONE:
-            self.clear(self, LOOP, at, self.status)
-            self.past_dims = [(at, self.dims, self.agent_id)]
-        self._end(at)
-
-    def _end(self, at: int) -> None:
-        self.ended_at = at
-        self.released_at = at + self.policies.at(at).hold_ms
-
-    def _reopen(self, policy: Policy, at: int, cause: Cause) -> None:
-        """Out of solved or closed."""
-        self.reopenings += 1
-        self.ended_at = self.closed_at = self.solved_at = None
-        self.released_at = NEVER
-        past, self.past_dims = self.past_dims, None
-        self.fact(cause, "reopened", 0, at, {"reopened": 1})
-        self.signal("reopening", at)
-        self.watch_transfers(at)
-        last = next((clock for clock in reversed(self.clocks) if clock.metric == RESOLUTION), None)
-        if last is None or last.state != State.FULFILLED:
-            return
-        self.switch = self.policies.switched(at)
-        mode = policy.clocks[RESOLUTION].reopen
-        if mode == "restart_cycle":
-            self._start(RESOLUTION, last.cycle + 1, policy, at, cause)
-            return
-        self.past_dims = past and [*past, (at, self.dims, self.agent_id)]
-        last.reactivate(at, mode == "continue", cause, self)
-        self.past_dims = None
-        last.match(self._target(RESOLUTION, policy), at, cause, self)
 
     def standing(self) -> TicketRow:
         """The ticket as it stands."""

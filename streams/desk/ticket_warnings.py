@@ -13,7 +13,7 @@ from typing import Final
 from streams.desk.book import Book
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies, Policy
-from streams.desk.policy_sections import TRANSFERS
+from streams.desk.policy_rules import TRANSFERS
 from streams.desk.sheet import Sheet
 from streams.desk.sla import Target
 

@@ -4,7 +4,7 @@ from hashlib import blake2b
 from typing import Any
 
 from streams.desk.policy import Policy
-from streams.desk.policy_sections import RuleName
+from streams.desk.policy_rules import RuleName
 from streams.models.rows import WarningRow
 
 SEVERITY = {"sla.breached": "critical"}

@@ -9,33 +9,28 @@ The changelog holds the minutes' sums, the usual, the announcements and the warn
 under a policy that takes effect in the past (`streams.desk.policy_change`), go back to where it begins to differ.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from heapq import heappop, heappush
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from streams.desk import messages
 from streams.desk.announcements import Announcements
-from streams.desk.case import Case
+from streams.desk.cases import Cases
 from streams.desk.clock import NEVER
 from streams.desk.policy import Policies
 from streams.desk.policy_change import FOLLOWED, Following
-from streams.desk.rule_warning import raised
-from streams.desk.rules import SHORT_NOTICE, SURGE, InForce, Key, Rules, Verdict, judge_rate
-from streams.desk.sheet import amend
+from streams.desk.rules import SHORT_NOTICE, Rules
 from streams.desk.stage import Stage
 from streams.desk.surge import KEPT as USUAL_KEPT
-from streams.desk.surge import Usual, judge_surge
+from streams.desk.surge import Usual
 from streams.models.instants import DAY, HOUR, MINUTE
-from streams.models.rows import Identity, Row, WarningRow
-from streams.models.watch import ANNOUNCEMENTS, TALLIES, AnnouncementRow, LateTallyRow, Tallies, TallyRow
+from streams.models.rows import WarningRow
+from streams.models.watch import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Combination, LateTallyRow, Tallies, TallyRow
 
 TALLY, USUAL, WARNING, ANNOUNCEMENT, HEARD = b"m", b"u", b"w", b"a", b"s"  # first bytes of its changelog keys
 LONGEST = DAY  # of the windows
-DIMENSIONS = ("team", "channel", "segment", "category", "queue", "agent")
-Combination = tuple[str, str, str, str, str, str]
 
 
 class _Announced(msgspec.Struct):
@@ -72,16 +67,11 @@ class Watch(Stage):
         super().__init__(0, [(messages.WATCH_ROLLUPS, partition) for partition in range(desks)])
         self.policy = Following(0, policies, restate)
         self.policies, self.rules = policies, Rules(policies)
-        self.zones = {policy.version: ZoneInfo(policy.timezone) for policy in policies.versions}
         self.minutes: dict[int, dict[Combination, dict[str, int]]] = {}  # minute -> dimensions -> counts
         self.usual, self.announcements = Usual(), Announcements()
-        self.cases: dict[tuple[Key, str], Case] = {}
-        self.notices: dict[str, list[WarningRow]] = {}  # of short notice, by change
+        self.cases = Cases(policies, self.rules, self.usual, self.announcements)
         self.last: dict[int, tuple[int, int]] = {}
         self._changed: set[int] = set()  # minutes
-        self._queue: list[tuple[int, int, Case]] = []
-        self._pushes = 0
-        self._new_changes: set[str] = set()
         self._put_away_at = 0
         self._loaded: dict[bytes, bytes] = {}
 
@@ -99,7 +89,7 @@ class Watch(Stage):
             for row in _announced(data).rows:
                 if self.announcements.take(row):
                     self.keep(_announcement_key(row), _pack(row))
-                    self._heard_of(row)
+                    self.cases.blame_anew(max(row.at, row.effective_at, self._earliest(self.clock)))
         else:
             raise ValueError(f"role watch knows no message of type {kind}")
 
@@ -112,7 +102,7 @@ class Watch(Stage):
         for number, row in enumerate(message.rows, message.first):
             if row.minute < earliest:
                 self.totals["late"] += 1
-                told = row.minute, *_combination(row), row.counts
+                told = row.minute, *row.combination(), row.counts
                 self.sheet.put(LateTallyRow(message.partition, message.version, number, *told))
             else:
                 self._count(row)
@@ -126,38 +116,13 @@ class Watch(Stage):
             self.usual.begin(minute for minute, found in self.minutes.items() if any(map(_contacts, found.values())))
 
     def _count(self, row: TallyRow) -> None:
-        sums = self.minutes.setdefault(row.minute, {}).setdefault(_combination(row), {})
+        sums = self.minutes.setdefault(row.minute, {}).setdefault(row.combination(), {})
         for name, number in row.counts.items():
             sums[name] = sums.get(name, 0) + number
         self._changed.add(row.minute)
-        self._spread(row)
+        self.cases.count(row)
         if contacts := _contacts(row.counts):
             self.usual.add(row.category, row.minute, contacts)
-
-    def _spread(self, row: TallyRow) -> None:
-        """Add a tally to the cases it concerns."""
-        values = {"all": "", **dict(zip(DIMENSIONS, _combination(row), strict=True))}
-        for key in self.rules.keys:
-            value = values[key[1]]
-            if not value and key[1] != "all":
-                continue
-            in_force = self.rules.at(key, row.minute) or self.rules.any(key)
-            part, whole = in_force.measure().of(row.counts)
-            if part or whole:
-                case = self.cases.get((key, value))
-                if case is None:
-                    case = self.cases[key, value] = Case(key, value, self.rules)
-                case.add(row.minute, part, whole)
-                self._push(case)
-
-    def _heard_of(self, row: AnnouncementRow) -> None:
-        """A change became known: what was judged since it took effect may name it."""
-        self._new_changes.add(row.change_id)
-        since = max(row.at, row.effective_at, self._earliest(self.clock))
-        for (key, _), case in self.cases.items():
-            if key[0] == SURGE and any(warning.raised_at >= since for warning in case.warnings):
-                case.go_back(since - since % MINUTE - MINUTE)
-                self._push(case)
 
     def _earliest(self, clock: int) -> int:
         """The earliest minute that can still change at the instant `clock`."""
@@ -169,51 +134,12 @@ class Watch(Stage):
 
     def pass_time(self, to: int) -> None:
         """Judge every minute that has ended by `to`."""
-        if to < 0:
+        if to < 0 or not self.cases.run(to, self.sheet, self.full):
             return
-        while self._queue and self._queue[0][0] <= to:
-            if self.full():
-                return
-            case = heappop(self._queue)[2]
-            case.queued_at = NEVER
-            if case.next_at <= to:
-                case.run(to, self._judge, self._make)
-                amend(self.sheet, _standing(case.written), _standing(case.warnings))
-                case.written = list(case.warnings)
-            self._push(case)
         self.clock = to
-        for change_id in sorted(self._new_changes | self._open_notices()):
-            before = _standing(self.notices.get(change_id, ()))
-            self.notices[change_id] = self.announcements.warnings(change_id, self.rules, to)
-            amend(self.sheet, before, _standing(self.notices[change_id]))
-        self._new_changes = {change_id for change_id in self._new_changes if self._to_come(change_id)}
+        self.announcements.judge(self.rules, to, self.sheet)
         if self.clock >= self._put_away_at:
             self._put_away()
-
-    def _open_notices(self) -> set[str]:
-        return {name for name, rows in self.notices.items() if rows and rows[-1].cleared_at is None}
-
-    def _to_come(self, change_id: str) -> bool:
-        """Whether an announcement is timed after the clock: one desk is ahead of the others."""
-        return any(row.at > self.clock for row in self.announcements.changes.get(change_id, {}).values())
-
-    def _push(self, case: Case) -> None:
-        if case.next_at < case.queued_at:
-            case.queued_at = case.next_at
-            self._pushes += 1
-            heappush(self._queue, (case.next_at, self._pushes, case))
-
-    def _judge(self, case: Case, in_force: InForce, at: int, part: int, whole: int) -> Verdict:
-        rule = in_force.rule
-        if rule.rule != SURGE:
-            return judge_rate(rule, in_force.measure().low, part, whole)
-        return judge_surge(rule, self.usual, case.value, at, whole, self.zones[in_force.policy.version])
-
-    def _make(self, case: Case, in_force: InForce, at: int, verdict: Verdict) -> WarningRow:
-        (name, dimension), value = case.key, case.value
-        cause = self.announcements.blamed(value, at) if name == SURGE else ""
-        severity, version = in_force.rule.severity, in_force.policy.version
-        return raised(name, dimension, value, at, severity, version, measures=verdict.measures, cause=cause)
 
     def _put_away(self) -> None:
         """Forget, now and then, what can matter no longer."""
@@ -224,17 +150,15 @@ class Watch(Stage):
             del self.minutes[minute]
             self._changed.discard(minute)
             self.keep(_minute_key(minute), None)
-        for name, case in list(self.cases.items()):
-            for row in case.put_away(before, horizon):
-                self.keep(_warning_key(row), None)
-            if not case.minutes and not case.warnings:
-                del self.cases[name]
+        for warning in self.cases.put_away(before, horizon):
+            self.keep(_warning_key(warning), None)
         for category, day in self.usual.put_away(self.clock - USUAL_KEPT):
             self.keep(_usual_key(category, day), None)
-        for announcement in self.announcements.put_away(self.clock):
+        announced, notices = self.announcements.put_away(self.clock)
+        for announcement in announced:
             self.keep(_announcement_key(announcement), None)
-            for row in self.notices.pop(announcement.change_id, ()):
-                self.keep(_warning_key(row), None)
+        for notice in notices:
+            self.keep(_warning_key(notice), None)
 
     # Checkpoints
 
@@ -265,7 +189,7 @@ class Watch(Stage):
         """What the changelog should hold under a key."""
         kind, name = key[:1], key[1:].decode()
         if kind == HEARD:
-            return _pack(_Heard(self.last, self.usual.since, self._queue[0][0] if self._queue else NEVER))
+            return _pack(_Heard(self.last, self.usual.since, self.cases.next_at()))
         if kind == FOLLOWED:
             return self.policy.entry(key)
         if kind == TALLY:
@@ -277,8 +201,7 @@ class Watch(Stage):
             quarters = self.usual.days.get(category, {}).get(int(day))
             return None if quarters is None else _pack(quarters)
         if kind == WARNING:
-            warnings = [row for case in self.cases.values() for row in case.warnings]
-            warnings += [row for rows in self.notices.values() for row in rows]
+            warnings = chain(self.cases.warnings(), *self.announcements.notices.values())
             return next((_pack(row) for row in warnings if row.warning_id == name), None)
         announced = [row for known in self.announcements.changes.values() for row in known.values()]
         return next((_pack(row) for row in announced if _announcement_key(row) == key), None)
@@ -311,16 +234,14 @@ class Watch(Stage):
                 warnings.append(_warning(value))
             elif kind == ANNOUNCEMENT:
                 self.announcements.take(_announcement(value))
-        self._new_changes = set(self.announcements.changes)
         rows = [row for key, value in self._loaded.items() if key[:1] == TALLY for row in _minute(value)]
         for row in sorted(rows, key=lambda row: row.minute):
-            self.minutes.setdefault(row.minute, {})[_combination(row)] = row.counts
-            self._spread(row)
-        for warning in sorted(warnings, key=lambda row: row.raised_at):
-            self._restore_warning(warning)
-        for case in self.cases.values():
-            case.restored(judged_at - judged_at % MINUTE if judged_at >= 0 else -1)
-            self._push(case)
+            self.minutes.setdefault(row.minute, {})[row.combination()] = row.counts
+            self.cases.count(row)
+        warnings.sort(key=lambda row: row.raised_at)
+        self.announcements.restored([row for row in warnings if row.rule == SHORT_NOTICE])
+        judged = [row for row in warnings if row.rule != SHORT_NOTICE]
+        self.cases.restored(judged, judged_at - judged_at % MINUTE if judged_at >= 0 else -1)
         self._loaded = {}
 
     def _stands_until(self) -> int:
@@ -331,29 +252,6 @@ class Watch(Stage):
         since = self.policy.since(self.clock)
         self.policy.follow()
         return min(self.clock, -(-since // MINUTE) * MINUTE - MINUTE)  # the minute it falls into is judged by the next
-
-    def _restore_warning(self, row: WarningRow) -> None:
-        if row.rule == SHORT_NOTICE:
-            self.notices.setdefault(row.value, []).append(row)
-            return
-        key = row.rule, row.dimension
-        case = self.cases.get((key, row.value))
-        if case is None:
-            case = self.cases[key, row.value] = Case(key, row.value, self.rules)
-        case.warnings.append(row)
-
-
-def _standing(rows: Iterable[WarningRow]) -> dict[Identity, Row]:
-    found: dict[Identity, Row] = {}
-    for row in rows:
-        row.version = 0  # set by a checkpoint: no difference
-        found[row.identity()] = row
-    return found
-
-
-def _combination(row: TallyRow) -> Combination:
-    """In the order of DIMENSIONS."""
-    return row.team, row.channel, row.segment, row.category, row.queue, row.agent_id
 
 
 def _contacts(counts: Mapping[str, int]) -> int:

@@ -9,6 +9,9 @@ from streams.models.rows import Identity, Row
 TALLIES, ANNOUNCEMENTS = "deskwatch.tally_rows", "deskwatch.announcement_rows"
 """CloudEvents types of the messages."""
 
+Combination = tuple[str, str, str, str, str, str]
+"""Team, channel, segment, category, queue and agent of what is counted together."""
+
 
 class TallyRow(Row):
     """What happened in a minute under one combination of dimensions, since the last checkpoint: a difference."""
@@ -28,6 +31,10 @@ class TallyRow(Row):
     def identity(self) -> Identity:
         """A difference has none: it counts once, by the message it came in."""
         raise NotImplementedError
+
+    def combination(self) -> Combination:
+        """What the counts are of."""
+        return self.team, self.channel, self.segment, self.category, self.queue, self.agent_id
 
 
 class LateTallyRow(Row):

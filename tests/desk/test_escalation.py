@@ -4,9 +4,9 @@ from typing import get_args
 
 import pytest
 
-from streams.desk.chain import Warned
 from streams.desk.notice import Words, notice
-from streams.desk.policy_sections import RuleName
+from streams.desk.policy_rules import RuleName
+from streams.desk.warned import Warned
 from streams.texts import LANGUAGES
 from tests.desk.escalations import POLICY, START, Bench, action, progress, warning
 

@@ -8,40 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.desk import Desk
-from streams.desk.policy import Policies, parse
-from streams.models.codec import INPUTS, topic_of
-from streams.models.rows import Identity, PaneRow, Row
 from streams.models.standings import SurveyRow
-from tests.desk.compare import FAMILIES, all_rows, decoded, keep, ledger_of, minutes_of, record, rows_of, warnings_of
-from tests.desk.logs import MONDAY, STEP, lines, logs, policies
+from tests.desk.compare import FAMILIES, decoded, ledger_of, minutes_of, rows_of, warnings_of
+from tests.desk.laws import AS_OF, FCR, assert_that_nothing_changes, versions
+from tests.desk.logs import lines, logs, policies
 from tests.naive.fold import fold
-
-AS_OF = MONDAY + 70 * STEP
-FCR = {"fcr_yes", "fcr_no", "fcr_provisional", "fcr_unknown"}  # with the customers' stage
-
-
-def versions(texts: list[str]) -> Policies:
-    return Policies([parse(text, f"policy {n}") for n, text in enumerate(texts)])
-
-
-def without_version(rows: dict[Identity, Row]) -> dict[Identity, Row]:
-    for row in rows.values():
-        row.version = 0  # type: ignore[attr-defined]
-    return {identity: row for identity, row in rows.items() if not isinstance(row, PaneRow)}
-
-
-def summed(rows: dict[Identity, Row]) -> dict[tuple[Any, ...], int]:
-    """The panes, summed over their parts, without what depends on the order of arrival."""
-    sums: dict[tuple[Any, ...], int] = {}
-    for row in rows.values():
-        if isinstance(row, PaneRow):
-            for keys, counts in row.counts:
-                for dimension, value in keys:
-                    for name, number in counts.items():
-                        key = (row.minute, dimension, value, name)
-                        sums[key] = sums.get(key, 0) + number
-    return {key: number for key, number in sums.items() if number and key[1] != "topic"}
 
 
 @settings(max_examples=400, deadline=None)
@@ -63,36 +34,7 @@ def test_the_core_says_what_the_naive_fold_says(log: list[dict[str, Any]], texts
 def test_order_repetition_checkpoints_and_restores_change_nothing(
     log: list[dict[str, Any]], texts: list[str], random: Random, every: int
 ) -> None:
-    in_order = rows_of(decoded(lines(log)), versions(texts), AS_OF)
-    shuffled = decoded(lines(log)) * 2
-    random.shuffle(shuffled)
-    desk, standing, changelog = Desk(0, versions(texts), wall=False), {}, {}  # type: ignore[var-annotated]
-    for n, (event, raw) in enumerate(shuffled):
-        topic = topic_of(event)
-        assert desk.feed(topic, [record(raw, topic, n)], 0) == 1
-        if random.random() < 0.2:  # the clock runs ahead of what is still to come
-            for name in INPUTS:
-                desk.watermarks.advance(name, event.at)
-        desk.advance(None)
-        if n % every == 0:
-            keep(standing, all_rows(desk))
-            changelog.update(desk.cut(n + 1, {}).entries)
-            desk = restored(changelog, versions(texts))
-    for name in INPUTS:
-        desk.watermarks.advance(name, AS_OF)
-    desk.advance(None)
-    keep(standing, all_rows(desk))
-    assert without_version(standing) == without_version(in_order)
-    assert summed(standing) == summed(in_order)
-
-
-def restored(changelog: dict[bytes, bytes | None], policies: Policies) -> Desk:
-    """A desk as a successor restores it."""
-    desk = Desk(0, policies, wall=False)
-    for key, value in changelog.items():
-        desk.load(key, value)
-    desk.restored()
-    return desk
+    assert_that_nothing_changes(log, texts, random, every)
 
 
 def test_a_survey_from_before_its_ticket_sees_it_as_all_of_the_creation_s_instant_left_it() -> None:

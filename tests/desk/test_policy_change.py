@@ -21,8 +21,8 @@ from streams.models.codec import INPUTS, topic_of
 from streams.models.instants import format_instant
 from streams.models.rows import FactRow, Identity, Row
 from tests.desk.compare import all_rows, decoded, keep, ledger_of, record, rows_of
+from tests.desk.laws import AS_OF, summed, versions, without_version
 from tests.desk.logs import MONDAY, STEP, lines, logs, policies
-from tests.desk.test_laws import AS_OF, summed, versions, without_version
 
 SWITCH = MONDAY + 25 * STEP
 SECTIONS = (

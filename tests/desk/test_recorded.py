@@ -9,7 +9,7 @@ import pytest
 
 from streams import policies
 from tests.desk.compare import FAMILIES, decoded, ledger_of, minutes_of, rows_of
-from tests.desk.test_laws import FCR
+from tests.desk.laws import FCR
 from tests.naive.fold import fold
 from tests.recorded import recorded
 

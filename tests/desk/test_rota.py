@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from streams.desk.chain import Step, Warned
+from streams.desk.chain import Step
 from streams.desk.dispatch import addressee
 from streams.desk.policy import parse
 from streams.desk.rota import gaps, on_shift
+from streams.desk.warned import Warned
 
 POLICY = """
 version = "v"

@@ -8,17 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.desk.desk import Desk
-from streams.desk.policy import Policies, parse
-from streams.models.codec import INPUTS, topic_of
+from streams.models.codec import INPUTS
 from streams.models.instants import DAY, MINUTE, format_instant
 from streams.models.rows import Identity, Row
 from streams.models.standings import ActionRow, AgentStateRow, CallbackRow, ReviewRow
 from tests.desk.compare import all_rows, decoded, keep, record, rows_of, warnings_of
+from tests.desk.laws import AS_OF, assert_that_nothing_changes, restored, versions, without_version
 from tests.desk.logs import MONDAY, STEP, lines
-from tests.desk.test_laws import restored, summed, without_version
 from tests.naive.fold import fold
 
-AS_OF = MONDAY + 70 * STEP
 RULES = ("callback.overdue", "action.overdue", "agent.overbreak")
 POLICY = """
 version = "v1"
@@ -76,10 +74,6 @@ def signal_policies(draw: st.DrawFn) -> list[str]:
     return [text.replace('"v1"\n', f'"v{n}"\n{NEXT if n else ""}') for n, text in enumerate(texts)]
 
 
-def versions(texts: list[str]) -> Policies:
-    return Policies([parse(text, f"policy {n}") for n, text in enumerate(texts)])
-
-
 def shown(rows: dict[Identity, Row], kind: type[Row], like: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of a kind, with the columns that the naive fold shows."""
     found = [row for row in rows.values() if isinstance(row, kind)]
@@ -114,27 +108,7 @@ def test_the_core_says_what_the_naive_fold_says(log: list[dict[str, Any]], texts
 def test_order_repetition_checkpoints_and_restores_change_nothing(
     log: list[dict[str, Any]], texts: list[str], random: Random, every: int
 ) -> None:
-    in_order = rows_of(decoded(lines(log)), versions(texts), AS_OF)
-    shuffled = decoded(lines(log)) * 2
-    random.shuffle(shuffled)
-    desk, standing, changelog = Desk(0, versions(texts), wall=False), {}, {}  # type: ignore[var-annotated]
-    for n, (event, raw) in enumerate(shuffled):
-        topic = topic_of(event)
-        assert desk.feed(topic, [record(raw, topic, n)], 0) == 1
-        if random.random() < 0.2:  # the clock runs ahead of what is still to come
-            for name in INPUTS:
-                desk.watermarks.advance(name, event.at)
-        desk.advance(None)
-        if n % every == 0:
-            keep(standing, all_rows(desk))
-            changelog.update(desk.cut(n + 1, {}).entries)
-            desk = restored(changelog, versions(texts))
-    for name in INPUTS:
-        desk.watermarks.advance(name, AS_OF)
-    desk.advance(None)
-    keep(standing, all_rows(desk))
-    assert without_version(standing) == without_version(in_order)
-    assert summed(standing) == summed(in_order)
+    assert_that_nothing_changes(log, texts, random, every)
 
 
 DAYS = 12

@@ -23,8 +23,8 @@ from streams.models.rows import WarningRow
 from streams.models.watch import LateTallyRow, TallyRow
 from streams.partition_state import Output
 from tests.desk.compare import record
+from tests.desk.laws import versions
 from tests.desk.logs import MONDAY, lines, logs
-from tests.desk.test_laws import versions
 from tests.naive.fold import fold
 
 RULES = """

@@ -9,8 +9,12 @@ Row = dict[str, Any]
 
 
 def ticket_warnings(ticket: Ticket, desk: Desk, as_of: int) -> list[Row]:
-    """All warnings `ticket.silent` and `transfer.loop` of a folded ticket."""
-    return sorted(silent(ticket, desk, as_of) + loops(ticket, desk), key=lambda row: (row["rule"], row["raised_at"]))
+    """All warnings `ticket.silent` and `transfer.loop` of a folded ticket.
+
+    Raised, cleared and raised again at one instant, it is one warning: its id says no more than rule, subject, instant.
+    """
+    found = [*silent(ticket, desk, as_of), *loops(ticket, desk)]
+    return [row for _, row in sorted({(row["rule"], row["raised_at"]): row for row in found}.items())]
 
 
 def silent(ticket: Ticket, desk: Desk, as_of: int) -> list[Row]:
