@@ -9,10 +9,10 @@ and only then: whoever can lock the file of another knows that it is dead, and j
     a'           start ──join as a──====        the group sees a come back; no session has to run out
     session  |─────────────────────────|
 
-A place that the group has given up meanwhile is refused (aiokafka then joins as somebody new). One of another machine
-is not seen, and one that is frozen keeps its lock: for these the session runs out. Kafka's static membership would do
-the same, but the embedded broker then holds every join for three seconds, and a worker that stops for good would not
-leave.
+A place that the group has given up meanwhile is no harm: Kafka refuses it, and aiokafka joins as somebody new; the
+embedded broker takes whoever names it for somebody new. One of another machine is not seen, and one that is frozen
+keeps its lock: for these the session runs out. Kafka's static membership would do the same, but the embedded broker
+then holds every join for three seconds, and a worker that stops for good would not leave.
 """
 
 import fcntl

@@ -93,16 +93,14 @@ class Escalations(Sending):
             former = chain.warned if chain else None
             if former is not None and warned.raised_at <= former.raised_at:
                 return  # of the past
-            if chain is not None and former is not None and self._continues(chain, warned):
+            continues = chain is not None and self._continues(chain, warned)
+            if chain is not None and former is not None:
                 if chain.cleared_at is None:
                     chains.clear(chain, warned.raised_at, self._write, "raised again")
-                chains.go_on(chain, warned, self._write)
                 self.keys.pop(former.warning_id, None)
+            if chain is not None and continues:
+                chains.go_on(chain, warned, self._write)
             else:
-                if chain is not None and former is not None:
-                    if chain.cleared_at is None:
-                        chains.clear(chain, warned.raised_at, self._write, "raised again")
-                    self.keys.pop(former.warning_id, None)
                 chain = self.chains[key] = chains.begin(warned, policy, self._write)
             self.keys[warned.warning_id] = key
         elif warned.version <= chain.warned.version:

@@ -3,6 +3,8 @@
 from random import Random
 from typing import Any
 
+import msgspec
+
 from streams.desk.desk import Desk
 from streams.desk.policy import Policies, parse
 from streams.models.codec import INPUTS, topic_of
@@ -21,9 +23,11 @@ def versions(texts: list[str]) -> Policies:
 
 def without_version(rows: dict[Identity, Row]) -> dict[Identity, Row]:
     """The rows but the panes; which checkpoint wrote them is no difference."""
-    for row in rows.values():
-        row.version = 0  # type: ignore[attr-defined]
-    return {identity: row for identity, row in rows.items() if not isinstance(row, PaneRow)}
+    return {
+        identity: msgspec.structs.replace(row, version=0)
+        for identity, row in rows.items()
+        if not isinstance(row, PaneRow)
+    }
 
 
 def summed(rows: dict[Identity, Row]) -> dict[tuple[Any, ...], int]:
@@ -53,7 +57,9 @@ def assert_that_nothing_changes(log: list[dict[str, Any]], texts: list[str], ran
     in_order = rows_of(decoded(lines(log)), versions(texts), AS_OF)
     shuffled = decoded(lines(log)) * 2
     random.shuffle(shuffled)
-    desk, standing, changelog = Desk(0, versions(texts), wall=False), {}, {}  # type: ignore[var-annotated]
+    desk = Desk(0, versions(texts), wall=False)
+    standing: dict[Identity, Row] = {}
+    changelog: dict[bytes, bytes | None] = {}
     for n, (event, raw) in enumerate(shuffled):
         topic = topic_of(event)
         assert desk.feed(topic, [record(raw, topic, n)], 0) == 1

@@ -26,6 +26,7 @@ from streams.models.rows import Identity, PaneRow, ProgressRow, Row, WarningRow
 from streams.models.standings import ROWS
 from streams.partition_state import Cut, Output
 from tests.desk.compare import record
+from tests.desk.laws import summed
 
 ALL: tuple[type[Row], ...] = (*ROWS, ProgressRow)
 _KINDS: dict[str, Any] = {f"deskwatch.{kind.table}": kind for kind in ALL}
@@ -198,15 +199,7 @@ class Pipeline:
 
     def sums(self) -> dict[tuple[Any, ...], int]:
         """The panes summed over partitions and parts, without what depends on the order of arrival."""
-        sums: dict[tuple[Any, ...], int] = {}
-        for row in self.rows.values():
-            if isinstance(row, PaneRow):
-                for keys, counts in row.counts:
-                    for dimension, value in keys:
-                        for name, number in counts.items():
-                            key = (row.minute, dimension, value, name)
-                            sums[key] = sums.get(key, 0) + number
-        return {key: number for key, number in sums.items() if number and key[1] != "topic"}
+        return summed(self.rows)
 
     def seen_all(self) -> bool:
         """Whether every home has seen every desk as it now is: what `replay --drain` waits for."""

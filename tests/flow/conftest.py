@@ -143,6 +143,10 @@ class ToyDesk:
         self.workers.append(worker)
         return worker
 
+    def places(self, data: str) -> set[str]:
+        """Member ids of the workers with this data directory, by the files of their places."""
+        return {file.name for file in (self.folder / data / "members").glob("*/[!.]*")}
+
     # --- producing ----------------------------------------------------------------------------------------------------
 
     def produce(self, count: int | None = None, rate: int = 2000, seed: int = 1) -> None:

@@ -61,6 +61,7 @@ def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> Non
     first, other = toy_desk.worker("a", **long), toy_desk.worker("b", **long)
     for worker in (first, other):
         worker.wait_owner(PARTITIONS // 2)
+    places = toy_desk.places("data")
     everything = f"Took over partitions {list(range(PARTITIONS))}"
     alone = other.text().count(everything)
     first.send(signal.SIGKILL)
@@ -69,6 +70,7 @@ def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> Non
     again.wait_owner(PARTITIONS // 2)
     assert "whose process is dead" in again.text()
     assert other.text().count(everything) == alone
+    assert toy_desk.places("data") == places  # the group took it for the one it knew
     assert again.stop()[0] == 0
     other.wait_owner(PARTITIONS)
     third = toy_desk.worker("a3", **long)
@@ -78,6 +80,22 @@ def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> Non
     toy_desk.wait_folded()
     for worker in (third, other):
         assert worker.stop()[0] == 0
+    toy_desk.check()
+
+
+def test_a_place_that_the_group_has_given_up_is_no_harm(toy_desk: ToyDesk) -> None:
+    """A file of a former life, whose member id the group does not know (any more)."""
+    toy_desk.produce(1_000)
+    folder = toy_desk.folder / "data" / "members" / f"{toy_desk.prefix}app"
+    folder.mkdir(parents=True)
+    (folder / "nobody-1").touch()
+    worker = toy_desk.worker("a", TOY_DATA=str(toy_desk.folder / "data"))
+    worker.wait_owner(PARTITIONS)
+    assert "in the place of nobody-1" in worker.text()
+    assert len(toy_desk.places("data")) == 1
+    toy_desk.wait_folded()
+    assert worker.stop()[0] == 0
+    assert toy_desk.places("data") == set()
     toy_desk.check()
 
 
