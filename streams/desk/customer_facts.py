@@ -71,7 +71,7 @@ class CustomerFacts:
 
     def restored(self) -> None:
         """All is as the last checkpoint left it, so what is to be told was told."""
-        for name in {_name(subject) for subject in self.subjects.held.values()} | self.notes.moods.keys():
+        for name in {_name(subject) for subject in self.subjects.held.all()} | self.notes.moods.keys():
             if facts := self._facts(name):
                 self.told[name] = _encode(list(facts.values()))
 
@@ -121,7 +121,7 @@ class CustomerFacts:
 
     def _facts(self, name: str) -> dict[str, CustomerFact]:
         """What there is to tell now about a ticket, a call, or who is neither, by subject."""
-        subject = self.subjects.held.get((name[0], name[1:]))
+        subject = self.subjects.held.get(name)
         state = None if subject is None else subject.state
         surveys = self.subjects.surveys.rows.get(name)
         facts: dict[str, CustomerFact] = {}
@@ -159,7 +159,7 @@ class CustomerFacts:
 
 def _name(subject: Subject) -> str:
     """A ticket or call by kind and id; surveys go by whom they are about."""
-    return subject.id if subject.kind == SURVEY else subject.kind + subject.id
+    return subject.id if subject.kind == SURVEY else subject.name
 
 
 def _of_ticket(name: str, ticket: Ticket) -> CustomerFact:

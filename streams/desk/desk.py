@@ -151,7 +151,7 @@ class Desk(DeskCheckpoints):
             before = self.subjects.clock
             self.subjects.pass_time(clock, self._full)
             if before // DAY != self.subjects.clock // DAY:
-                self.notes.release(self._oldest(), lambda name: (name[0], name[1:]) in self.subjects.held)
+                self.notes.release(self._oldest(), self.subjects.held.__contains__)
 
     def _oldest(self) -> int:
         """The instant before which a note comes too late: a day more than the hold ago."""

@@ -9,6 +9,7 @@ from collections import Counter
 from streams.desk import head, messages
 from streams.desk.closures import CLOSURE, Closures
 from streams.desk.customer_facts import HERE, CustomerFacts, Homes
+from streams.desk.everyone import AWAKE
 from streams.desk.head import Head
 from streams.desk.held import RELEASED, parse_key
 from streams.desk.notes import NOTE, Notes
@@ -49,7 +50,7 @@ class DeskCheckpoints:
         self.policy = Following(partition, policies, restate)
         self.panes = Panes(partition, LocalDays(lambda at: self.policy.followed.at(at).timezone))
         self.sheet = Sheet(self.panes)
-        self.subjects = Subjects(policies, self.sheet, self._count)
+        self.subjects = Subjects(policies, self.sheet, self._count, AWAKE // homes.partitions)
         self.watermarks = Watermarks(INPUTS)
         self.closures = Closures(self.policy, self.subjects)
         self.notes = Notes(lambda: self.subjects.entries)
@@ -62,7 +63,7 @@ class DeskCheckpoints:
         self._now: int | None = None
         self._folded = False  # anything since the last cut
         self._cut_at = 0  # the clock at the last cut
-        self._raws: dict[tuple[str, str], dict[int, bytes]] = {}  # while restoring
+        self._raws: dict[str, dict[int, bytes]] = {}  # while restoring
 
     @property
     def clock(self) -> int:
@@ -132,6 +133,7 @@ class DeskCheckpoints:
         for subject in self.subjects.touched:
             if subject.state is not None and (row := subject.state.standing()) is not None:
                 self.sheet.put(row)
+        self.subjects.held.rest(self.subjects.touched)
         self.subjects.touched.clear()
         return list(self.sheet.rows.values())
 
@@ -177,12 +179,12 @@ class DeskCheckpoints:
         self.policy.restore(found.restating, max(self.clock, marks.latest), busy=found.closing is not None)
 
     def _load_event(self, key: bytes, value: bytes | None) -> None:
-        subject_kind, subject_id, n = parse_key(key)
-        numbered = self._raws.setdefault((subject_kind, subject_id), {})
+        name, n = parse_key(key)
+        numbered = self._raws.setdefault(name, {})
         if value is None:
             numbered.pop(n, None)
             if not numbered:
-                del self._raws[subject_kind, subject_id]
+                del self._raws[name]
         else:
             numbered[n] = value
 
@@ -195,6 +197,7 @@ class DeskCheckpoints:
         self._raws = {}
         self.notes.restored()
         self.customers.restored()
+        self.subjects.held.rest(())
         self.panes.changed.clear()
         self._cut_at = self.clock
 

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from streams.desk.agent import Agent, last_beginning, naming
 from streams.desk.clock import NEVER
+from streams.desk.everyone import AWAKE, Everyone
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet
-from streams.desk.subject import AGENT, SURVEY, State, Subject, event_of, fold, order_of
+from streams.desk.subject import AGENT, BORN, SURVEY, State, Subject, event_of, fold, order_of
 from streams.desk.surveys import Surveys
+from streams.models.envelope import Event
 from streams.models.instants import DAY
 
 RELEASED = b"r"  # first byte of the changelog key that remembers a released subject
@@ -25,17 +27,15 @@ class Due(NamedTuple):
 
     at: int
     name: str
-    n: int  # breaks ties: subjects have no order
-    subject: Subject
 
 
 class Held:
     """The subjects that a partition holds. `entries` are the changelog entries to be written at the next checkpoint."""
 
-    def __init__(self, policies: Policies, sheet: Sheet, count: Count) -> None:
+    def __init__(self, policies: Policies, sheet: Sheet, count: Count, awake: int = AWAKE) -> None:
         self.policies, self.sheet, self.count = policies, sheet, count
-        self.held: dict[tuple[str, str], Subject] = {}
-        self.released: set[tuple[str, str]] = set()
+        self.held = Everyone(self._revive, awake)
+        self.released: set[str] = set()  # their names
         self.entries: dict[bytes, bytes | None] = {}
         self.entry_bytes = 0
         self.touched: set[Subject] = set()  # whose standing row is to be written
@@ -46,31 +46,42 @@ class Held:
         self.former: Policies | None = None  # while policies change, those of the subjects after `changed`
         self.changed = ""
         self._heap: list[Due] = []
-        self._pushes = 0
 
     # Folding
 
-    def _fold(self, subject: Subject, policies: Policies) -> tuple[State, Sheet]:
+    def _fold(self, subject: Subject, policies: Policies, events: list[Event] | None = None) -> tuple[State, Sheet]:
         sheet = Sheet()
-        events = [event_of(raw) for raw in subject.raws]
+        if events is None:
+            events = [event_of(raw) for raw in subject.raws]
         state = fold(subject.kind, subject.id, events, policies, self._clock(subject), sheet)
         return state, sheet
 
+    def _revive(self, subject: Subject) -> None:
+        """Fold a subject again from its events: nothing is written, for it was before."""
+        events = [event_of(raw) for raw in subject.raws]
+        subject.ids = [event.id for event in events]
+        subject.latest = max(event.at for event in events)
+        if subject.kind in BORN and all(event.rank for event in events):
+            subject.orphan_at = events[0].at
+        if subject.kind != SURVEY:
+            subject.state, _ = self._fold(subject, self._policies(subject), events)
+            self._adopt(subject, events)
+
     def _clock(self, subject: Subject) -> int:
         """The instant up to which time has passed for a subject."""
-        return self.clock + (bool(self.fired) and subject.kind + subject.id <= self.fired)
+        return self.clock + (bool(self.fired) and subject.name <= self.fired)
 
     def _policies(self, subject: Subject) -> Policies:
         """The policies that a subject follows."""
-        if self.former is None or subject.kind + subject.id <= self.changed:
+        if self.former is None or subject.name <= self.changed:
             return self.policies
         return self.former
 
-    def _adopt(self, subject: Subject) -> None:
+    def _adopt(self, subject: Subject, events: list[Event] | None = None) -> None:
         """A state that was folded apart goes on with the partition's sheet."""
         assert subject.state is not None
         subject.state.sheet = self.sheet
-        subject.last = max(order_of(event_of(raw)) for raw in subject.raws)
+        subject.last = max(map(order_of, map(event_of, subject.raws) if events is None else events))
         self._queue(subject)
 
     # Time
@@ -80,10 +91,11 @@ class Held:
         while self._heap and self._heap[0].at < clock:
             if full():
                 return
-            at, name, _, subject = heappop(self._heap)
+            at, name = heappop(self._heap)
+            subject = self.held.due(name, at)  # woken, if need be, as it stood before
             self.clock, self.fired = max((at, name), (self.clock, self.fired))
-            if subject.queued_at != at:
-                continue  # it changed meanwhile, and was queued anew
+            if subject is None:
+                continue
             subject.queued_at = None
             if self._release_at(subject) <= at:
                 self._release(subject)
@@ -104,8 +116,7 @@ class Held:
         at = self._release_at(subject) if state is None else min(state.next_at, self._release_at(subject))
         if at < NEVER and at != subject.queued_at:
             subject.queued_at = at
-            self._pushes += 1
-            heappush(self._heap, Due(at, subject.kind + subject.id, self._pushes, subject))
+            heappush(self._heap, Due(at, subject.name))
 
     def _release_at(self, subject: Subject) -> int:
         """When a subject leaves memory: a day after the hold, so that what is late meets it still.
@@ -127,9 +138,9 @@ class Held:
             return
         self.releasing(subject)
         self._forget(subject)
-        self.entries[_released_key(subject.kind, subject.id)] = b""
-        self.released.add((subject.kind, subject.id))
-        if subject.kind != SURVEY and (surveys := self.held.get((SURVEY, subject.kind + subject.id))) is not None:
+        self.entries[RELEASED + subject.name.encode()] = b""
+        self.released.add(subject.name)
+        if subject.kind != SURVEY and (surveys := self.held.get(SURVEY + subject.name)) is not None:
             self._forget(surveys)
 
     def _forget_past(self, agent: Subject) -> None:
@@ -159,13 +170,12 @@ class Held:
     def _forget(self, subject: Subject) -> None:
         for n in range(len(subject.raws)):
             self.entries[subject.key(n)] = None
-        del self.held[subject.kind, subject.id]
+        del self.held[subject.name]
         self.surveys.forget(subject.id)
         subject.queued_at = None
 
-    def _was_released(self, kind: str, subject_id: str) -> bool:
-        about = (subject_id[0], subject_id[1:]) if kind == SURVEY and subject_id[0] != SURVEY else (kind, subject_id)
-        return (kind, subject_id) in self.released or about in self.released
+    def _was_released(self, name: str) -> bool:
+        return name in self.released or (name[0] == SURVEY != name[1:2] and name[1:] in self.released)
 
     # Changelog
 
@@ -176,29 +186,20 @@ class Held:
     def load_released(self, key: bytes, released: bool) -> None:
         """Remember, from its key in the changelog, that a subject was released; or that it was not after all."""
         if released:
-            self.released.add(_released(key))
+            self.released.add(key[1:].decode())
         else:
-            self.released.discard(_released(key))
+            self.released.discard(key[1:].decode())
 
     def entry(self, key: bytes) -> bytes | None:
         """What the changelog should hold under `key`, a subject's or a released one's."""
         if key[:1] == RELEASED:
-            return b"" if _released(key) in self.released else None
-        kind, subject_id, n = parse_key(key)
-        subject = self.held.get((kind, subject_id))
+            return b"" if key[1:].decode() in self.released else None
+        name, n = parse_key(key)
+        subject = self.held.get(name)
         return None if subject is None else subject.numbered(n)
 
 
-def parse_key(key: bytes) -> tuple[str, str, int]:
-    """(kind, subject, number) of an event's key in the changelog."""
-    subject, _, n = key[1:].decode().rpartition("\0")
-    return key[:1].decode(), subject, int(n)
-
-
-def _released_key(kind: str, subject_id: str) -> bytes:
-    return RELEASED + f"{kind}{subject_id}".encode()
-
-
-def _released(key: bytes) -> tuple[str, str]:
-    name = key[1:].decode()
-    return name[0], name[1:]
+def parse_key(key: bytes) -> tuple[str, int]:
+    """(name of the subject, number) of an event's key in the changelog."""
+    name, _, n = key.decode().rpartition("\0")
+    return name, int(n)

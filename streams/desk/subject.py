@@ -40,13 +40,14 @@ class Place(NamedTuple):
 class Subject:
     """A ticket, call, callback, ..., or the surveys and reviews about one. `raws`: its events in order of arrival.
 
-    The surveys' id tells whom they are about: that one's kind and id (`t17`), or, of nobody, `s` and the survey's id.
+    `name`: its kind and id. The surveys' id is the name of whom they are about (`t17`), or, of nobody, `s` and the
+    survey's id.
     """
 
-    __slots__ = ("id", "ids", "kind", "last", "latest", "numbers", "orphan_at", "queued_at", "raws", "state")
+    __slots__ = ("id", "ids", "kind", "last", "latest", "name", "numbers", "orphan_at", "queued_at", "raws", "state")
 
-    def __init__(self, kind: str, subject_id: str) -> None:
-        self.kind, self.id = kind, subject_id
+    def __init__(self, name: str) -> None:
+        self.name, self.kind, self.id = name, name[0], name[1:]
         self.raws: list[bytes] = []
         self.ids: list[str] = []  # the events' ids, to know one that comes again
         self.numbers: list[int] | None = None  # the events' in the changelog, if some were forgotten; else 0, 1 ...
@@ -58,7 +59,7 @@ class Subject:
 
     def key(self, n: int) -> bytes:
         """The key of event `n` in the changelog."""
-        return f"{self.kind}{self.id}\0{n if self.numbers is None else self.numbers[n]}".encode()
+        return f"{self.name}\0{n if self.numbers is None else self.numbers[n]}".encode()
 
     def numbered(self, number: int) -> bytes | None:
         """The event of that number in the changelog, if it is held."""

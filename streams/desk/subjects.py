@@ -13,6 +13,7 @@ from heapq import heapify, heappop, heappush
 from streams.desk.agent import Agent
 from streams.desk.call import Call
 from streams.desk.clock import NEVER
+from streams.desk.everyone import AWAKE
 from streams.desk.held import Count, Held
 from streams.desk.policy import Policies
 from streams.desk.sheet import Sheet, amend
@@ -24,8 +25,8 @@ from streams.models.envelope import Event
 class Subjects(Held):
     """The subjects of a partition, and what events and a change of the policies do to them."""
 
-    def __init__(self, policies: Policies, sheet: Sheet, count: Count) -> None:
-        super().__init__(policies, sheet, count)
+    def __init__(self, policies: Policies, sheet: Sheet, count: Count, awake: int = AWAKE) -> None:
+        super().__init__(policies, sheet, count, awake)
         self._unchanged: list[str] = []  # a heap of names: kind and id
 
     # Events
@@ -34,14 +35,15 @@ class Subjects(Held):
         """An event of the subject came: fold it in."""
         if kind == SURVEY:
             subject_id = _whom(event) + subject_id
-        subject = self.held.get((kind, subject_id))
+        name = kind + subject_id
+        subject = self.held.get(name)
         if subject is None:
-            if self._was_released(kind, subject_id):
+            if self._was_released(name):
                 self.count(topic, event.at, "released", 1)
                 return
-            subject = self.held[kind, subject_id] = Subject(kind, subject_id)
-            if self.former is not None and kind + subject_id > self.changed:
-                heappush(self._unchanged, kind + subject_id)
+            subject = self.held[name] = Subject(name)
+            if self.former is not None and name > self.changed:
+                heappush(self._unchanged, name)
             if event.rank and kind in BORN:
                 subject.orphan_at = event.at
                 self.count(topic, event.at, "orphans", 1)
@@ -135,7 +137,7 @@ class Subjects(Held):
         Where closures became known, `changed` begins with TICKET: only tickets depend on them.
         """
         self.former, self.policies, self.changed = former, policies, changed
-        self._unchanged = [name for kind, subject_id in self.held if (name := kind + subject_id) > changed]
+        self._unchanged = [name for name in self.held if name > changed]
         heapify(self._unchanged)
 
     def go_on_changing(self, full: Callable[[], bool]) -> bool:
@@ -144,7 +146,7 @@ class Subjects(Held):
             if full():
                 return False
             name = heappop(self._unchanged)
-            subject = self.held.get((name[0], name[1:]))
+            subject = self.held.get(name)
             if subject is not None and subject.kind != SURVEY:
                 before = self._fold(subject, self.former)[1]
                 subject.state, after = self._fold(subject, self.policies)
@@ -161,26 +163,18 @@ class Subjects(Held):
 
     # Restore
 
-    def restore(self, raws: dict[tuple[str, str], dict[int, bytes]]) -> None:
-        """Fold all subjects again from their events: nothing is written, for it was before."""
-        for (kind, subject_id), numbered in raws.items():
-            subject = self.held[kind, subject_id] = Subject(kind, subject_id)
+    def restore(self, raws: dict[str, dict[int, bytes]]) -> None:
+        """Fold all subjects again from their events, by name and number: nothing is written, for it was before."""
+        for name, numbered in raws.items():
+            subject = self.held[name] = Subject(name)
             subject.raws = [raw for _, raw in sorted(numbered.items())]
             if max(numbered) >= len(numbered):
                 subject.numbers = sorted(numbered)
-            events = [event_of(raw) for raw in subject.raws]
-            subject.ids = [event.id for event in events]
-            subject.latest = max(event.at for event in events)
-            if kind == SURVEY:
-                continue
-            if kind in BORN and all(event.rank for event in events):
-                subject.orphan_at = events[0].at
-            subject.state, _ = self._fold(subject, self._policies(subject))
-            self._adopt(subject)
-        for subject in self.held.values():
-            if subject.kind == SURVEY:
-                self.surveys.restore(subject, self._policies)
-                self._queue(subject)
+            self._revive(subject)
+        for name in self.held:
+            if name[0] == SURVEY and (surveys := self.held.get(name)) is not None:
+                self.surveys.restore(surveys, self._policies)
+                self._queue(surveys)
         self.touched.clear()
         if self.former is not None:
             self.begin_change(self.former, self.policies, self.changed)

@@ -7,6 +7,7 @@ survey               └ answered: team a      └ answered: team b      a corre
 from collections.abc import Callable
 
 from streams.desk.call import Call
+from streams.desk.everyone import Everyone
 from streams.desk.policy import Policies
 from streams.desk.quality import review_rows
 from streams.desk.sheet import Sheet, amend
@@ -22,19 +23,18 @@ PoliciesOf = Callable[[Subject], Policies]  # that a subject follows
 class Surveys:
     """The rows of all surveys that stand, by the surveys' subject. `held`: the partition's subjects."""
 
-    def __init__(self, held: dict[tuple[str, str], Subject], sheet: Sheet) -> None:
+    def __init__(self, held: Everyone, sheet: Sheet) -> None:
         self.held, self.sheet = held, sheet
         self.rows: dict[str, dict[Identity, Row]] = {}
         self.tallies: dict[str, Tally] = {}
 
     def about(self, subject: Subject) -> Subject | None:
         """The surveys about a ticket or call, if there are any."""
-        name = subject.kind + subject.id
-        return self.held[SURVEY, name] if name in self.rows else None
+        return self.held.get(SURVEY + subject.name) if subject.name in self.rows else None
 
     def named(self, surveys: Subject) -> Subject | None:
         """The ticket or call that surveys are about, if it is known."""
-        return self.held.get((surveys.id[0], surveys.id[1:])) if surveys.id[0] != SURVEY else None
+        return self.held.get(surveys.id) if surveys.id[0] != SURVEY else None
 
     def refresh(self, surveys: Subject, policies: PoliciesOf) -> None:
         """Make their rows anew, and write what changed."""

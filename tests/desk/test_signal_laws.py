@@ -153,9 +153,9 @@ def test_what_an_agent_did_long_ago_is_forgotten_and_that_changes_nothing(
     keep(standing, all_rows(desk))
     changelog.update(desk.cut(len(log) + 1, {}).entries)
     assert without_version(standing) == without_version(at_once)
-    for agent in desk.subjects.held.values():  # the state that lasts, with what repeats it or moves the agent
+    for agent in desk.subjects.held.all():  # the state that lasts, with what repeats it or moves the agent
         assert len({event.data.state for event in agent.events()}) == 1
-    held = {agent.key(n): raw for agent in desk.subjects.held.values() for n, raw in enumerate(agent.raws)}
+    held = {agent.key(n): raw for agent in desk.subjects.held.all() for n, raw in enumerate(agent.raws)}
     assert {key: value for key, value in changelog.items() if key[:1] == b"g" and value is not None} == held
 
 

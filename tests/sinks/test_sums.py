@@ -108,7 +108,7 @@ def desk(log: list[bytes], given: Policies) -> Desk:
 
 def test_each_clock_stands_as_in_the_core(folded: Database, desk: Desk) -> None:
     expected: dict[tuple[str, str, int], tuple[Any, ...]] = {}
-    for subject in desk.subjects.held.values():
+    for subject in desk.subjects.held.all():
         if isinstance(subject.state, Ticket):
             for clock in subject.state.clocks:
                 if clock.seq:

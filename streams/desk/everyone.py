@@ -1,0 +1,102 @@
+"""All subjects of a partition by name (kind and id): the last touched awake, the others asleep, to hold many at once.
+
+awake      events, state, ids       ~6 KB
+  │ cut: more than `limit` are awake, and it was touched longest ago
+  v
+asleep     events, packed           ~0.7 KB
+  │ an event of it, or it falls due
+  v
+awake      folded again, as at a restore: nothing is written, so nobody can tell whether one slept
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import lz4.block
+import msgspec
+
+from streams.desk.subject import Subject
+
+AWAKE = 20_000  # subjects awake in all partitions together
+_NEVER = b"\xff" * 8  # due: of one that no instant waits for
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[list[int] | None, list[bytes]]).decode
+
+
+class Everyone:
+    """The subjects of a partition. `revive` folds one again from its events; `limit`: so many stay awake at a cut."""
+
+    def __init__(self, revive: Callable[[Subject], None], limit: int = AWAKE) -> None:
+        self.limit = limit
+        self._revive = revive
+        self._awake: dict[str, Subject] = {}  # who was touched longest ago comes first
+        self._asleep: dict[str, bytes] = {}
+
+    def get(self, name: str) -> Subject | None:
+        """The subject of that name, awake, if it is held."""
+        subject = self._awake.get(name)
+        if subject is None and name in self._asleep:
+            return self._wake(name)
+        return subject
+
+    def __setitem__(self, name: str, subject: Subject) -> None:
+        self._awake[name] = subject
+
+    def __delitem__(self, name: str) -> None:
+        """Forget one that is awake."""
+        del self._awake[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._awake or name in self._asleep
+
+    def __len__(self) -> int:
+        return len(self._awake) + len(self._asleep)
+
+    def __iter__(self) -> Iterator[str]:
+        """All names; meanwhile some may be woken."""
+        return iter([*self._awake, *self._asleep])
+
+    def all(self) -> Iterator[Subject]:
+        """All of them; wakes everybody."""
+        return (subject for name in self if (subject := self.get(name)) is not None)
+
+    def asleep(self) -> int:
+        """How many sleep."""
+        return len(self._asleep)
+
+    def due(self, name: str, at: int) -> Subject | None:
+        """The subject, if it still waits for this instant: one that changed meanwhile waits for another."""
+        packed = self._asleep.get(name)
+        if packed is not None:
+            return self._wake(name) if packed[:8] == at.to_bytes(8) else None
+        subject = self._awake.get(name)
+        return subject if subject is not None and subject.queued_at == at else None
+
+    def rest(self, touched: Iterable[Subject]) -> None:
+        """A cut was made of what was `touched` since the last one: let those sleep that are too many."""
+        if len(self._awake) <= self.limit:
+            return
+        for subject in touched:
+            if self._awake.pop(subject.name, None) is not None:
+                self._awake[subject.name] = subject
+        too_many = len(self._awake) - self.limit
+        for name, _ in zip(list(self._awake), range(too_many), strict=False):
+            self._asleep[name] = _pack(self._awake.pop(name))
+
+    def _wake(self, name: str) -> Subject:
+        subject = self._awake[name] = _unpack(name, self._asleep.pop(name))
+        self._revive(subject)
+        return subject
+
+
+def _pack(subject: Subject) -> bytes:
+    """What no fold makes again: the instant that it waits for, to be read without unpacking, and its events."""
+    at = _NEVER if subject.queued_at is None else subject.queued_at.to_bytes(8)
+    packed: bytes = lz4.block.compress(_encode((subject.numbers, subject.raws)))
+    return at + packed
+
+
+def _unpack(name: str, packed: bytes) -> Subject:
+    subject = Subject(name)
+    subject.queued_at = None if packed[:8] == _NEVER else int.from_bytes(packed[:8])
+    subject.numbers, subject.raws = _decode(lz4.block.decompress(packed[8:]))
+    return subject

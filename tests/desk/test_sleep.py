@@ -1,0 +1,92 @@
+"""Sleep is not seen: whoever sleeps between two checkpoints, what a desk writes and tells is the same."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.desk.desk import Desk
+from streams.desk.everyone import Everyone
+from streams.desk.subject import Subject
+from streams.models.codec import INPUTS, topic_of
+from streams.models.rows import Identity, Row
+from tests.desk.compare import all_rows, decoded, keep, record
+from tests.desk.laws import AS_OF, versions, without_version
+from tests.desk.logs import MONDAY, STEP, lines, logs, policies
+from tests.desk.test_signal_laws import signal_logs
+
+
+def _written(log: list[dict[str, Any]], texts: list[str], every: int, awake: int) -> tuple[list[Any], int]:
+    """What each checkpoint of a desk holds but its panes, and all rows; and how many subjects slept in all."""
+    desk = Desk(0, versions(texts), wall=False)
+    desk.subjects.held.limit = awake
+    cuts: list[Any] = []
+    standing: dict[Identity, Row] = {}
+    slept = 0
+
+    def cut(n: int) -> None:
+        nonlocal slept
+        facts = msgspec.to_builtins(list(desk.customers.waiting.values()))
+        rows = all_rows(desk)
+        keep(standing, rows)
+        written = [repr(msgspec.structs.replace(row, version=0)) for row in rows]  # the version is set by the cut
+        cuts.append((desk.clock, dict(desk.subjects.entries), sorted(written), sorted(map(repr, facts))))
+        desk.cut(n, {})
+        slept += desk.subjects.held.asleep()
+
+    for n, (event, raw) in enumerate(decoded(lines(log))):
+        topic = topic_of(event)
+        assert desk.feed(topic, [record(raw, topic, n)], 0) == 1
+        desk.advance(None)
+        if n % every == 0:
+            cut(n + 1)
+    for at in range(MONDAY, AS_OF + STEP, 20 * STEP):
+        for name in INPUTS:
+            desk.watermarks.advance(name, at)
+        desk.advance(None)
+        cut(1 << 40)
+    return [cuts, without_version(standing)], slept
+
+
+def _assert_not_seen(log: list[dict[str, Any]], texts: list[str], every: int) -> int:
+    written, slept = _written(log, texts, every, 0)
+    assert written == _written(log, texts, every, 1 << 20)[0]
+    return slept
+
+
+@settings(max_examples=150, deadline=None)
+@given(logs(), policies(), st.integers(1, 5))
+def test_whether_tickets_calls_and_surveys_sleep_is_not_seen(
+    log: list[dict[str, Any]], texts: list[str], every: int
+) -> None:
+    assert _assert_not_seen(log, texts, every) or not log
+
+
+@settings(max_examples=100, deadline=None)
+@given(signal_logs(), st.integers(1, 5))
+def test_whether_callbacks_actions_and_agents_sleep_is_not_seen(log: list[dict[str, Any]], every: int) -> None:
+    _assert_not_seen(log, ['version = "v1"\ntimezone = "UTC"'], every)
+
+
+def test_those_touched_longest_ago_sleep_and_who_waits_for_an_instant_is_woken_by_no_other() -> None:
+    """
+    limit 2    a b c d ── cut: a was touched ──> b c sleep      c waits for 7: 6 does not wake it
+    """
+    woken: list[str] = []
+    everyone = Everyone(lambda subject: woken.append(subject.name), limit=2)
+    subjects = {name: Subject(name) for name in ("ta", "tb", "tc", "td")}
+    for name, subject in subjects.items():
+        everyone[name], subject.raws = subject, [name.encode()]
+    subjects["tc"].queued_at = 7
+    everyone.rest({subjects["ta"]})
+    assert (len(everyone), everyone.asleep()) == (4, 2)
+    assert everyone.due("tc", 6) is None
+    assert everyone.get("ta") is subjects["ta"]
+    assert not woken
+    found = everyone.due("tc", 7)
+    assert found is not None
+    assert (found.raws, found.queued_at, woken) == ([b"tc"], 7, ["tc"])
+    assert "tb" in everyone
+    assert everyone.get("tx") is None
+    assert sorted(subject.name for subject in everyone.all()) == ["ta", "tb", "tc", "td"]
