@@ -47,7 +47,7 @@ class CustomerFacts:
 
     def __init__(self, subjects: Subjects, notes: Notes, homes: Homes) -> None:
         self.subjects, self.notes, self.homes = subjects, notes, homes
-        self.told: dict[str, bytes] = {}  # by ticket, call, ..., encoded: there are many, and few change
+        self.told: dict[str, bytes] = {}  # of whom no subject is held (else: `Subject.told`), by name, encoded
         self.waiting: dict[tuple[str, str], CustomerFact] = {}
 
     def gather(self) -> None:
@@ -66,17 +66,40 @@ class CustomerFacts:
 
     def _let_go(self, name: str, stays: Callable[[CustomerFact], bool]) -> None:
         self._look(name)
-        if left := [fact for fact in _decode(self.told.pop(name, NOTHING)) if stays(fact)]:
+        left = [fact for fact in _decode(self._told(name)) if stays(fact)]
+        if (subject := self._subject(name)) is not None:
+            subject.told = NOTHING
+        self.told.pop(name, None)
+        if left:
             self.told[name] = _encode(left)
 
     def restored(self) -> None:
         """All is as the last checkpoint left it, so what is to be told was told."""
         for name in {_name(subject) for subject in self.subjects.held.all()} | self.notes.moods.keys():
             if facts := self._facts(name):
-                self.told[name] = _encode(list(facts.values()))
+                self._tell(name, _encode(list(facts.values())))
+
+    def _subject(self, name: str) -> Subject | None:
+        """The subject of that name, which keeps what was told of it: most tickets and calls, and nobody else."""
+        return None if name[0] == SURVEY else self.subjects.held.get(name)
+
+    def _told(self, name: str) -> bytes:
+        subject = self._subject(name)
+        if subject is None:
+            return self.told.get(name, NOTHING)
+        if not subject.told:  # it is held since a moment ago
+            subject.told = self.told.pop(name, NOTHING)
+        return subject.told
+
+    def _tell(self, name: str, told: bytes) -> None:
+        subject = self._subject(name)
+        if subject is None:
+            self.told[name] = told
+        else:
+            subject.told = told
 
     def _look(self, name: str) -> None:
-        before, facts = self.told.get(name, NOTHING), self._facts(name)
+        before, facts = self._told(name), self._facts(name)
         after = _encode(list(facts.values()))
         if after == before:
             return
@@ -87,7 +110,7 @@ class CustomerFacts:
         for subject, fact in facts.items():
             if told.get(subject) != fact:
                 self.waiting[fact.customer_id, subject] = fact
-        self.told[name] = after
+        self._tell(name, after)
 
     def outputs(self, partition: int, version: int, as_of: int) -> list[Output]:
         """The messages of one checkpoint: to each partition what is for it, and behind it how far this one is."""

@@ -1,7 +1,7 @@
-"""All subjects of a partition by name (kind and id): the last touched awake, the others asleep, to hold many at once.
+"""All subjects of a partition by name (kind and id): a number of them awake, the others asleep, to hold many at once.
 
-awake      events, state, ids       ~6 KB
-  │ cut: more than `limit` are awake, and it was touched longest ago
+awake      events, state            ~6 KB
+  │ cut: too many are awake, and this one waits longest for its next instant
   v
 asleep     events, packed           ~0.7 KB
   │ an event of it, or it falls due
@@ -9,17 +9,18 @@ asleep     events, packed           ~0.7 KB
 awake      folded again, as at a restore: nothing is written, so nobody can tell whether one slept
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import lz4.block
 import msgspec
 
+from streams.desk.clock import NEVER
 from streams.desk.subject import Subject
 
 AWAKE = 20_000  # subjects awake in all partitions together
 _NEVER = b"\xff" * 8  # due: of one that no instant waits for
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[list[int] | None, list[bytes]]).decode
+_decode = msgspec.msgpack.Decoder(tuple[list[int] | None, list[bytes], bytes]).decode
 
 
 class Everyone:
@@ -28,8 +29,9 @@ class Everyone:
     def __init__(self, revive: Callable[[Subject], None], limit: int = AWAKE) -> None:
         self.limit = limit
         self._revive = revive
-        self._awake: dict[str, Subject] = {}  # who was touched longest ago comes first
+        self._awake: dict[str, Subject] = {}
         self._asleep: dict[str, bytes] = {}
+        self._sample = b""  # events of the first one that slept: what others repeat of them is not kept again
 
     def get(self, name: str) -> Subject | None:
         """The subject of that name, awake, if it is held."""
@@ -71,32 +73,37 @@ class Everyone:
         subject = self._awake.get(name)
         return subject if subject is not None and subject.queued_at == at else None
 
-    def rest(self, touched: Iterable[Subject]) -> None:
-        """A cut was made of what was `touched` since the last one: let those sleep that are too many."""
+    def rest(self, touched: Collection[Subject]) -> None:
+        """A cut was made of what was `touched` since the last one: of the others, let those sleep that wait longest.
+
+        A quarter of `limit` at once, so that they need not be sorted at every cut.
+        """
         if len(self._awake) <= self.limit:
             return
-        for subject in touched:
-            if self._awake.pop(subject.name, None) is not None:
-                self._awake[subject.name] = subject
-        too_many = len(self._awake) - self.limit
-        for name, _ in zip(list(self._awake), range(too_many), strict=False):
-            self._asleep[name] = _pack(self._awake.pop(name))
+        idle = sorted((subject for subject in self._awake.values() if subject not in touched), key=_waits_until)
+        for subject in idle[-(len(self._awake) - self.limit * 3 // 4) :]:
+            self._sample = self._sample or b"".join(subject.raws)
+            self._asleep[subject.name] = _pack(self._awake.pop(subject.name), self._sample)
 
     def _wake(self, name: str) -> Subject:
-        subject = self._awake[name] = _unpack(name, self._asleep.pop(name))
+        subject = self._awake[name] = _unpack(name, self._asleep.pop(name), self._sample)
         self._revive(subject)
         return subject
 
 
-def _pack(subject: Subject) -> bytes:
-    """What no fold makes again: the instant that it waits for, to be read without unpacking, and its events."""
+def _waits_until(subject: Subject) -> int:
+    return NEVER if subject.queued_at is None else subject.queued_at
+
+
+def _pack(subject: Subject, sample: bytes) -> bytes:
+    """What no fold makes again: the instant that it waits for, readable as it is, its events, what was told of it."""
     at = _NEVER if subject.queued_at is None else subject.queued_at.to_bytes(8)
-    packed: bytes = lz4.block.compress(_encode((subject.numbers, subject.raws)))
+    packed: bytes = lz4.block.compress(_encode((subject.numbers, subject.raws, subject.told)), dict=sample)
     return at + packed
 
 
-def _unpack(name: str, packed: bytes) -> Subject:
+def _unpack(name: str, packed: bytes, sample: bytes) -> Subject:
     subject = Subject(name)
     subject.queued_at = None if packed[:8] == _NEVER else int.from_bytes(packed[:8])
-    subject.numbers, subject.raws = _decode(lz4.block.decompress(packed[8:]))
+    subject.numbers, subject.raws, subject.told = _decode(lz4.block.decompress(packed[8:], dict=sample))
     return subject

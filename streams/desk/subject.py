@@ -44,7 +44,20 @@ class Subject:
     survey's id.
     """
 
-    __slots__ = ("id", "ids", "kind", "last", "latest", "name", "numbers", "orphan_at", "queued_at", "raws", "state")
+    __slots__ = (
+        "id",
+        "ids",
+        "kind",
+        "last",
+        "latest",
+        "name",
+        "numbers",
+        "orphan_at",
+        "queued_at",
+        "raws",
+        "state",
+        "told",
+    )
 
     def __init__(self, name: str) -> None:
         self.name, self.kind, self.id = name, name[0], name[1:]
@@ -56,6 +69,7 @@ class Subject:
         self.state: State | None = None
         self.orphan_at: int | None = None  # counted as an orphan under this instant
         self.queued_at: int | None = None  # its next instant in the partition's heap
+        self.told = b""  # what the stage customers was told of it (`streams.desk.customer_facts`)
 
     def key(self, n: int) -> bytes:
         """The key of event `n` in the changelog."""

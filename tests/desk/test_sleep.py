@@ -69,24 +69,24 @@ def test_whether_callbacks_actions_and_agents_sleep_is_not_seen(log: list[dict[s
     _assert_not_seen(log, ['version = "v1"\ntimezone = "UTC"'], every)
 
 
-def test_those_touched_longest_ago_sleep_and_who_waits_for_an_instant_is_woken_by_no_other() -> None:
+def test_those_that_wait_longest_sleep_and_are_woken_by_their_instant_alone() -> None:
     """
-    limit 2    a b c d ── cut: a was touched ──> b c sleep      c waits for 7: 6 does not wake it
+    limit 4    a: touched  b: until 9  c: until 7  d: for nothing  e: until 5 ── cut ──> b d sleep ── 9 ──> b wakes
     """
     woken: list[str] = []
-    everyone = Everyone(lambda subject: woken.append(subject.name), limit=2)
-    subjects = {name: Subject(name) for name in ("ta", "tb", "tc", "td")}
+    everyone = Everyone(lambda subject: woken.append(subject.name), limit=4)
+    subjects = {name: Subject(name) for name in ("ta", "tb", "tc", "td", "te")}
     for name, subject in subjects.items():
-        everyone[name], subject.raws = subject, [name.encode()]
-    subjects["tc"].queued_at = 7
+        everyone[name], subject.raws, subject.told = subject, [name.encode()], b"told"
+    subjects["tb"].queued_at, subjects["tc"].queued_at, subjects["te"].queued_at = 9, 7, 5
     everyone.rest({subjects["ta"]})
-    assert (len(everyone), everyone.asleep()) == (4, 2)
-    assert everyone.due("tc", 6) is None
-    assert everyone.get("ta") is subjects["ta"]
+    assert (len(everyone), everyone.asleep()) == (5, 2)
+    assert [everyone.get(name) is subjects[name] for name in ("ta", "tc", "te")] == [True] * 3
+    assert everyone.due("tb", 8) is None
     assert not woken
-    found = everyone.due("tc", 7)
+    found = everyone.due("tb", 9)
     assert found is not None
-    assert (found.raws, found.queued_at, woken) == ([b"tc"], 7, ["tc"])
-    assert "tb" in everyone
+    assert (found.raws, found.told, found.queued_at, woken) == ([b"tb"], b"told", 9, ["tb"])
+    assert "td" in everyone
     assert everyone.get("tx") is None
-    assert sorted(subject.name for subject in everyone.all()) == ["ta", "tb", "tc", "td"]
+    assert sorted(subject.name for subject in everyone.all()) == ["ta", "tb", "tc", "td", "te"]
