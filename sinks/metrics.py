@@ -12,7 +12,7 @@ Counters start at 0 with the process, those of a partition when the worker takes
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from wsgiref.simple_server import WSGIServer
 
 import msgspec
@@ -23,9 +23,11 @@ from faust.types.tuples import TP
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from sinks.clickhouse.rows import Batch
-from sinks.clickhouse.writer import Writer
 from streams.models.rows import ProgressRow
+
+if TYPE_CHECKING:  # else every role would load what only store needs
+    from sinks.clickhouse.rows import Batch
+    from sinks.clickhouse.writer import Writer
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
 """Values, each with those of the metric's labels."""
@@ -118,6 +120,7 @@ TRACK = (
     _desk("orphans", "Subjects that began without their creation, less those whose creation came since the takeover.",
           lambda desk: desk.totals["orphans"]),
     _desk("held_subjects", "Tickets, calls and surveys in memory.", lambda desk: len(desk.subjects.held)),
+    _desk("asleep_subjects", "Those of them that are packed.", lambda desk: desk.subjects.held.asleep()),
     _desk("clock_timestamp_seconds", "Business time (as_of) up to which all that fell due was written; 0: none yet. "
           "The wall's with DESKWATCH_CLOCK=wall, the log's with log.", lambda desk: max(0, desk.clock) / 1000),
     Metric("deskwatch_track_lag", "gauge", ("topic", "partition"),
@@ -191,12 +194,12 @@ class CountingWriter:
     before the first event.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: "Writer") -> None:
         self.writer, self.stop, self.write_calendars = writer, writer.stop, writer.write_calendars
         self.rows: Counter[str] = Counter()
         self.as_of: dict[tuple[str, int], int] = {}
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: "Batch") -> None:
         """Write a batch as `Writer.write` does, and count it once it is in."""
         self.writer.write(batch)
         self.rows.update(batch.counts)

@@ -12,19 +12,15 @@
 `faust -A streams.app worker` runs track, `faust -A streams.app:store worker` runs store; `deskwatch run` runs them all.
 """
 
+import ctypes
 import gc
+import platform
 from functools import partial
 from typing import Any
 
-from sinks.clickhouse import client
-from sinks.clickhouse.pipeline import Pipeline
-from sinks.clickhouse.writer import Writer
 from sinks.metrics import EscalateMetrics, StoreMetrics, TrackMetrics, WatchMetrics, serve
-from sinks.notify import Notifier, addresses
 from streams import policies
-from streams.agents.store import register
 from streams.agents.track import follow
-from streams.api import Api
 from streams.checkpoint import wall_clock
 from streams.checkpoint_app import CheckpointApp
 from streams.desk import chains as escalation
@@ -125,6 +121,11 @@ def new_watch(settings: Settings) -> CheckpointApp:
 
 def new_store(settings: Settings) -> BatchApp:
     """The role store: writes the outputs, and the events themselves, to ClickHouse."""
+    from sinks.clickhouse import client  # by this role only: the others start sooner, and take less memory
+    from sinks.clickhouse.pipeline import Pipeline
+    from sinks.clickhouse.writer import Writer
+    from streams.agents.store import register
+
     app = BatchApp(STORE, **_faust(settings), consumer_max_fetch_size=STORE_FETCH)
     user, password = settings.clickhouse_user, settings.clickhouse_password
     policy = policies.load(settings.policy or policies.DEFAULT)
@@ -140,6 +141,9 @@ def new_store(settings: Settings) -> BatchApp:
 
 def new_escalate(settings: Settings) -> CheckpointApp:
     """The role escalate: a chain for each warning, messages to people, and what they do about them."""
+    from sinks.notify import Notifier, addresses  # by this role only, as above
+    from streams.api import Api
+
     app = CheckpointApp(ESCALATE, **_faust(settings), topic_partitions=settings.partitions)
     policy = policies.load(settings.policy or policies.DEFAULT)
     wall = settings.clock == "wall"
@@ -197,10 +201,18 @@ def _faust(settings: Settings) -> dict[str, Any]:
 
 
 def _tune_memory() -> None:
-    """The desk holds very many small objects for long: look for cycles among them seldom, not every 700 new ones."""
+    """The desk holds very many small objects for long: look for cycles among them seldom, not every 700 new ones.
+
+    And checkpoints are megabytes: glibc is to give such blocks back, and to keep one arena for all threads.
+    """
     gc.set_threshold(100_000, 20, 100)
+    if platform.libc_ver()[0] == "glibc":
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in (_ARENA_MAX, 1), (_MMAP_THRESHOLD, 1 << 20), (_TRIM_THRESHOLD, 1 << 20):
+            mallopt(option, value)
 
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 _ROLES = {"app": new_track, "track": new_track, "watch": new_watch, "store": new_store, "escalate": new_escalate}
 
 

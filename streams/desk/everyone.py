@@ -17,7 +17,7 @@ import msgspec
 from streams.desk.clock import NEVER
 from streams.desk.subject import Subject
 
-AWAKE = 20_000  # subjects awake in all partitions together
+AWAKE = 14_000  # subjects awake in all partitions together
 _NEVER = b"\xff" * 8  # due: of one that no instant waits for
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[int] | None, list[bytes], bytes]).decode

@@ -116,6 +116,7 @@ def test_track_serves_what_its_desks_and_checkpoints_say(page: Any) -> None:
         ("unknown_total", ("3",), 1),
         ("orphans", ("3",), 1),
         ("held_subjects", ("3",), 2),
+        ("asleep_subjects", ("3",), 0),
         ("clock_timestamp_seconds", ("3",), 1793581620),  # 2026-11-02T01:07:00Z
         ("lag", ("3", "tickets"), 7),
         ("checkpoints_total", (), 4),
