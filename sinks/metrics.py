@@ -138,7 +138,7 @@ TRACK = (
     _statistic("fenced", "fenced_total", "Checkpoints that another owner's claim made void: the worker gave way."),
     _statistic("given_up", "given_up_total", "Partitions whose unsaved work was given up; it is folded again."),
     _statistic("zombie_keys", "zombie_keys_total", "Changelog keys of a former owner that were written over."),
-    _statistic("sought_back", "sought_back_total", "Lists of records that did not follow the last one: read again."),
+    _statistic("sought_back", "sought_back_total", "Times that records lost on the way were fetched again."),
     _statistic("gaps", "gaps_total", "Runs of input offsets without records (transactions, compaction, retention)."),
 )  # fmt: skip
 """The metrics of role track."""

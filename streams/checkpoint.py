@@ -13,14 +13,11 @@ Which batches of the changelog count is the rule of :mod:`streams.checkpoint_log
 import asyncio
 import time
 import uuid
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from operator import attrgetter
 from typing import Any
 
 import faust
-from aiokafka.errors import IllegalStateError
 from faust.types.tuples import TP
 from mode import Service
 
@@ -28,6 +25,7 @@ from streams.changelog import TOPIC_CONFIG, Changelog
 from streams.checkpoint_log import version
 from streams.partition import Partition, Statistics
 from streams.partition_state import Cut, PartitionState
+from streams.seeking import place, seek_stalled
 from streams.takeover import take_over
 
 REPAIR_KEYS = 5_000
@@ -39,9 +37,6 @@ IDLE_CHECKPOINT_S = 600.0
 
 LEASE_PATIENCE_S = 2.0
 """How long the group may take to say, before the last checkpoint, that a worker that was held up is still a member."""
-
-SEEK_PATIENCE_S = 5.0
-"""How long lists that were fetched before a seek back may still come in."""
 
 
 class Fenced(RuntimeError):
@@ -135,7 +130,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         part = self.held.get(tp.partition)
         if part is None or not self._folds(part):
             return  # comes again after the rebalance
-        first = start = await self._place(part, tp, records)
+        first = start = await place(self, part, tp, records)
         while start is not None and self._folds(part):
             if start < len(records):
                 start = part.state.feed(tp.topic, records, start)
@@ -151,44 +146,6 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
 
     def _folds(self, part: Partition) -> bool:
         return part.ready and not part.lost and self.held.get(part.number) is part
-
-    async def _place(self, part: Partition, tp: TP, records: Sequence[Any]) -> int | None:
-        """Return the index of the record that is to be folded next; None if it is not among them, but comes again.
-
-        A list that begins too far on followed one that was dropped, or a gap in the topic. Seek back to tell: after a
-        gap the same list comes again, and nothing earlier.
-
-            want 5, got 9..12 (dropped 5..8)   seek 5 ──> 5..8, 9..12
-            want 5, got 9..12 (no 5..8)        seek 5 ──> 9..12          a gap: go on from 9
-        """
-        want, first, now = part.offsets.get(tp.topic, 0), records[0].offset, time.monotonic()
-        if first <= want:
-            part.gaps.pop(tp.topic, None)
-            return bisect_left(records, want, key=attrgetter("offset"))
-        wanted, came, at = part.gaps.get(tp.topic, (-1, -1, 0.0))
-        if wanted == want and first <= came:
-            self._accept_gap(part, tp, first)
-            return 0
-        if wanted == want and now - at < SEEK_PATIENCE_S:
-            return None  # was under way before the seek
-        part.gaps[tp.topic] = (want, first, now)
-        self.statistics.sought_back += 1
-        try:
-            earliest = (await self.app.consumer.earliest_offsets(tp))[tp]
-            if want < first <= earliest:
-                self._accept_gap(part, tp, first)
-                return 0
-            await self.app.consumer.seek_wait({tp: want})
-        except IllegalStateError:
-            self.log.info("%s[%d] was revoked while seeking back", *tp)
-        return None
-
-    def _accept_gap(self, part: Partition, tp: TP, first: int) -> None:
-        want = part.offsets.get(tp.topic, 0)
-        self.statistics.gaps += 1
-        self.log.warning("%s[%d] has no records at offsets %d to %d: going on after them", *tp, want, first - 1)
-        part.offsets[tp.topic] = first
-        part.gaps.pop(tp.topic, None)
 
     async def _make_room(self, part: Partition, full: bool = False) -> None:
         """Write checkpoints until less than the limit is pending; at least one if the state says it is full."""
@@ -216,6 +173,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
             raise Fenced(f"{self.changelog_topic_name}[{part.number}] was given up, but is still ours: restart")
         if not self._folds(part):
             return
+        await seek_stalled(self, part)
         part.state.advance(self.clock())
         await self._make_room(part)
         age = time.monotonic() - part.saved_at
@@ -303,13 +261,16 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
 
     # --- for metrics --------------------------------------------------------------------------------------------------
 
+    def fetched_to(self, tp: TP) -> int | None:
+        """Return the end of an input partition, by the last fetch's high watermark; None if there was none yet."""
+        consumer = self.app.consumer
+        return consumer.highwater(tp) if tp in consumer.assignment() else None
+
     def lag(self) -> dict[TP, int]:
-        """Return how many offsets of each input partition are not folded yet, by the last fetch's high watermark."""
-        assigned = self.app.consumer.assignment()
+        """Return how many offsets of each input partition are not folded yet."""
         lag: dict[TP, int] = {}
         for part in list(self.held.values()):
             for tp in (TP(topic, part.number) for topic in self.inputs):
-                end = self.app.consumer.highwater(tp) if tp in assigned else None
-                if end is not None:
+                if (end := self.fetched_to(tp)) is not None:
                     lag[tp] = max(0, end - part.offsets.get(tp.topic, 0))
         return lag

@@ -28,7 +28,7 @@ class Statistics:
     fenced: int = 0
     given_up: int = 0
     zombie_keys: int = 0
-    sought_back: int = 0  # lists of records that did not follow the last one
+    sought_back: int = 0  # times that records were fetched again, since a list of them was lost on the way
     gaps: int = 0  # runs of offsets that hold no records (transactions, compaction, retention)
 
 
@@ -45,6 +45,8 @@ class Partition:
     """Faust events folded, and to be acknowledged with the next checkpoint."""
     gaps: dict[str, tuple[int, int, float]] = field(default_factory=dict)
     """By topic, since the last seek back: the offset wanted, the first one that came instead, and when."""
+    stalls: dict[str, tuple[int, float, float]] = field(default_factory=dict)
+    """By topic: the offset that is wanted, since when, and how long it is waited for."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a checkpoint is under way: there is never more than one."""
     ready: bool = False

@@ -41,6 +41,7 @@ async def take_over(table: "CheckpointTable", numbers: set[int], generation: int
     for part in parts.values():  # who waits for them has waited long enough: what is folded first is due at once
         part.ready, part.saved_at = True, time.monotonic() - table.interval
         part.gaps.clear()
+        part.stalls.clear()
     table.held = parts
     seconds = time.monotonic() - started
     table.statistics.restores += len(parts) - len(kept)

@@ -49,6 +49,20 @@ def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
     assert toy_desk.committed() == len(toy_desk.events)
 
 
+def test_lists_that_were_lost_on_the_way_are_fetched_again_where_none_follows(toy_desk: ToyDesk) -> None:
+    """
+    calls      fetched, lost ──── nothing comes ────> fetched again, folded
+    tickets    fetched, folded
+    """
+    toy_desk.produce(2_000)
+    worker = toy_desk.worker("only", TOY_LOSE=str(PARTITIONS), TOY_STALL="1")
+    toy_desk.wait_folded()
+    assert worker.stop()[0] == 0
+    assert worker.statistics("sought_back")
+    assert toy_desk.committed() == len(toy_desk.events)
+    toy_desk.check()
+
+
 def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> None:
     """No session has to run out: both know the group as it was.
 

@@ -8,6 +8,7 @@ from faust.types.tuples import TP
 
 from streams.checkpoint_app import CheckpointApp
 from streams.partition import Partition
+from streams.seeking import place
 from tests.flow.toy import ToyState
 
 INPUT = TP("tickets", 0)
@@ -41,7 +42,7 @@ def placed(want: int, *lists: range, earliest: int = 0) -> tuple[list[int | None
     async def run() -> list[int | None]:
         found: list[int | None] = []
         for offsets in lists:
-            start = await table._place(part, INPUT, [Fetched(offset) for offset in offsets])
+            start = await place(table, part, INPUT, [Fetched(offset) for offset in offsets])
             found.append(None if start is None else ([*offsets, offsets.stop][start]))
             if start is not None:
                 part.offsets["tickets"] = offsets.stop

@@ -1,7 +1,7 @@
 """A worker with a toy desk, configured by environment; run by `faust -A tests.flow.toy_worker worker`.
 
 TOY_PREFIX and TOY_BROKER say where; TOY_STRIKE="append:3:KILL" sends itself a signal before its third checkpoint's
-append, "appended:3:STOP" after it, and "feed:3:RAISE" raises instead.
+append, "appended:3:STOP" after it, and "feed:3:RAISE" raises instead. TOY_LOSE=n loses the first n lists of calls.
 """
 
 import logging
@@ -9,6 +9,7 @@ import os
 import signal
 from typing import Any
 
+from streams import seeking
 from streams.changelog import Changelog
 from streams.checkpoint import CheckpointTable
 from streams.checkpoint_app import CheckpointApp
@@ -17,6 +18,7 @@ from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyState
 
 PREFIX = os.environ.get("TOY_PREFIX", "toy-")
 SESSION_S = float(os.environ.get("TOY_SESSION", 2))
+seeking.STALL_S = float(os.environ.get("TOY_STALL", seeking.STALL_S))
 logging.getLogger("aiokafka").setLevel(logging.ERROR)
 
 
@@ -88,8 +90,12 @@ async def tickets(stream: Any) -> None:
 
 @app.agent(app.batch_topic(PREFIX + CALLS))
 async def calls(stream: Any) -> None:
+    to_lose = int(os.environ.get("TOY_LOSE", 0))
     async for batch in stream.noack().events():
-        await desk.feed(batch)
+        if to_lose:
+            to_lose -= 1
+        else:
+            await desk.feed(batch)
 
 
 @app.on_before_shutdown.connect
