@@ -55,7 +55,13 @@ def new_track(settings: Settings) -> CheckpointApp:
     desk = app.checkpoint_table(
         "desk",
         new_state=lambda partition: Desk(
-            partition, policy, wall=wall, restate=settings.restate, limit=limit, homes=homes
+            partition,
+            policy,
+            wall=wall,
+            restate=settings.restate,
+            limit=limit,
+            homes=homes,
+            awake=settings.awake // settings.partitions,
         ),
         inputs=INPUTS,
         outputs=OUTPUTS,

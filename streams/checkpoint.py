@@ -11,6 +11,7 @@ Which batches of the changelog count is the rule of :mod:`streams.checkpoint_log
 """
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -79,6 +80,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         self.owner = uuid.uuid4().hex[:16]
         self.generation = -1
         self.held: dict[int, Partition] = {}
+        self.fed_at: dict[str, float] = {}  # by topic, when a list of any partition was folded last
         self.statistics = Statistics()
         self.changelog: Changelog = None  # type: ignore[assignment]  # from the start on
         self._taking_over = asyncio.Lock()
@@ -130,6 +132,14 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         part = self.held.get(tp.partition)
         if part is None or not self._folds(part):
             return  # comes again after the rebalance
+        self.fed_at[tp.topic] = math.inf  # now, and for as long as it takes
+        try:
+            await self._feed(part, tp, records, event)
+        finally:
+            self.fed_at[tp.topic] = time.monotonic()
+        await asyncio.sleep(0)  # a full queue would keep the loop to itself
+
+    async def _feed(self, part: Partition, tp: TP, records: Sequence[Any], event: Any) -> None:
         first = start = await place(self, part, tp, records)
         while start is not None and self._folds(part):
             if start < len(records):
@@ -142,7 +152,6 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
                 self.statistics.batches[tp.topic] += 1
                 start = None
             await self._make_room(part, full=start is not None)
-        await asyncio.sleep(0)  # a full queue would keep the loop to itself
 
     def _folds(self, part: Partition) -> bool:
         return part.ready and not part.lost and self.held.get(part.number) is part

@@ -45,8 +45,8 @@ class Partition:
     """Faust events folded, and to be acknowledged with the next checkpoint."""
     gaps: dict[str, tuple[int, int, float]] = field(default_factory=dict)
     """By topic, since the last seek back: the offset wanted, the first one that came instead, and when."""
-    stalls: dict[str, tuple[int, float, float]] = field(default_factory=dict)
-    """By topic: the offset that is wanted, since when, and how long it is waited for."""
+    stalls: dict[str, tuple[int, float, int]] = field(default_factory=dict)
+    """By topic: the offset that is wanted, since when, and up to which one it was fetched again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a checkpoint is under way: there is never more than one."""
     ready: bool = False

@@ -24,7 +24,7 @@ SEEK_PATIENCE_S = 5.0
 """How long lists that were fetched before a seek back may still come in."""
 
 STALL_S = 10.0
-"""How long a partition that has records to fold may fold none of them, before they are fetched again."""
+"""How long lists of a topic may be on their way when none comes in, before they are held to be lost."""
 
 
 async def place(table: "CheckpointTable", part: Partition, tp: TP, records: Sequence[Any]) -> int | None:
@@ -68,21 +68,27 @@ def _accept_gap(table: "CheckpointTable", part: Partition, tp: TP, first: int) -
 
 
 async def seek_stalled(table: "CheckpointTable", part: Partition) -> None:
-    """Seek back in topics that have records to fold, by the last fetch, and of which none was folded for long.
+    """Fetch again what was handed out and not folded, where no list of its topic has come in for long.
 
-    fetched 5..9, dropped, nothing comes      10 s ──> seek 5 ──> 5..9
-    only a transaction's markers are left     10 s ──> seek, 20 s ──> seek, 40 s ...
+    handed out 5..9, dropped, nothing comes      10 s ──> seek 5 ──> 5..9
+    handed out 5..9, all a transaction's markers 10 s ──> seek 5 ──> nothing: that was all
     """
     now = time.monotonic()
     for topic in table.inputs:
         tp, want = TP(topic, part.number), part.offsets.get(topic, 0)
         end = table.fetched_to(tp)
-        stood, since, patience = part.stalls.get(topic, (-1, now, STALL_S))
+        stood, since, sought = part.stalls.get(topic, (-1, now, -1))
         if want != stood or end is None or end <= want:
-            part.stalls[topic] = (want, now, STALL_S)
-        elif now - since > patience:
-            part.stalls[topic] = (want, now, 2 * patience)
+            part.stalls[topic] = (want, now, -1)
+        elif end != sought and now - max(since, table.fed_at.get(topic, since)) > STALL_S:
+            part.stalls[topic] = (want, now, end if await _fetch_again(table, tp, want) else -1)
+
+
+async def _fetch_again(table: "CheckpointTable", tp: TP, want: int) -> bool:
+    with suppress(IllegalStateError):  # it was revoked meanwhile
+        if await table.app.consumer.position(tp) > want:  # else it waits its turn, and is not handed out yet
             table.statistics.sought_back += 1
-            table.log.warning("%s[%d]: nothing was folded for %.0f s, fetching again from %d", *tp, patience, want)
-            with suppress(IllegalStateError):  # it was revoked meanwhile
-                await table.app.consumer.seek_wait({tp: want})
+            table.log.info("%s[%d]: nothing came of the records from offset %d on: fetching them again", *tp, want)
+            await table.app.consumer.seek_wait({tp: want})
+            return True
+    return False

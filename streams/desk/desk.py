@@ -49,7 +49,7 @@ class Desk(DeskCheckpoints):
     """The state of one partition (`streams.partition_state.PartitionState`).
 
     `restate`: the policies may change what was written, which is then counted anew. `limit` of dead letters. `homes`:
-    where customers' facts go.
+    where customers' facts go. `awake`: so many subjects stay unpacked.
     """
 
     # Events

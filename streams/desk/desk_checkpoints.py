@@ -45,12 +45,13 @@ class DeskCheckpoints:
         restate: bool = False,
         limit: Limit = NEVER,
         homes: Homes = HERE,
+        awake: int = AWAKE,
     ) -> None:
         self.partition, self.wall = partition, wall
         self.policy = Following(partition, policies, restate)
         self.panes = Panes(partition, LocalDays(lambda at: self.policy.followed.at(at).timezone))
         self.sheet = Sheet(self.panes)
-        self.subjects = Subjects(policies, self.sheet, self._count, AWAKE // homes.partitions)
+        self.subjects = Subjects(policies, self.sheet, self._count, awake)
         self.watermarks = Watermarks(INPUTS)
         self.closures = Closures(self.policy, self.subjects)
         self.notes = Notes(lambda: self.subjects.entries)

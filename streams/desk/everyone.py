@@ -17,7 +17,7 @@ import msgspec
 from streams.desk.clock import NEVER
 from streams.desk.subject import Subject
 
-AWAKE = 14_000  # subjects awake in all partitions together
+AWAKE = 14_000  # subjects awake in all partitions together, unless a setting says otherwise
 _NEVER = b"\xff" * 8  # due: of one that no instant waits for
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[int] | None, list[bytes], bytes]).decode
@@ -76,12 +76,12 @@ class Everyone:
     def rest(self, touched: Collection[Subject]) -> None:
         """A cut was made of what was `touched` since the last one: of the others, let those sleep that wait longest.
 
-        A quarter of `limit` at once, so that they need not be sorted at every cut.
+        An eighth of `limit` at once, so that they need not be sorted at every cut.
         """
         if len(self._awake) <= self.limit:
             return
         idle = sorted((subject for subject in self._awake.values() if subject not in touched), key=_waits_until)
-        for subject in idle[-(len(self._awake) - self.limit * 3 // 4) :]:
+        for subject in idle[-(len(self._awake) - self.limit * 7 // 8) :]:
             self._sample = self._sample or b"".join(subject.raws)
             self._asleep[subject.name] = _pack(self._awake.pop(subject.name), self._sample)
 
