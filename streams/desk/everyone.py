@@ -17,7 +17,7 @@ import msgspec
 from streams.desk.clock import NEVER
 from streams.desk.subject import Subject
 
-AWAKE = 14_000  # subjects awake in all partitions together, unless a setting says otherwise
+AWAKE = 12_000  # subjects awake in all partitions together, unless a setting says otherwise
 _NEVER = b"\xff" * 8  # due: of one that no instant waits for
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[int] | None, list[bytes], bytes]).decode
