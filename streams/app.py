@@ -98,7 +98,6 @@ def new_track(settings: Settings) -> CheckpointApp:
     async def customer_facts(stream: Any) -> None:
         await follow(stream, customers)
 
-    _tune_memory()
     serve(settings.metrics_port, TrackMetrics(desk), settings.metrics_host)
     return app
 
@@ -120,7 +119,6 @@ def new_watch(settings: Settings) -> CheckpointApp:
     async def watch_rollups(stream: Any) -> None:
         await follow(stream, watch)
 
-    _tune_memory()
     serve(settings.metrics_port, WatchMetrics(watch), settings.metrics_host)
     return app
 
@@ -207,9 +205,9 @@ def _faust(settings: Settings) -> dict[str, Any]:
 
 
 def _tune_memory() -> None:
-    """The desk holds very many small objects for long: look for cycles among them seldom, not every 700 new ones.
+    """Many small objects are held for long: look for cycles among them seldom, not every 700 new ones.
 
-    And checkpoints are megabytes: glibc is to give such blocks back, and to keep one arena for all threads.
+    And checkpoints and inserts are megabytes: glibc is to give such blocks back, and to keep one arena for all threads.
     """
     gc.set_threshold(100_000, 20, 100)
     if platform.libc_ver()[0] == "glibc":
@@ -226,5 +224,6 @@ def __getattr__(name: str) -> Any:
     """`app` (track), `store` and `escalate` are made when they are asked for: a process runs one of them."""
     if name not in _ROLES:
         raise AttributeError(name)
+    _tune_memory()
     made = globals()[name] = _ROLES[name](load())
     return made
