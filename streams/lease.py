@@ -12,7 +12,7 @@ keeps them harmless.
 import time
 from typing import Any
 
-from streams.transport import BatchConsumer, BatchThread
+from streams.batch_consumer import BatchConsumer, BatchThread
 
 LEASE_SHARE = 0.8
 """Share of the session timeout for which an accepted heartbeat counts."""

@@ -17,7 +17,8 @@ from streams.bench.kafka import KafkaUnavailable
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, policies_of, settings_of
 from streams.faults.log import disorderly, orderly
-from streams.faults.round import COUNTING, Result, Round, takeover_figures
+from streams.faults.result import Result, takeover_figures
+from streams.faults.round import COUNTING, Round
 from streams.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
 from streams.faults.system import System
 from streams.logfile import read

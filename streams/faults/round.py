@@ -1,12 +1,10 @@
 """A round: the product starts, events flow, strikes fall, all is drained, and every view must equal the log's fold."""
 
 import signal
-import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from sinks.clickhouse.client import Client
 from streams.cli.options import policies_of
@@ -14,6 +12,7 @@ from streams.cli.roles import prepare, start_role, start_roles
 from streams.embedded.stack import StackError
 from streams.faults.clickhouse import AWAY
 from streams.faults.feeding import Feeding
+from streams.faults.result import Result, Struck
 from streams.faults.schedule import KILL_BROKER, WORKERS, Strike
 from streams.faults.system import TAKEN, System
 from streams.faults.watch import Changelog, Progress
@@ -36,55 +35,6 @@ STAY_S = 6.0
 FOLLOWS_S = 30.0
 DRAIN_S = 180.0
 START_S = 60.0
-
-
-@dataclass
-class Struck:
-    """A strike that fell: the events in flight, and what followed."""
-
-    kind: str
-    in_flight: int
-    takeover_s: float | None = None
-    pause_s: float | None = None
-    given_up: int = 0
-    """How often a worker gave unsaved work up, to be folded again, as workers joined and left."""
-    caught_up_s: float | None = None
-    """Seconds from the end of a fault of ClickHouse until no more than what comes in CURRENT_S was in flight."""
-    woken: bool = False
-    fenced: bool = False
-
-
-@dataclass
-class Result:
-    """What a round was: `clean` is that every view is equal and no event or dead letter is missing."""
-
-    seed: int
-    broker: str
-    events: int = 0
-    strikes: list[Struck] = field(default_factory=list)
-    duplicates: int = 0
-    skipped_checkpoints: int = 0
-    folded_again: int | None = None
-    """Records that track folded more than once; None if a worker was killed, which could not say what it folded."""
-    drain_s: float = 0.0
-    seconds: float = 0.0
-    peak_mb: dict[str, float] = field(default_factory=dict)
-    clean: bool = False
-    faults: list[str] = field(default_factory=list)
-    """What was not as it must be, one sentence each."""
-
-    @property
-    def takeovers(self) -> list[float]:
-        """Seconds of each takeover after a kill -9; none of a round in which the broker died too: they wait for it."""
-        if any(strike.kind == KILL_BROKER for strike in self.strikes):
-            return []
-        return [s.takeover_s for s in self.strikes if s.kind == "kill_track" and s.takeover_s is not None]
-
-
-def takeover_figures(results: Sequence[Result]) -> tuple[float, float] | None:
-    """Median and maximum of the takeovers after kill -9; None if there was none."""
-    found = [seconds for result in results for seconds in result.takeovers]
-    return (statistics.median(found), max(found)) if found else None
 
 
 class Round:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from streams.faults.log import MONDAY, disordered
-from streams.faults.round import Result, Round, Struck, track
+from streams.faults.result import Result, Struck
+from streams.faults.round import Round, track
 from streams.faults.schedule import Strike
 from streams.faults.system import System
 from streams.settings import Settings

@@ -10,7 +10,8 @@ from streams.app import STORE, TRACK
 from streams.cli.faults import as_text
 from streams.cli.roles import start_role
 from streams.faults.log import disorderly
-from streams.faults.round import COUNTING, Result, Round, Struck, track
+from streams.faults.result import Result, Struck
+from streams.faults.round import COUNTING, Round, track
 from streams.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
 from streams.faults.system import System
 from streams.settings import Settings

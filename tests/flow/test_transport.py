@@ -9,7 +9,8 @@ from faust.types.tuples import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.transport import BatchApp, BatchScheduler
+from streams.batch_consumer import BatchScheduler
+from streams.transport import BatchApp
 from tests.flow.conftest import ToyDesk, wait_for
 from tests.flow.toy import PARTITIONS
 
