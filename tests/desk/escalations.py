@@ -114,6 +114,7 @@ class Bench:
         self.log: dict[bytes, bytes] = {}
         self.outputs: list[Output] = []
         self.sent: list[Message] = []
+        self.unsaved: list[Made] = []  # folded since the last checkpoint: comes again after a crash
         self.version = 0
         self.now = START
         self.state = self._new()
@@ -130,6 +131,7 @@ class Bench:
                 start = self.state.feed(topic, of_topic, start)
                 if start < len(of_topic):
                     self.cut()
+        self.unsaved += records
 
     def at(self, minutes: float) -> None:
         """Let the wall clock come to so many minutes after START."""
@@ -147,6 +149,7 @@ class Bench:
                 self.log[key] = value
         assert msgspec.json.decode(cut.outputs[-1].value)["type"] == "deskwatch.progress_rows"
         self.outputs += cut.outputs[:-1]
+        self.unsaved = []
         return self.state.messages()
 
     def run(self, until: float, step: float = 0.25, outcome: str = "sent", since: float | None = None) -> None:
@@ -165,11 +168,13 @@ class Bench:
             self.state.settle(message, (outcome, ""), self.now)
 
     def crash(self) -> None:
-        """A successor takes over from the changelog."""
+        """A successor takes over from the changelog; what was not saved comes again."""
         self.state = self._new()
         for key, value in self.log.items():
             self.state.load(key, value)
         self.state.restored()
+        again, self.unsaved = self.unsaved, []
+        self.feed(*again)
 
     def events(self, kind: str = "deskwatch.escalation_rows") -> list[dict[str, Any]]:
         """What happened to steps, in order; or what people did about warnings."""

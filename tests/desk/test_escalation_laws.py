@@ -29,7 +29,8 @@ class Story:
         self.bench, self.outcome, self.version = Bench(policy), outcome, 0
         self.raised: dict[int, tuple[int, str]] = {}  # ticket -> minute and severity of the standing warning
         self.handed: Counter[str] = Counter()  # message id -> how often it was handed to a sender
-        self.stopped: list[tuple[int, str]] = []  # (minute, warning_id) of acknowledgements and clearings
+        self.stopped: list[tuple[int, str]] = []  # (minute, warning_id) of disagreements and clearings
+        self.ended: set[str] = set()  # warning ids that were cleared
         for n, (what, at, ticket, severity) in enumerate(story):
             self._play_until(at)
             self._do(n, what, at, ticket, severity)
@@ -51,13 +52,15 @@ class Story:
     def _do(self, n: int, what: str, at: int, ticket: int, severity: str) -> None:
         bench = self.bench
         self.version += 1
-        if what == "raise" and ticket not in self.raised:
+        if what == "raise" and ticket not in self.raised and f"w{ticket}-{at}" not in self.ended:
+            # A warning's id is of its instant: raised again within it, it would be the same one, not cleared after all.
             self.raised[ticket] = at, severity
             bench.feed(warning(ticket, at, severity=severity, version=self.version))
         elif what == "clear" and ticket in self.raised:
             since, severity = self.raised.pop(ticket)
             bench.feed(warning(ticket, since, cleared=at, severity=severity, version=self.version))
             self.stopped.append((at, f"w{ticket}-{since}"))
+            self.ended.add(f"w{ticket}-{since}")
         elif what == "takeover":
             self._send()
             bench.cut()  # nothing is under way, and all that came of it is saved
@@ -97,6 +100,8 @@ def test_every_step_comes_to_an_end_and_what_was_sent_says_so(story: list[tuple[
 @given(stories)
 @example([("raise", 0, 1, "critical"), ("disagree", 0, 1, "critical"), ("acknowledge", 1, 1, "critical")])
 @example([("raise", 0, 1, "critical"), ("disagree", 0, 1, "critical"), ("snooze", 1, 1, "critical")])
+@example([("raise", 0, 1, "critical"), ("clear", 0, 1, "critical"), ("raise", 0, 1, "critical")])
+@example([("raise", 0, 3, "critical"), ("clear", 1, 3, "critical"), ("crash", 1, 0, "critical")])
 def test_nothing_is_sent_after_a_chain_was_stopped_for_good(story: list[tuple[str, int, int, str]]) -> None:
     told = Story(IDEMPOTENT, story, "sent")
     sent = [event for event in told.bench.events() if event["state"] == "sent"]
