@@ -112,7 +112,10 @@ class _Fold:
             start = 0
             while start < len(records):
                 start = self.desk.feed(topic, records, start)
-                self._cut_if_full()
+                if start < len(records):  # a checkpoint comes first, be it for a large dead letter that has no room
+                    self._cut()
+                else:
+                    self._cut_if_full()
             self._store(topic, records)
         self._pass_time(self.latest)
 
