@@ -18,7 +18,6 @@ from streams.desk.clock import NEVER
 from streams.desk.subject import Subject
 
 AWAKE = 12_000  # subjects awake in all partitions together, unless a setting says otherwise
-_NEVER = b"\xff" * 8  # due: of one that no instant waits for
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[int] | None, list[bytes], bytes]).decode
 
@@ -97,13 +96,13 @@ def _waits_until(subject: Subject) -> int:
 
 def _pack(subject: Subject, sample: bytes) -> bytes:
     """What no fold makes again: the instant that it waits for, readable as it is, its events, what was told of it."""
-    at = _NEVER if subject.queued_at is None else subject.queued_at.to_bytes(8)
     packed: bytes = lz4.block.compress(_encode((subject.numbers, subject.raws, subject.told)), dict=sample)
-    return at + packed
+    return _waits_until(subject).to_bytes(8) + packed
 
 
 def _unpack(name: str, packed: bytes, sample: bytes) -> Subject:
     subject = Subject(name)
-    subject.queued_at = None if packed[:8] == _NEVER else int.from_bytes(packed[:8])
+    at = int.from_bytes(packed[:8])
+    subject.queued_at = None if at == NEVER else at
     subject.numbers, subject.raws, subject.told = _decode(lz4.block.decompress(packed[8:], dict=sample))
     return subject
