@@ -10,7 +10,8 @@ chain goes on where it stopped:
                                                   lapses
 
 A chain belongs to (rule, subject) and outlives its warning by the cool-down; its steps are numbered once and for all,
-so `warning_id/step` names a message of which there is never a second one.
+so `warning_id/step` names a message of which there is never a second one. Of tickets with one parent, one chain leads
+for all (`streams.desk.families`).
 """
 
 from collections import Counter
@@ -26,6 +27,10 @@ from streams.models.escalations import EscalationRow
 
 OPEN = ("scheduled", "acknowledged", "failed")  # states of a step that may still be sent
 COOLDOWN = 1_800_000  # ms, of a rule that has no section of its own
+
+
+Key = tuple[str, str]
+"""Rule and subject of a chain."""
 
 
 class Step(msgspec.Struct, array_like=True):
@@ -64,20 +69,22 @@ class Chain(msgspec.Struct, array_like=True):
     exhausted: bool = False
     done: list[tuple[str, str]] = []  # identities of the actions taken
     stopped: bool = False  # for good: somebody disagreed
+    folded: bool = False  # another one of its family leads
+    folds: int = 0  # how many it leads for, besides itself
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """What the chain belongs to."""
         return self.warned.rule, self.warned.subject
 
     @property
     def running(self) -> bool:
         """Whether its steps fall due."""
-        return self.cleared_at is None and self.acknowledged_at is None
+        return self.cleared_at is None and self.acknowledged_at is None and not self.folded
 
     def next_at(self) -> int | None:
         """The next instant at which time alone changes something; None: never. Not of a cleared one."""
-        if self.cleared_at is not None:
+        if self.cleared_at is not None or self.folded:
             return None
         if self.acknowledged_at is not None:
             return self.lapses_at or None
@@ -114,9 +121,13 @@ def write(chain: Chain, step: Step | None, at: int, to: Write, *, state: str = "
     )
 
 
-def begin(warned: Warned, policy: Policy, to: Write) -> Chain:
-    """Return the new chain of a warning; without steps if the policy has none for it."""
-    chain = Chain(warned, warned.raised_at, policy.version, warned.severity, plan(warned, policy))
+def begin(warned: Warned, policy: Policy, to: Write, former: Chain | None = None) -> Chain:
+    """Return the new chain of a warning; without steps if the policy has none for it.
+
+    `former`: one that this warning has had, whose numbers are not used again.
+    """
+    first, seq = (1, 0) if former is None else (1 + max((step.number for step in former.steps), default=0), former.seq)
+    chain = Chain(warned, warned.raised_at, policy.version, warned.severity, plan(warned, policy, first), seq)
     _schedule(chain, warned.raised_at, to)
     return chain
 
@@ -188,14 +199,20 @@ def go_on(chain: Chain, warned: Warned, to: Write) -> None:
         chain.seq, chain.escalated = 0, False
     chain.warned, chain.cleared_at, chain.exhausted = warned, None, False
     chain.began_at += pause
+    if chain.acknowledged_at is not None:
+        chain.acknowledged_at += pause
+        chain.lapses_at += pause if chain.lapses_at else 0
+    resume(chain, warned.raised_at, to)
+
+
+def resume(chain: Chain, at: int, to: Write) -> None:
+    """Say how the steps that are left stand now: to come, or acknowledged before."""
     if chain.acknowledged_at is None:
-        _schedule(chain, warned.raised_at, to)
+        _schedule(chain, at, to)
         return
-    chain.acknowledged_at += pause
-    chain.lapses_at += pause if chain.lapses_at else 0
     for step in _open(chain):
         step.state = "acknowledged"
-        write(chain, step, warned.raised_at, to, why="acknowledged before it was raised again")
+        write(chain, step, at, to, why="acknowledged before")
 
 
 def replan(chain: Chain, policy: Policy, at: int, to: Write) -> None:
@@ -244,7 +261,7 @@ def snooze(chain: Chain, at: int, until: int, to: Write, by: str, why: str = "")
     chain.acknowledged_at, chain.lapses_at = None, 0
     chain.began_at += until - since
     write(chain, None, at, to, state="snoozed", by=by, why=why)
-    _schedule(chain, at, to, by=by, why="snoozed")
+    _schedule(chain, at, to, by=by, why="snoozed", earliest=until)
 
 
 def exhaust(chain: Chain, at: int, to: Write) -> None:
@@ -260,8 +277,9 @@ def _open(chain: Chain) -> Iterator[Step]:
     return (step for step in chain.steps if step.open)
 
 
-def _schedule(chain: Chain, at: int, to: Write, *, by: str = "", why: str = "") -> None:
+def _schedule(chain: Chain, at: int, to: Write, *, by: str = "", why: str = "", earliest: int | None = None) -> None:
     for step in _open(chain):
         step.state, step.again_at = "scheduled", 0
-        step.due_at = chain.began_at + step.after
+        # One that waited for its receiver's hours was due long ago, and is not late.
+        step.due_at = max(at if earliest is None else earliest, chain.began_at + step.after)
         write(chain, step, at, to, by=by, why=why)

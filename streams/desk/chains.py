@@ -12,8 +12,9 @@ import msgspec
 
 from streams.desk import chain as chains
 from streams.desk import escalation_messages as messages
-from streams.desk.chain import Chain
+from streams.desk.chain import Chain, Key
 from streams.desk.dispatch import Floods, Message
+from streams.desk.families import Families
 from streams.desk.letter import DEAD_LETTERS
 from streams.desk.messages import WARNINGS, progress
 from streams.desk.policy import Policies
@@ -28,9 +29,6 @@ HEAD, CHAIN, EARLY, FLOOD = b"h", b"c", b"e", b"f"  # first byte of a changelog 
 FULL = 3 << 20  # bytes of a checkpoint above which it is to be written; a digest may add as much again
 ROW_BYTES, CHAIN_BYTES = 300, 700  # about what one takes in a checkpoint
 IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
-
-Key = tuple[str, str]
-"""Rule and subject of a chain."""
 
 
 class Head(msgspec.Struct, array_like=True):
@@ -47,6 +45,7 @@ class Chains:
         self.partition, self.policies, self.wall = partition, policies, wall
         self.chains: dict[Key, Chain] = {}
         self.keys: dict[str, Key] = {}  # by warning_id
+        self.families = Families(self.chains)
         self.clock = -1
         self.sources: dict[str, int] = {}
         self.floods = Floods()
@@ -94,6 +93,7 @@ class Chains:
 
     def _forget(self, chain: Chain) -> None:
         del self.chains[chain.key]
+        self.families.forget(chain)
         self.keys.pop(chain.warned.warning_id, None)
         self._dirty.discard(chain.key)
         self._entries[_chain_key(chain.key)] = None

@@ -161,7 +161,7 @@ def message_of(due: Sequence[Due], receiver: str, name: str, policy: Policy, boa
     language = "en" if described is None else described.language
     words = Words(language, policy.timezone, board_url)
     told = [(each.chain.warned, f"{each.chain.warned.warning_id}/{each.step.number}") for each in due]
-    title, body = digest(told, name, words) if name else notice(*told[0], words)
+    title, body = digest(told, name, words) if name else notice(*told[0], words, due[0].chain.folds)
     url_env = "" if described is None else described.url_env
     return Message(receiver, url_env, name or told[0][1], name, title, body, tuple(due))
 

@@ -13,11 +13,13 @@ import msgspec
 
 from streams.desk import chain as chains
 from streams.desk import escalation_messages as messages
+from streams.desk import families
 from streams.desk.chain import Chain
 from streams.desk.chains import ACTIONS, EARLY
+from streams.desk.families import GRAVITY
 from streams.desk.letter import dead_letter
 from streams.desk.messages import WARNINGS
-from streams.desk.policy import Policies
+from streams.desk.policy import Policies, Policy
 from streams.desk.sending import Sending
 from streams.desk.warned import Warned
 from streams.models import actions
@@ -85,39 +87,84 @@ class Escalations(Sending):
     # Warnings
 
     def _warned(self, warned: Warned) -> None:
-        key = (warned.rule, warned.subject)
-        chain = self.chains.get(key)
+        chain = self.chains.get((warned.rule, warned.subject))
         policy = self.policies.at(warned.raised_at)
         over = bool(warned.is_deleted or warned.state == "cleared")
         if chain is None or chain.warned.warning_id != warned.warning_id:
-            former = chain.warned if chain else None
-            if former is not None and warned.raised_at <= former.raised_at:
-                return  # of the past
-            continues = chain is not None and self._continues(chain, warned)
-            if chain is not None and former is not None:
+            if chain is not None:
+                if warned.raised_at <= chain.warned.raised_at:
+                    return  # of the past
+                continues = self._continues(chain, warned)
                 if chain.cleared_at is None:
                     chains.clear(chain, warned.raised_at, self._write, "raised again")
-                self.keys.pop(former.warning_id, None)
-            if chain is not None and continues:
-                chains.go_on(chain, warned, self._write)
-            else:
-                chain = self.chains[key] = chains.begin(warned, policy, self._write)
-            self.keys[warned.warning_id] = key
+                self.keys.pop(chain.warned.warning_id, None)
+                chain = chain if continues else None
+            chain = self._rise(chain, warned, policy)
         elif warned.version <= chain.warned.version:
             return  # told again
         elif chain.cleared_at is not None and not over:
-            chains.go_on(chain, warned, self._write)
+            chain = self._rise(chain, warned, policy)
+        warned.parent_id = chain.warned.parent_id  # it stays in its family
         chain.warned = warned
         if over and chain.cleared_at is None:
             self._clear(chain)
         elif not over and warned.severity != chain.severity:
-            chains.replan(chain, policy, max(self.clock, warned.raised_at), self._write)
+            self._regrade(chain, policy)
         self._touch(chain)
         for raw in self.early.pop(warned.warning_id, ()):
             self._entries[EARLY + warned.warning_id.encode()] = None
             event = actions.decode(raw)
             if not isinstance(event, DeadLetter):
                 self._act(chain, event)
+
+    def _rise(self, own: Chain | None, warned: Warned, policy: Policy) -> Chain:
+        """The warning stands: folded into its family's chain, or going on where that or its own stopped, or anew."""
+        lead, at = self.families.lead(warned.family), warned.raised_at
+        if lead is not None and lead.key == (warned.rule, warned.subject):
+            lead = None
+        if lead is not None and (lead.cleared_at is None or self._continues(lead, warned)):
+            chain = families.member(own, warned, policy)
+            if lead.cleared_at is None:
+                families.fold(chain, lead, at, self._write)
+            else:
+                families.take_over(chain, lead, policy, at, self._write)
+        elif own is None or own.folded:
+            same = own is not None and own.warned.warning_id == warned.warning_id
+            chain = chains.begin(warned, policy, self._write, own if same else None)
+        else:
+            chain = own
+            chains.go_on(chain, warned, self._write)
+        self.chains[chain.key] = chain
+        self.keys[warned.warning_id] = chain.key
+        self.families.stands(chain)
+        if chain.folded:
+            self._lead_if_graver(chain, policy)
+        return chain
+
+    def _regrade(self, chain: Chain, policy: Policy) -> None:
+        """The warning's severity is another."""
+        at = max(self.clock, chain.warned.raised_at)
+        if not chain.folded:
+            chains.replan(chain, policy, at, self._write)
+            return
+        chain.severity = chain.warned.severity
+        self._lead_if_graver(chain, policy)
+
+    def _lead_if_graver(self, chain: Chain, policy: Policy) -> None:
+        lead = self.families.lead(chain.warned.family)
+        assert lead is not None  # or it would not be folded
+        if GRAVITY.get(chain.warned.severity, 0) > GRAVITY.get(lead.warned.severity, 0):
+            at = max(self.clock, chain.warned.raised_at)
+            self._hand_over(lead, chain, policy, at)
+            families.fold(lead, chain, at, self._write)
+            self.families.stands(lead)
+
+    def _hand_over(self, lead: Chain, heir: Chain, policy: Policy, at: int) -> None:
+        self.families.leave(heir)
+        families.take_over(heir, lead, policy, at, self._write)
+        self.families.stands(heir)
+        self._touch(lead)
+        self._touch(heir)
 
     def _continues(self, chain: Chain, warned: Warned) -> bool:
         cleared_at = chain.cleared_at if chain.cleared_at is not None else warned.raised_at
@@ -130,6 +177,12 @@ class Escalations(Sending):
         if not self.sends:
             self._pass(chain, at)  # a replay: what fell due before, fell due
         chains.clear(chain, at, self._write, "withdrawn" if warned.is_deleted else f"cleared: {warned.cleared_by}")
+        if chain.folded:
+            self.families.leave(chain)
+            return
+        heir = self.families.heir(warned.family)
+        if heir is not None:
+            self._hand_over(chain, heir, self.policies.at(heir.warned.raised_at), at)
 
     # Actions
 
@@ -155,6 +208,8 @@ class Escalations(Sending):
             self._entries[EARLY + forgotten.encode()] = None
 
     def _act(self, chain: Chain, event: ActionEvent) -> None:
+        if chain.folded and chain.cleared_at is None:
+            chain = self.families.lead(chain.warned.family) or chain
         identity = (event.source, event.id)
         if identity in chain.done:
             return
@@ -181,5 +236,5 @@ class Escalations(Sending):
                 chain.stopped |= step == "disagreed"
                 lapse = 0 if chain.stopped else chains.lapse_of(warned, policy)
                 chains.acknowledge(chain, at, lapse, self._write, by, note)
-        self._rows.append(WarningStepRow(warning_id=warned.warning_id, step=step, at=at, by=by, note=note))
+        self._rows.append(WarningStepRow(warning_id=event.data.warning_id, step=step, at=at, by=by, note=note))
         self._touch(chain)

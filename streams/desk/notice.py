@@ -39,8 +39,8 @@ class Words(NamedTuple):
         return self.say("notice_h", h=minutes // 60, min=f"{minutes % 60:02d}")
 
 
-def notice(warned: Warned, message_id: str, words: Words) -> tuple[str, str]:
-    """Return title and body of the message about one warning."""
+def notice(warned: Warned, message_id: str, words: Words, folds: int = 0) -> tuple[str, str]:
+    """Return title and body of the message about one warning, which stands for `folds` more of its family."""
     say = words.say
     title = f"[{say(f'severity_{warned.severity}')}] {say(warned.rule)}: {who(warned, words)}"
     lines = [
@@ -49,6 +49,10 @@ def notice(warned: Warned, message_id: str, words: Words) -> tuple[str, str]:
         *_by_how_much(warned, words),
         say("notice_since", at=words.instant(warned.raised_at)),
     ]
+    if warned.parent_id:
+        lines.append(say("notice_parent", parent=warned.parent_id))
+    if folds:
+        lines.append(say("notice_folds", n=folds))
     if warned.due_at is not None:
         lines.append(say("notice_due", at=words.instant(warned.due_at)))
     lines += [_reason(name, points, how, words) for name, points, how in warned.reasons]

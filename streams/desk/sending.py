@@ -175,6 +175,7 @@ class Sending(Chains):
                         Due(chain, step)
                     )
             self._touch(chain)
+        self.families.restored()
         self._dirty.clear()
         for due in in_doubt.values():
             self._decide(due)

@@ -33,9 +33,19 @@ class Warned(msgspec.Struct, omit_defaults=True):
     measures: dict[str, float] = {}
     reasons: list[tuple[str, float, str]] = []
     cause: str = ""
+    parent_id: str = ""
     url: str = ""
     version: int = 0
     is_deleted: int = 0
+
+    @property
+    def family(self) -> tuple[str, str]:
+        """Rule and subject of the warning that this one folds into: those of the ticket's parent, or its own."""
+        if not self.parent_id:
+            return self.rule, self.subject
+        if self.subject == f"ticket/{self.ticket_id}":
+            return self.rule, f"ticket/{self.parent_id}"
+        return self.rule, self.parent_id + self.subject.removeprefix(self.ticket_id)
 
     def labels(self) -> set[str]:
         """What the warning is about, in the words that expert pools have for tags."""

@@ -9,7 +9,8 @@ class EscalationRow(Row, kw_only=True):
     """Something that happened to a step of a warning's escalation chain (SPEC section 6); step 0 is the chain itself.
 
     `state` is what it is since then: scheduled, sending, sent, failed, skipped, unknown, acknowledged; of step 0
-    acknowledged, snoozed, disagreed, lapsed or exhausted.
+    acknowledged, snoozed, disagreed, lapsed, exhausted, folded (into that of another ticket with the same parent) or
+    leads (for these).
     """
 
     table: ClassVar[str] = "escalation_rows"

@@ -288,6 +288,22 @@ def test_quiet_hours_are_the_receivers() -> None:
     assert (1380, "w1-490/1") in bench.told()
 
 
+def test_a_step_that_waits_for_quiet_hours_is_not_late_when_the_chain_goes_on() -> None:
+    """
+    office   09:00-18:00: closed from 480 to 1380
+    raised     490    cleared 600 .. raised 610, snoozed until 640      1380 sent
+    """
+    bench = Bench(POLICY.replace('LEAD_URL"', 'LEAD_URL", hours = "office"'))
+    bench.feed(warning(at=490))
+    bench.run(491, since=490)
+    bench.feed(warning(at=490, cleared=600, version=2))
+    bench.run(600, since=599)
+    bench.feed(warning(at=610, version=3), action("snooze", "w1-610", 611, for_s=1800))
+    bench.run(650, since=610)
+    bench.run(1381, since=1379)
+    assert (1380, "w1-610/1") in bench.told()
+
+
 def test_without_an_address_a_step_is_skipped_and_says_so() -> None:
     bench = Bench(addresses={"DESKWATCH_MANAGER_URL"})
     bench.feed(warning())

@@ -1,12 +1,13 @@
 """Laws of escalation: whatever happens, in whatever order, and wherever a worker ends."""
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.models.instants import MINUTE
-from tests.desk.escalations import POLICY, START, Bench, action, warning
+from tests.desk.escalations import POLICY, START, Bench, Made, action, warning
 
 IDEMPOTENT = POLICY.replace('_URL"', '_URL", idempotent = true')
 
@@ -19,14 +20,16 @@ doings = st.one_of(
     st.tuples(st.sampled_from(["crash", "crash before sending", "crash after sending"]), whens, st.just(0), severities),
 )
 stories = st.lists(doings, min_size=1, max_size=12).map(lambda story: sorted(story, key=lambda doing: doing[1]))
+parents = st.sampled_from(["", "t1", "p"])  # no families; one whose parent warns, too; one whose parent does not
 outcomes = st.sampled_from(["sent", "failed", "unknown"])
 
 
 class Story:
     """Plays a story minute by minute; what was sent, and how often a worker ended with something under way."""
 
-    def __init__(self, policy: str, story: list[tuple[str, int, int, str]], outcome: str) -> None:
+    def __init__(self, policy: str, story: list[tuple[str, int, int, str]], outcome: str, parent: str = "") -> None:
         self.bench, self.outcome, self.version = Bench(policy), outcome, 0
+        self.parent = parent  # of all tickets but the one of that name
         self.raised: dict[int, tuple[int, str]] = {}  # ticket -> minute and severity of the standing warning
         self.handed: Counter[str] = Counter()  # message id -> how often it was handed to a sender
         self.stopped: list[tuple[int, str]] = []  # (minute, warning_id) of disagreements and clearings
@@ -36,6 +39,10 @@ class Story:
             self._do(n, what, at, ticket, severity)
         self._play_until(90)
         self.bench.cut()
+
+    def _warning(self, ticket: int, at: int, **fields: Any) -> Made:
+        parent_id = "" if f"t{ticket}" == self.parent else self.parent
+        return warning(ticket, at, version=self.version, parent_id=parent_id, **fields)
 
     def _play_until(self, at: int) -> None:
         minute = (self.bench.now - START) / MINUTE
@@ -55,10 +62,10 @@ class Story:
         if what == "raise" and ticket not in self.raised and f"w{ticket}-{at}" not in self.ended:
             # A warning's id is of its instant: raised again within it, it would be the same one, not cleared after all.
             self.raised[ticket] = at, severity
-            bench.feed(warning(ticket, at, severity=severity, version=self.version))
+            bench.feed(self._warning(ticket, at, severity=severity))
         elif what == "clear" and ticket in self.raised:
             since, severity = self.raised.pop(ticket)
-            bench.feed(warning(ticket, since, cleared=at, severity=severity, version=self.version))
+            bench.feed(self._warning(ticket, since, cleared=at, severity=severity))
             self.stopped.append((at, f"w{ticket}-{since}"))
             self.ended.add(f"w{ticket}-{since}")
         elif what == "takeover":
@@ -79,16 +86,18 @@ class Story:
 
 
 @settings(max_examples=150, deadline=None)
-@given(stories, st.sampled_from(["sent", "unknown"]))
-def test_no_message_is_handed_out_twice(story: list[tuple[str, int, int, str]], outcome: str) -> None:
-    told = Story(POLICY, story, outcome)
+@given(stories, st.sampled_from(["sent", "unknown"]), parents)
+def test_no_message_is_handed_out_twice(story: list[tuple[str, int, int, str]], outcome: str, parent: str) -> None:
+    told = Story(POLICY, story, outcome, parent)
     assert all(times == 1 for times in told.handed.values())
 
 
 @settings(max_examples=100, deadline=None)
-@given(stories)
-def test_every_step_comes_to_an_end_and_what_was_sent_says_so(story: list[tuple[str, int, int, str]]) -> None:
-    told = Story(POLICY, story, "sent")
+@given(stories, parents)
+def test_every_step_comes_to_an_end_and_what_was_sent_says_so(
+    story: list[tuple[str, int, int, str]], parent: str
+) -> None:
+    told = Story(POLICY, story, "sent", parent)
     last = {(event["warning_id"], event["step"]): event["state"] for event in told.bench.events() if event["step"]}
     assert set(last.values()) <= {"sent", "unknown", "skipped", "acknowledged"}
     for (warning_id, step), state in last.items():
@@ -112,9 +121,11 @@ def test_nothing_is_sent_after_a_chain_was_stopped_for_good(story: list[tuple[st
 
 
 @settings(max_examples=100, deadline=None)
-@given(stories)
-def test_events_of_a_chain_are_numbered_without_gaps_through_crashes(story: list[tuple[str, int, int, str]]) -> None:
-    told = Story(POLICY, story, "failed")
+@given(stories, parents)
+def test_events_of_a_chain_are_numbered_without_gaps_through_crashes(
+    story: list[tuple[str, int, int, str]], parent: str
+) -> None:
+    told = Story(POLICY, story, "failed", parent)
     numbers: dict[str, list[int]] = {}
     for event in told.bench.events():
         numbers.setdefault(event["warning_id"], []).append(event["seq"])
@@ -122,15 +133,30 @@ def test_events_of_a_chain_are_numbered_without_gaps_through_crashes(story: list
         assert found == list(range(1, len(found) + 1))
 
 
+@settings(max_examples=150, deadline=None)
+@given(stories, st.sampled_from(["t1", "p"]))
+def test_of_a_family_one_leads_as_long_as_one_stands(story: list[tuple[str, int, int, str]], parent: str) -> None:
+    for end in range(1, len(story) + 1):
+        told = Story(POLICY, story[:end], "sent", parent)
+        standing = [chain for chain in told.bench.state.chains.values() if chain.cleared_at is None]
+        leaders = [chain for chain in standing if not chain.folded]
+        assert len(leaders) == bool(standing)
+        assert [chain.folds for chain in leaders] == [len(standing) - 1] * len(leaders)
+
+
 @settings(max_examples=60, deadline=None)
-@given(stories, outcomes)
-def test_a_restored_state_goes_on_as_one_that_never_ended(story: list[tuple[str, int, int, str]], outcome: str) -> None:
+@given(stories, outcomes, parents)
+def test_a_restored_state_goes_on_as_one_that_never_ended(
+    story: list[tuple[str, int, int, str]], outcome: str, parent: str
+) -> None:
     """With nothing under way, a takeover changes nothing: the same events come of the same story."""
     quiet = [doing for doing in story if not doing[0].startswith("crash")]
     takeovers = [("takeover", at, 0, "") for at in range(0, 40, 7)]
     without, taken_over = (
-        Story(POLICY, quiet, outcome),
-        Story(POLICY, sorted([*quiet, *takeovers], key=lambda doing: (doing[1], doing[0] != "takeover")), outcome),
+        Story(POLICY, quiet, outcome, parent),
+        Story(
+            POLICY, sorted([*quiet, *takeovers], key=lambda doing: (doing[1], doing[0] != "takeover")), outcome, parent
+        ),
     )
     assert [key(event) for event in taken_over.bench.events()] == [key(event) for event in without.bench.events()]
 
