@@ -8,6 +8,7 @@ progress: who has read that has read all that comes of the inputs up to its offs
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import astuple, fields
 
 from streams.desk.letter import DEAD_LETTERS
 from streams.models.instants import format_instant
@@ -89,15 +90,32 @@ def pane(partition: int, version: int, key: bytes, row: bytes) -> Output:
     return Output(ROLLUPS, key, b"".join((head, row, b"]}}")))
 
 
+class _WarningEvent(msgspec.Struct, gc=False):
+    """A CloudEvent about a warning: twice as fast to encode as a dict of it, and there is one for every event or so."""
+
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str
+    data: msgspec.Struct
+    specversion: str = "1.0"
+    datacontenttype: str = "application/json"
+
+
+# The row as an object with its fields' names; on the wire, rows are arrays.
+_WarningData = msgspec.defstruct("_WarningData", [(each.name, each.type) for each in fields(WarningRow)], gc=False)
+
+
 def _warning(row: WarningRow, source: str) -> Output:
     state = "withdrawn" if row.is_deleted else row.state
     at = row.raised_at if row.cleared_at is None else row.cleared_at
-    data = msgspec.structs.asdict(row)
     # A ticket's warnings go where its parent's go, which they fold into; the others are of their subject.
     of_ticket = row.metric or row.subject.startswith("ticket/")
     about = row.parent_id or (row.ticket_id if of_ticket else row.subject)
-    event = _event(f"{row.warning_id}/{row.version}", f"warning.{state}", at, data, about, source)
-    return Output(WARNINGS, about.encode(), event)
+    event_id, data = f"{row.warning_id}/{row.version}", _WarningData(*astuple(row))
+    event = _WarningEvent(event_id, source, f"warning.{state}", format_instant(at), about, data)
+    return Output(WARNINGS, about.encode(), _json(event))
 
 
 def _event(

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import policies
@@ -52,7 +53,7 @@ def test_bounded_and_additive(given: list[Given], vip: bool, hours: int) -> None
 
 
 @given(_signals, _given, st.booleans(), st.integers(500, 5000))
-@example([*((0, "sla_share", 0.25),) * 3, *((0, "low_survey", 0.25),) * 2, *((148, "breach", 1.0),) * 2],
+@hypothesis.example([*((0, "sla_share", 0.25),) * 3, *((0, "low_survey", 0.25),) * 2, *((148, "breach", 1.0),) * 2],
          (0, "breach", 0.25), False, 621)  # fmt: skip
 def test_monotone_in_each_signal(given: list[Given], more: Given, vip: bool, hours: int) -> None:
     """One more signal, at any time, and being a VIP, never lower the index, then or later, but for rounding."""
