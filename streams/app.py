@@ -218,7 +218,7 @@ def _tune_memory(kept: int) -> None:
 
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # glibc's malloc.h
-_KEPT = {"app": 32 << 20, "track": 32 << 20}  # ten checkpoints a second; a tenth of track's CPU
+_KEPT = {"app": 8 << 20, "track": 8 << 20}  # ten checkpoints a second; a tenth of track's CPU
 _ROLES = {"app": new_track, "track": new_track, "watch": new_watch, "store": new_store, "escalate": new_escalate}
 
 

@@ -36,6 +36,10 @@ VIEWS: dict[str, set[str]] = {
     "service_levels": set(),
     "satisfaction": set(),
     "contact_reasons": set(),
+    "ticket_quality": set(),
+    "complaint_rates": set(),
+    "satisfaction_by_handler": set(),
+    "proactive_contacts": set(),
     "risk_warnings": {"acknowledged_at", "acknowledged_by", "escalated_at", "disagreements"},  # people did that
     "freshness": set(),
 }

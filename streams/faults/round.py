@@ -171,7 +171,7 @@ class Round:
         if self.system.pid(name) != pid:
             return  # killed by another strike meanwhile
         self.system.send(name, signal.SIGCONT)
-        struck.woken = self.changelog.taken_over(partitions, at)
+        struck.woken = bool(partitions) and self.changelog.taken_over(partitions, at)  # else nothing was taken from it
         until = time.monotonic() + 15
         while not struck.fenced and time.monotonic() < until:
             time.sleep(0.2)

@@ -49,7 +49,7 @@ def whole_job(data: Path, log: Path, *options: object) -> dict[str, float]:
     return found
 
 
-NO_SIGNALS = {"reviews", "callbacks", "callback_coverage", "actions", "agent_states"}
+NO_SIGNALS = {"reviews", "callbacks", "callback_coverage", "actions", "agent_states", "proactive_contacts"}
 """The views of what the recorded month knows nothing about."""
 
 

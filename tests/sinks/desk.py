@@ -67,7 +67,7 @@ def ms(text: str) -> int:
     return parse_instant(at(text))
 
 
-def event(kind: str, when: str, subject_id: str = "t1", **data: Any) -> bytes:
+def event(kind: str, when: str, subject_id: str = "t1", /, **data: Any) -> bytes:
     """An event as a line; the id is made of what it says, so the same event twice is the same twice."""
     named = {"ticket": "ticket_id", "call": "call_id"}.get(kind.partition(".")[0])
     data = {named: subject_id, **data} if named else data
