@@ -88,12 +88,13 @@ def policies(*texts: str) -> Policies:
 
 
 def signals(rng: random.Random, n: int, when: str) -> list[bytes]:
-    """A callback, an improvement and an agent's state."""
+    """A callback, an improvement, an agent's state and a contact of the desk's own accord."""
     callback, action = f"b{n % 7}", f"a{n % 5}"
     return [
         event(f"callback.{rng.choice(['due', 'rescheduled', 'done'])}", when, callback_id=callback, recorded=n % 2 > 0),
         event(f"action.{rng.choice(['opened', 'opened', 'done'])}", when, action_id=action, owner="eve"),
         event("agent.state_changed", when, agent_id="ann", state=rng.choice(["available", "break"]), team="A"),
+        event("contact.proactive", when, contact_id=f"p{n % 11}", agent_id="ann"),
     ]
 
 
