@@ -204,21 +204,19 @@ def _faust(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _tune_memory(kept: int) -> None:
+def _tune_memory() -> None:
     """Many small objects are held for long: look for cycles among them seldom, not every 700 new ones.
 
-    And checkpoints and inserts are megabytes: glibc is to keep up to `kept` bytes of them for the next one, which the
-    kernel would have to map and clear again, to give the rest back, and to have one arena for all threads.
+    And checkpoints and inserts are megabytes: glibc is to give such blocks back, and to keep one arena for all threads.
     """
     gc.set_threshold(100_000, 20, 100)
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
-        for option, value in (_ARENA_MAX, 1), (_MMAP_THRESHOLD, kept), (_TRIM_THRESHOLD, kept):
+        for option, value in (_ARENA_MAX, 1), (_MMAP_THRESHOLD, 1 << 20), (_TRIM_THRESHOLD, 1 << 20):
             mallopt(option, value)
 
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # glibc's malloc.h
-_KEPT = {"app": 8 << 20, "track": 8 << 20}  # ten checkpoints a second; a tenth of track's CPU
 _ROLES = {"app": new_track, "track": new_track, "watch": new_watch, "store": new_store, "escalate": new_escalate}
 
 
@@ -226,6 +224,6 @@ def __getattr__(name: str) -> Any:
     """`app` (track), `store` and `escalate` are made when they are asked for: a process runs one of them."""
     if name not in _ROLES:
         raise AttributeError(name)
-    _tune_memory(_KEPT.get(name, 1 << 20))
+    _tune_memory()
     made = globals()[name] = _ROLES[name](load())
     return made
