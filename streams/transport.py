@@ -28,6 +28,9 @@ from streams.broker import StrictProducer, check_broker
 DRAIN_PATIENCE_S = 2.0
 """How long a revocation or a stop waits for lists that agents have in hand; what is left then comes again."""
 
+WAITING = 2
+"""Lists, of up to a whole fetch each, that wait for the agent of a topic; then whoever delivers them waits, too."""
+
 SETTINGS: Mapping[str, Any] = {
     # What the guarantees rest on.
     "agent_supervisor": mode.CrashingSupervisor,  # the default one, with noack, hangs at SIGTERM after a crash
@@ -119,8 +122,9 @@ class BatchApp(faust.App):  # type: ignore[misc]
     def batch_topic(self, name: str, **kwargs: Any) -> Any:
         """Declare a topic whose agent gets lists of records: ``event.value`` is a list of aiokafka ConsumerRecords."""
         self.batch_topics = self.batch_topics | {name}
-        kwargs.setdefault("maxsize", 2)  # lists, of up to a whole fetch each
-        return self.topic(name, schema=BatchSchema(), **kwargs)
+        topic = self.topic(name, schema=BatchSchema(), **kwargs)
+        topic.maxsize = WAITING  # app/base.py:843 takes it as an argument, and loses it: 4096 lists would wait
+        return topic
 
     async def drain(self) -> None:
         """Wait, but not for long, until the agents have acknowledged what they have in hand.

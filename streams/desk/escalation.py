@@ -120,8 +120,8 @@ class Escalations(Sending):
     def _rise(self, own: Chain | None, warned: Warned, policy: Policy) -> Chain:
         """The warning stands: folded into its family's chain, or going on where that or its own stopped, or anew."""
         lead, at = self.families.lead(warned.family), warned.raised_at
-        if lead is not None and lead.key == (warned.rule, warned.subject):
-            lead = None
+        if lead is not None and (lead.folded or lead.key == (warned.rule, warned.subject)):
+            lead = None  # nobody, or its own
         if lead is not None and (lead.cleared_at is None or self._continues(lead, warned)):
             chain = families.member(own, warned, policy)
             if lead.cleared_at is None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.batch_consumer import BatchScheduler
-from streams.transport import BatchApp
+from streams.transport import WAITING, BatchApp
 from tests.flow.conftest import ToyDesk, wait_for
 from tests.flow.toy import PARTITIONS
 
@@ -82,3 +82,10 @@ def test_a_sink_that_is_killed_writes_everything_at_least_once_and_in_order(toy_
         partition, offset = map(int, line.split())
         seen[partition].append(offset)
     assert seen == {number: list(range(count)) for number, count in wanted.items()}
+
+
+def test_few_lists_wait_for_an_agent() -> None:
+    """Faust 0.15.3 loses `maxsize` (app/base.py:843): thousands of lists would be read ahead of an agent that waits."""
+    app = BatchApp("few-lists", broker="kafka://127.0.0.1:1", store="memory://")
+    iterated = app.batch_topic("tickets").clone(is_iterator=True)
+    assert iterated.maxsize == WAITING

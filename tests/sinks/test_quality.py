@@ -40,6 +40,11 @@ def test_one_touch_and_reopening(new_database: Callable[[], Database]) -> None:
     assert database.rows(f"SELECT {columns} FROM ticket_quality") == [
         ("2026-10-12", "A", "chat", 4, 3, 0.75, 1, 0.25),
     ]
+    # Wilson (1927), reckoned apart: 3 of 4; and 1 of 4 by symmetry
+    bounds = database.rows("SELECT one_touch_share_low, one_touch_share_high FROM ticket_quality")
+    assert bounds == [pytest.approx((0.3006418, 0.9544127), abs=1e-6)]
+    bounds = database.rows("SELECT reopened_share_low, reopened_share_high FROM ticket_quality")
+    assert bounds == [pytest.approx((1 - 0.9544127, 1 - 0.3006418), abs=1e-6)]
 
 
 def test_complaints_among_contacts(new_database: Callable[[], Database]) -> None:

@@ -134,6 +134,9 @@ def test_service_levels(database: Database) -> None:
     }
     for name, level in levels.items():
         assert (row[name], row[f"{name}_n"]) == level, name
+        assert 0 < row[f"{name}_low"] < row[name] < row[f"{name}_high"] < 1, name
+    # Wilson (1927), reckoned apart: 3 of 10
+    assert (row["abandon_rate_low"], row["abandon_rate_high"]) == pytest.approx((0.1077913, 0.6032219), abs=1e-6)
     assert row["asa_s"] == 126 / 6
     assert row["aht_s"] == 125.5
     assert row["abandon_rate"] == 3 / 10
