@@ -102,7 +102,8 @@ def test_with_the_outbox_what_was_not_sent_is_sent_again(tmp_path: Path) -> None
 
 def test_without_the_claim_a_zombie_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKEN", "claim")
-    assert differing(struck_round(tmp_path, dense(30), [FREEZE])) & {"window_minutes", "ticket_minutes"}
+    # In which views depends on what the zombie had folded; or ClickHouse refuses what two owners made of one sequence.
+    assert struck_round(tmp_path, dense(30), [FREEZE]).faults
 
 
 def test_without_the_outbox_outputs_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
