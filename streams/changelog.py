@@ -10,7 +10,6 @@ from faust.transport.drivers import aiokafka as driver
 
 from streams.checkpoint_log import Entry
 from streams.partition_state import Output
-from streams.produce_request import join_once
 
 BATCH_LIMIT = 8 << 20
 """Most bytes of a checkpoint; the changelog topic's ``max.message.bytes`` allows a little more."""
@@ -40,7 +39,6 @@ class Changelog:
 
     def __init__(self, topic: str, outputs: Iterable[str], conf: Any) -> None:
         self.topic = topic
-        join_once()
         self._outputs = tuple(outputs)
         self._connection: Mapping[str, Any] = {
             "bootstrap_servers": driver.server_list(conf.broker, 9092),

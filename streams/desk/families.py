@@ -21,7 +21,7 @@ GRAVITY = {"info": 0, "warning": 1, "critical": 2}
 
 
 class Families:
-    """Who leads, and who is folded. Known from the `chains` of a partition alone, so no checkpoint holds it."""
+    """Who leads, and who is folded: known from the `chains` of a partition alone. Keeps `folds` of who leads."""
 
     def __init__(self, chains: dict[Key, Chain]) -> None:
         self._chains = chains

@@ -5,11 +5,9 @@
 -- who left in the voice menu.
 CREATE OR REPLACE VIEW service_levels AS
 WITH
-    1.959963984540054 AS z,
-    ((k, n) -> (k / n + z * z / (2 * n) - z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
-        / (1 + z * z / n)) AS low,
-    ((k, n) -> (k / n + z * z / (2 * n) + z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
-        / (1 + z * z / n)) AS high
+    1.959963984540054 AS z95,
+    ((k, n, z) -> (k / n + z * z / (2 * n) + z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
+        / (1 + z * z / n)) AS wilson
 SELECT
     hour,
     queue,
@@ -26,27 +24,27 @@ SELECT
     ended,
     queued AS answered_of_offered_n,
     answered_in_target / nullIf(answered_of_offered_n, 0) AS answered_of_offered,
-    low(answered_in_target, nullIf(answered_of_offered_n, 0)) AS answered_of_offered_low,
-    high(answered_in_target, nullIf(answered_of_offered_n, 0)) AS answered_of_offered_high,
+    wilson(answered_in_target, nullIf(answered_of_offered_n, 0), -z95) AS answered_of_offered_low,
+    wilson(answered_in_target, nullIf(answered_of_offered_n, 0), z95) AS answered_of_offered_high,
     answered AS answered_of_answered_n,
     answered_in_target / nullIf(answered_of_answered_n, 0) AS answered_of_answered,
-    low(answered_in_target, nullIf(answered_of_answered_n, 0)) AS answered_of_answered_low,
-    high(answered_in_target, nullIf(answered_of_answered_n, 0)) AS answered_of_answered_high,
+    wilson(answered_in_target, nullIf(answered_of_answered_n, 0), -z95) AS answered_of_answered_low,
+    wilson(answered_in_target, nullIf(answered_of_answered_n, 0), z95) AS answered_of_answered_high,
     answered + abandoned AS answered_of_answered_and_abandoned_n,
     answered_in_target / nullIf(answered_of_answered_and_abandoned_n, 0) AS answered_of_answered_and_abandoned,
-    low(answered_in_target, nullIf(answered_of_answered_and_abandoned_n, 0)) AS answered_of_answered_and_abandoned_low,
-    high(answered_in_target, nullIf(answered_of_answered_and_abandoned_n, 0)) AS answered_of_answered_and_abandoned_high,
+    wilson(answered_in_target, nullIf(answered_of_answered_and_abandoned_n, 0), -z95) AS answered_of_answered_and_abandoned_low,
+    wilson(answered_in_target, nullIf(answered_of_answered_and_abandoned_n, 0), z95) AS answered_of_answered_and_abandoned_high,
     answered + abandoned - short_abandoned AS answered_without_short_abandons_n,
     answered_in_target / nullIf(answered_without_short_abandons_n, 0) AS answered_without_short_abandons,
-    low(answered_in_target, nullIf(answered_without_short_abandons_n, 0)) AS answered_without_short_abandons_low,
-    high(answered_in_target, nullIf(answered_without_short_abandons_n, 0)) AS answered_without_short_abandons_high,
+    wilson(answered_in_target, nullIf(answered_without_short_abandons_n, 0), -z95) AS answered_without_short_abandons_low,
+    wilson(answered_in_target, nullIf(answered_without_short_abandons_n, 0), z95) AS answered_without_short_abandons_high,
     answered + abandoned AS hits_with_abandons_n,
     (answered_in_target + abandoned_in_target) / nullIf(hits_with_abandons_n, 0) AS hits_with_abandons,
-    low(answered_in_target + abandoned_in_target, nullIf(hits_with_abandons_n, 0)) AS hits_with_abandons_low,
-    high(answered_in_target + abandoned_in_target, nullIf(hits_with_abandons_n, 0)) AS hits_with_abandons_high,
+    wilson(answered_in_target + abandoned_in_target, nullIf(hits_with_abandons_n, 0), -z95) AS hits_with_abandons_low,
+    wilson(answered_in_target + abandoned_in_target, nullIf(hits_with_abandons_n, 0), z95) AS hits_with_abandons_high,
     abandoned / nullIf(queued, 0) AS abandon_rate,
-    low(abandoned, nullIf(queued, 0)) AS abandon_rate_low,
-    high(abandoned, nullIf(queued, 0)) AS abandon_rate_high,
+    wilson(abandoned, nullIf(queued, 0), -z95) AS abandon_rate_low,
+    wilson(abandoned, nullIf(queued, 0), z95) AS abandon_rate_high,
     wait_ms / nullIf(answered, 0) / 1000 AS asa_s,
     handle_ms / nullIf(ended, 0) / 1000 AS aht_s
 FROM (
@@ -75,11 +73,9 @@ FROM (
 -- reply (as Zendesk counts it). `reopened`: came back at least once.
 CREATE OR REPLACE VIEW ticket_quality AS
 WITH
-    1.959963984540054 AS z,
-    ((k, n) -> (k / n + z * z / (2 * n) - z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
-        / (1 + z * z / n)) AS low,
-    ((k, n) -> (k / n + z * z / (2 * n) + z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
-        / (1 + z * z / n)) AS high
+    1.959963984540054 AS z95,
+    ((k, n, z) -> (k / n + z * z / (2 * n) + z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
+        / (1 + z * z / n)) AS wilson
 SELECT
     toDate(intDiv(assumeNotNull(ticket_rows.solved_at), 86400000)) AS day,
     team,
@@ -87,12 +83,12 @@ SELECT
     count() AS solved,
     countIf(replies <= 1) AS one_touch,
     one_touch / solved AS one_touch_share,
-    low(one_touch, solved) AS one_touch_share_low,
-    high(one_touch, solved) AS one_touch_share_high,
+    wilson(one_touch, solved, -z95) AS one_touch_share_low,
+    wilson(one_touch, solved, z95) AS one_touch_share_high,
     countIf(reopenings > 0) AS reopened,
     reopened / solved AS reopened_share,
-    low(reopened, solved) AS reopened_share_low,
-    high(reopened, solved) AS reopened_share_high
+    wilson(reopened, solved, -z95) AS reopened_share_low,
+    wilson(reopened, solved, z95) AS reopened_share_high
 FROM ticket_rows FINAL
 WHERE ticket_rows.solved_at IS NOT NULL
 GROUP BY day, team, channel;
@@ -101,19 +97,17 @@ GROUP BY day, team, channel;
 -- about no ticket.
 CREATE OR REPLACE VIEW complaint_rates AS
 WITH
-    1.959963984540054 AS z,
-    ((k, n) -> (k / n + z * z / (2 * n) - z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
-        / (1 + z * z / n)) AS low,
-    ((k, n) -> (k / n + z * z / (2 * n) + z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
-        / (1 + z * z / n)) AS high
+    1.959963984540054 AS z95,
+    ((k, n, z) -> (k / n + z * z / (2 * n) + z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
+        / (1 + z * z / n)) AS wilson
 SELECT
     toDate(on_day) AS day,
     team,
     count() AS contacts,
     countIf(kind = 'complaint') AS complaints,
     1000 * complaints / contacts AS per_1000_contacts,
-    1000 * low(complaints, contacts) AS per_1000_contacts_low,
-    1000 * high(complaints, contacts) AS per_1000_contacts_high
+    1000 * wilson(complaints, contacts, -z95) AS per_1000_contacts_low,
+    1000 * wilson(complaints, contacts, z95) AS per_1000_contacts_high
 FROM (
     SELECT intDiv(at, 86400000) AS on_day, team, kind
     FROM fact_rows FINAL
@@ -129,11 +123,9 @@ GROUP BY day, team;
 -- `rate`, its Wilson bounds and `score` are those of the view satisfaction.
 CREATE OR REPLACE VIEW satisfaction_by_handler AS
 WITH
-    1.959963984540054 AS z,
-    ((k, n) -> (k / n + z * z / (2 * n) - z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
-        / (1 + z * z / n)) AS low,
-    ((k, n) -> (k / n + z * z / (2 * n) + z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
-        / (1 + z * z / n)) AS high
+    1.959963984540054 AS z95,
+    ((k, n, z) -> (k / n + z * z / (2 * n) + z * sqrt(greatest(k * (n - k), 0) / n / n / n + z * z / (4 * n * n)))
+        / (1 + z * z / n)) AS wilson
 SELECT
     toDate(on_day) AS day,
     metric,
@@ -143,8 +135,8 @@ SELECT
         sums['positive'] + sums['neutral'] + sums['negative']) AS n,
     if(metric = 'nps', NULL, sums['positive']) AS positive,
     positive / nullIf(n, 0) AS rate,
-    low(positive, nullIf(n, 0)) AS rate_low,
-    high(positive, nullIf(n, 0)) AS rate_high,
+    wilson(positive, nullIf(n, 0), -z95) AS rate_low,
+    wilson(positive, nullIf(n, 0), z95) AS rate_high,
     if(metric = 'nps', 100 * (sums['promoters'] - sums['detractors']) / nullIf(n, 0), NULL) AS nps,
     sums['score_sum'] / nullIf(responses, 0) / 1000000 AS score
 FROM (
