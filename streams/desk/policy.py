@@ -96,7 +96,10 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
 
     def rule(self, name: RuleName) -> Rule | None:
         """Return a rule's first [[rules]] entry, None without one: for rules about single subjects, which have one."""
-        return next((rule for rule in self.rules if rule.rule == name), None)
+        for rule in self.rules:
+            if rule.rule == name:
+                return rule
+        return None
 
     def with_closures(self, closures: Mapping[str, Iterable[Span]]) -> "Policy":
         """Return this version with its calendars closed also in these spans [from_ms, to_ms), by calendar name."""

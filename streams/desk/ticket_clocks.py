@@ -64,9 +64,8 @@ class TicketClocks(TicketWarnings):
             fires with next_at = tau - 1 ─────┴──┘
         """
         while True:
-            clock = min(self._active_clocks(), key=lambda clock: clock.next_at, default=None)
-            at = NEVER if clock is None else clock.next_at
-            switch_at = self._switch_at()
+            clock, at = self._next_clock()
+            switch_at = self._switch_at() if self.policies.switches else NEVER
             if switch_at <= min(at, self.quiet_until) and switch_at <= until:
                 self.fired_at = max(self.fired_at, switch_at - 1)
                 self._switch_policy(switch_at)
@@ -80,6 +79,14 @@ class TicketClocks(TicketWarnings):
             else:
                 break
         self._settle_next()
+
+    def _next_clock(self) -> tuple[Clock | None, int]:
+        """The clock that falls due first, and when; of several, the first by metric."""
+        found, at = None, NEVER
+        for clock in self.clocks:  # one that has ended, or is a shadow, never falls due
+            if clock.next_at < at or (found is not None and clock.next_at == at and clock.metric < found.metric):
+                found, at = clock, clock.next_at
+        return found, at
 
     def _switch_at(self) -> int:
         """The next switch of the policy that matters to this ticket."""
@@ -169,8 +176,10 @@ class TicketClocks(TicketWarnings):
             self.sheet.put(msgspec.structs.replace(span, to_at=at, version=0))
 
     def _settle_next(self) -> None:
-        next_at = min((clock.next_at for clock in self.clocks if clock.state < State.FULFILLED), default=NEVER)
-        next_at = min(next_at, self.quiet_until)
+        at = self.quiet_until
+        for clock in self.clocks:
+            if clock.next_at < at:
+                at = clock.next_at
         if self.policies.switches and (switch_at := self._switch_at()) < NEVER:
-            next_at = min(next_at, switch_at - 1)
-        self.next_at = next_at
+            at = min(at, switch_at - 1)
+        self.next_at = at

@@ -19,6 +19,7 @@ def warning_id(rule: str, subject: str, raised_at: int) -> str:
 def raised(rule: RuleName, subject: str, at: int, under: Policy, **fields: Any) -> WarningRow:
     """A warning raised at the instant `at` (ms), `under` the policy in force; `fields`: all else that it says."""
     entry = under.rule(rule)
+    fields.setdefault("policy_version", under.version)
     return WarningRow(
         warning_id=warning_id(rule, subject, at),
         rule=rule,
@@ -26,5 +27,5 @@ def raised(rule: RuleName, subject: str, at: int, under: Policy, **fields: Any) 
         state="raised",
         severity=SEVERITY.get(rule, "warning") if entry is None else entry.severity,
         raised_at=at,
-        **{"policy_version": under.version, **fields},
+        **fields,
     )
