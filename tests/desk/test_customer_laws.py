@@ -24,7 +24,7 @@ def versions(texts: list[str]) -> Policies:
     return Policies([parse(text, f"policy {n}") for n, text in enumerate(texts)])
 
 
-def _event(n: int, kind: str, time: str, **data: str) -> dict[str, Any]:
+def _event(n: int, kind: str, time: str, **data: str | int) -> dict[str, Any]:
     instant = f"2026-10-12T{time}:00Z"
     return {"specversion": "1.0", "id": f"e{n}", "source": "test", "type": kind, "time": instant, "data": data}
 
@@ -35,10 +35,18 @@ OFFERED_TWICE = [  # the second offer is none: Anna did not call
     _event(2, "call.offered", "06:00", call_id="c1"),
     _event(3, "call.offered", "06:00", call_id="c1", customer_id="anna"),
 ]
+ENDED_AFTER_ALL = [  # the call was given up, so its end counts for nothing; but it says whose call it was
+    _event(0, "ticket.created", "00:00", ticket_id="t1", customer_id="anna"),
+    _event(1, "ticket.status_changed", "01:00", ticket_id="t1", status="solved"),
+    _event(2, "call.offered", "06:00", call_id="c1", customer_id="anna"),
+    _event(3, "call.abandoned", "06:01", call_id="c1", wait_s=60),
+    _event(4, "call.ended", "06:02", call_id="c1", talk_s=60, customer_id="bela"),
+]
 
 
 @settings(max_examples=150, deadline=None)
 @given(logs(), policies())
+@example(ENDED_AFTER_ALL, ['version = "v"\ntimezone = "UTC"'])
 @example(OFFERED_TWICE, ['version = "v"\ntimezone = "UTC"'])
 def test_first_contact_resolution_is_what_the_naive_fold_says(log: list[dict[str, Any]], texts: list[str]) -> None:
     rows = run(decoded(lines(log)), versions(texts), AS_OF).standing().values()

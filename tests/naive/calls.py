@@ -23,6 +23,8 @@ class Call:
 
     events: list[Event]
     desk: Desk
+    naming: list[Event]
+    """Those that name the customer: it may be an event whose outcome does not count, for the call was over."""
 
     def first(self, type_: str) -> Event | None:
         """The first event of a type: a repeated one counts once."""
@@ -128,21 +130,27 @@ class Call:
             return None
         events = [event for event in self.events if event.at <= max(at, self.events[0].at)]
         ended = next((event.at for event in events if event.type == "call.ended"), None)
-        customers = [event.data["customer_id"] for event in events if "customer_id" in event.data]
-        return Standing(at, self.dims(events) | {"channel": "phone"}, ended, (customers or [""])[-1])
+        return Standing(at, self.dims(events) | {"channel": "phone"}, ended, self.customer(max(at, self.events[0].at)))
+
+    def customer(self, at: int) -> str:
+        """Whose call it was known to be at an instant."""
+        return ([event.data["customer_id"] for event in self.naming if event.at <= at] or [""])[-1]
 
 
 def read_call(events: list[Event], desk: Desk) -> Call:
     """The call of its events; after its end and `hold`, events change nothing."""
     kept: list[Event] = []
+    naming: list[Event] = []
     for event in in_effective_order(events):
         ended = next((earlier.at for earlier in kept if earlier.type in OVER), None)
         if ended is not None and event.at > ended + desk.in_force(event.at).hold_ms:
             continue
+        if "customer_id" in event.data:
+            naming.append(event)
         if event.type in OUTCOMES and any(earlier.type in OVER for earlier in kept):
             continue  # it was over
         if event.type == "call.abandoned" and any(earlier.type == "call.answered" for earlier in kept):
             continue
         if event.type not in OUTCOMES or any(earlier.type == "call.offered" for earlier in kept):
             kept.append(event)
-    return Call(kept, desk)
+    return Call(kept, desk, naming)

@@ -42,7 +42,7 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
 
 
 def contacts_by_person(
-    tickets: Iterable[Ticket], calls: dict[str, Call], person: dict[str, str]
+    tickets: Iterable[Ticket], calls: dict[str, Call], person: dict[str, str], as_of: int
 ) -> dict[str, list[Contact]]:
     """All contacts of each person: whose they were may have become known later."""
     contacts: dict[str, list[Contact]] = {}
@@ -54,7 +54,7 @@ def contacts_by_person(
     for call_id, call in calls.items():
         offered = call.first("call.offered")
         if offered:
-            customer = ([event.data["customer_id"] for event in call.events if "customer_id" in event.data] or [""])[-1]
+            customer = call.customer(as_of)
             contact = Contact(offered.at, offered.data.get("category", ""), True, call_id)
             contacts.setdefault(person.get(customer, customer), []).append(contact)
     return contacts
@@ -63,7 +63,7 @@ def contacts_by_person(
 def fcr_facts(tickets: Iterable[Ticket], calls: dict[str, Call], events: Iterable[Event], as_of: int) -> list[Fact]:
     """One figure for each ticket that was solved, in the minute of its first solving."""
     tickets, person = list(tickets), persons(events)
-    contacts = contacts_by_person(tickets, calls, person)
+    contacts = contacts_by_person(tickets, calls, person, as_of)
     facts: list[Fact] = []
     for ticket in tickets:
         solved = next((fact for fact in ticket.facts if fact[2] == "solved"), None)
