@@ -162,11 +162,12 @@ def _execute(connection: Any, query: Query) -> Answer:
     if insert is not None:
         # Not chDB's send_insert: when the end of an insert fails (a full disk), chdb-core 26.9 reports its rows as
         # written all the same (state/sqlitelike.py:414).
-        with tempfile.NamedTemporaryFile(prefix="deskwatch-insert-") as rows:
+        with tempfile.TemporaryFile() as rows:  # without a name: a kill leaves nothing behind
             rows.write(head[insert.data_at :])
             rows.writelines(query.pieces)
-            rows.flush()
-            written = connection.query(f"{insert.sql} FROM INFILE {_quoted(rows.name)} FORMAT {insert.format}")
+            rows.seek(0)
+            path = f"/dev/fd/{rows.fileno()}"
+            written = connection.query(f"{insert.sql} FROM INFILE {_quoted(path)} FORMAT {insert.format}")
         return Answer(b"", None, written.rows_written(), written.rows_written(), 0)
     sql = b"".join((head, *query.pieces)).decode(errors="replace")
     if not sql.strip():

@@ -134,7 +134,7 @@ class Call:
 
     def customer(self, at: int) -> str:
         """Whose call it was known to be at an instant."""
-        return ([event.data["customer_id"] for event in self.naming if event.at <= at] or [""])[-1]
+        return str(([event.data["customer_id"] for event in self.naming if event.at <= at] or [""])[-1])
 
 
 def read_call(events: list[Event], desk: Desk) -> Call:
