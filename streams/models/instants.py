@@ -1,7 +1,7 @@
 """Instants on the wire (RFC 3339) and inside (whole milliseconds since the epoch, UTC)."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp()) * 1000
@@ -9,10 +9,10 @@ LATEST = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 _SHAPE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_MINUTES: dict[str, int] = {}  # "2026-10-12T00:35:" in UTC -> its instant; most events share a minute with others
-_TEXTS: dict[int, str] = {}  # the inverse
-_SECONDS = {f"{second:02d}Z": second * 1000 for second in range(60)}
-_REMEMBERED = 50_000
+_MINUTES: dict[str, int] = {}  # "2026-10-12T08:35:" -> its instant, were it UTC; most events share a minute with others
+_RESTS: dict[str, int] = {}  # "02+08:00", "02.125Z" -> what it adds to that: ms, less the offset
+_TEXTS: dict[int, str] = {}  # instant of a minute -> its text in UTC
+_REMEMBERED = 65_000  # a minute has 60,000 rests that differ in ms
 
 
 def parse_instant(text: str) -> int:
@@ -22,9 +22,9 @@ def parse_instant(text: str) -> int:
     """
     minute = _MINUTES.get(text[:17])
     if minute is not None:
-        second = _SECONDS.get(text[17:])  # 2026-10-12T00:35:02Z, the common form
-        if second is not None:
-            return minute + second
+        rest = _RESTS.get(text[17:])
+        if rest is not None:
+            return minute + rest
     return _parse_slowly(text)
 
 
@@ -33,29 +33,35 @@ def _parse_slowly(text: str) -> int:
     if found is None:
         raise ValueError(f"time {text[:40]!r} is not RFC 3339 with an offset, such as 2026-10-12T08:35:02+08:00")
     year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
-    offset = found[8].upper()
-    zone = UTC if offset == "Z" else _zone(offset)
     if second > 60:
         raise ValueError(f"time {text[:40]!r} has no such second")
     try:
-        base = (datetime(year, month, day, hour, minute, tzinfo=zone) - EPOCH) // timedelta(milliseconds=1)
+        base = (datetime(year, month, day, hour, minute, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
         raise ValueError(f"time {text[:40]!r} names no day of the calendar") from None
-    at = base + second * 1000 + int((found[7] or ".0")[1:4].ljust(3, "0"))
-    if not EARLIEST <= at < LATEST:
+    rest = second * 1000 + int((found[7] or ".0")[1:4].ljust(3, "0")) - _offset(found[8])
+    if not EARLIEST <= base + rest < LATEST:
         raise ValueError(f"time {text[:40]!r} is outside the years 1990 to 2100")
-    if zone is UTC:
-        if len(_MINUTES) >= _REMEMBERED:
-            _MINUTES.clear()
-        _MINUTES[text[:17]] = base
-    return at
+    if EARLIEST + DAY <= base < LATEST - DAY:  # then it is inside with every rest
+        _remember(_MINUTES, text[:17], base)
+        _remember(_RESTS, text[17:], rest)
+    return base + rest
 
 
-def _zone(offset: str) -> timezone:
+def _offset(offset: str) -> int:
+    """The ms that local time is ahead of UTC."""
+    if offset in "Zz":
+        return 0
     hours, minutes = int(offset[1:3]), int(offset[4:6])
     if hours > 23 or minutes > 59:
         raise ValueError(f"offset {offset!r} does not exist")
-    return timezone((1 if offset[0] == "+" else -1) * timedelta(hours=hours, minutes=minutes))
+    return (1 if offset[0] == "+" else -1) * (hours * HOUR + minutes * MINUTE)
+
+
+def _remember(known: dict[str, int], text: str, ms: int) -> None:
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[text] = ms
 
 
 def format_instant(at: int) -> str:
