@@ -157,7 +157,7 @@ class Held:
             self.entries[agent.key(n)] = None
         first, kept = events[place][1], sorted(n for _, n in events[place:])
         agent.numbers = [n if agent.numbers is None else agent.numbers[n] for n in kept]
-        agent.raws, agent.ids = [agent.raws[n] for n in kept], [agent.ids[n] for n in kept]
+        agent.raws, agent.ids, agent.known = [agent.raws[n] for n in kept], [agent.ids[n] for n in kept], None
         if place and team:
             self._name_team(agent, kept.index(first), team)
         agent.state, _ = self._fold(agent, policies)

@@ -21,6 +21,7 @@ State = Ticket | Call | Callback | Action | Agent
 _STATES: dict[str, type[State]] = {TICKET: Ticket, CALL: Call, CALLBACK: Callback, ACTION: Action, AGENT: Agent}
 BORN = frozenset((TICKET, CALL, CALLBACK, ACTION))  # the kinds that begin with a creation; without one, an orphan
 Order = tuple[int, int, str, str, str]
+MANY = 64  # events from which ids are looked up in a set: an agent's states are thousands, a ticket's events a dozen
 
 
 def order_of(event: Event) -> Order:
@@ -48,6 +49,7 @@ class Subject:
         "id",
         "ids",
         "kind",
+        "known",
         "last",
         "latest",
         "name",
@@ -63,6 +65,7 @@ class Subject:
         self.name, self.kind, self.id = name, name[0], name[1:]
         self.raws: list[bytes] = []
         self.ids: list[str] = []  # the events' ids, to know one that comes again
+        self.known: set[str] | None = None  # the same, if they are many
         self.numbers: list[int] | None = None  # the events' in the changelog, if some were forgotten; else 0, 1 ...
         self.last: Order | None = None  # the latest event folded in
         self.latest = -1  # of all its events, the latest instant
@@ -87,7 +90,7 @@ class Subject:
 
     def find(self, event: Event) -> int | None:
         """Where the same identity is among the events that came, if it is."""
-        if event.id not in self.ids:
+        if event.id not in (self.ids if self.known is None else self.known):
             return None
         for n, event_id in enumerate(self.ids):
             if event_id == event.id and event_of(self.raws[n]).source == event.source:
@@ -98,6 +101,10 @@ class Subject:
         """Keep an event; returns its number."""
         self.raws.append(raw)
         self.ids.append(event.id)
+        if self.known is not None:
+            self.known.add(event.id)
+        elif len(self.ids) > MANY:
+            self.known = set(self.ids)
         if self.numbers is not None:
             self.numbers.append(self.numbers[-1] + 1)
         self.latest = max(self.latest, event.at)
