@@ -26,7 +26,7 @@ class Families:
     def __init__(self, chains: dict[Key, Chain]) -> None:
         self._chains = chains
         self._leads: dict[Key, Key] = {}  # the chain that leads a family, or did last; not here: the parent's
-        self._folded: dict[Key, dict[Key, None]] = {}  # in the order in which they were folded
+        self._folded: dict[Key, set[Key]] = {}
 
     def lead(self, family: Key) -> Chain | None:
         """Return the chain that leads a family, or, cleared, did last."""
@@ -36,7 +36,7 @@ class Families:
         """The chain stands: folded, or at the head of its family."""
         family = chain.warned.family
         if chain.folded:
-            self._folded.setdefault(family, {})[chain.key] = None
+            self._folded.setdefault(family, set()).add(chain.key)
         elif family != chain.key or family in self._leads:
             self._leads[family] = chain.key
         self._count(family)
@@ -45,15 +45,15 @@ class Families:
         """The chain is not folded any more."""
         family = chain.warned.family
         if family in self._folded:
-            self._folded[family].pop(chain.key, None)
+            self._folded[family].discard(chain.key)
             if not self._folded[family]:
                 del self._folded[family]
             self._count(family)
 
     def heir(self, family: Key) -> Chain | None:
-        """Return who is to lead of those that are folded: the gravest, of these the first."""
+        """Return who is to lead of those that are folded: the gravest, of these the one that was raised first."""
         folded = (self._chains[key] for key in self._folded.get(family, ()))
-        return max(folded, key=lambda chain: GRAVITY.get(chain.warned.severity, 0), default=None)
+        return min(folded, key=_place, default=None)
 
     def forget(self, chain: Chain) -> None:
         """The chain, cleared, is gone."""
@@ -75,6 +75,11 @@ class Families:
         lead = self.lead(family)
         if lead is not None:
             lead.folds = len(self._folded.get(family, ()))
+
+
+def _place(chain: Chain) -> tuple[int, int, Key]:
+    """The order in which those that are folded come to lead."""
+    return -GRAVITY.get(chain.warned.severity, 0), chain.warned.raised_at, chain.key
 
 
 def member(own: Chain | None, warned: Warned, policy: Policy) -> Chain:

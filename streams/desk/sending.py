@@ -17,7 +17,7 @@ from heapq import heappop
 from streams.desk import chain as chains
 from streams.desk.chain import Chain, Step
 from streams.desk.chains import Chains
-from streams.desk.dispatch import Due, Message, addressee, message_of
+from streams.desk.dispatch import DIGEST_LIMIT, Due, Message, addressee, message_of
 from streams.desk.policy import Policies
 from streams.models.escalations import WarningStepRow
 from streams.models.instants import MINUTE
@@ -52,11 +52,11 @@ class Sending(Chains):
     # Time
 
     def advance(self, now: int | None) -> None:
-        """Let time pass up to `now` (wall), or as far as all who send warnings are."""
+        """Let time pass up to `now` (wall), or as far as all who send warnings are; what is too much follows later."""
         clock = now if self.wall and now is not None else min(self.sources.values(), default=-1)
         self.clock = max(self.clock, clock)
         passed: list[Chain] = []
-        while self._heap and self._heap[0][0] <= self.clock and not self.full():
+        while self._heap and self._heap[0][0] <= self.clock and not self.full() and len(self._due) < DIGEST_LIMIT:
             at, key = heappop(self._heap)
             if self._looked.get(key) != at:
                 continue  # something came first
@@ -128,6 +128,7 @@ class Sending(Chains):
         self._intents += made
         for each, at in held:
             each.step.again_at = at
+            self._touch(each.chain)  # a successor waits as long
 
     # Sending
 

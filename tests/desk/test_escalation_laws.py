@@ -144,8 +144,18 @@ def test_of_a_family_one_leads_as_long_as_one_stands(story: list[tuple[str, int,
         assert [chain.folds for chain in leaders] == [len(standing) - 1] * len(leaders)
 
 
+HEIRS = [
+    ("raise", 0, 2, "warning"),
+    ("raise", 0, 3, "warning"),
+    ("raise", 0, 1, "critical"),
+    ("clear", 7, 1, "critical"),
+]
+
+
 @settings(max_examples=60, deadline=None)
 @given(stories, outcomes, parents)
+@example([("raise", 0, 1, "critical"), ("raise", 0, 2, "warning"), ("raise", 0, 3, "warning")], "failed", "")
+@example(HEIRS, "sent", "t1")
 def test_a_restored_state_goes_on_as_one_that_never_ended(
     story: list[tuple[str, int, int, str]], outcome: str, parent: str
 ) -> None:
