@@ -212,7 +212,7 @@ def _tune_memory() -> None:
     gc.set_threshold(100_000, 20, 100)
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
-        for option, value in (_ARENA_MAX, 1), (_MMAP_THRESHOLD, 4 << 20), (_TRIM_THRESHOLD, 8 << 20):
+        for option, value in (_ARENA_MAX, 1), (_MMAP_THRESHOLD, 1 << 20), (_TRIM_THRESHOLD, 1 << 20):
             mallopt(option, value)
 
 
