@@ -65,7 +65,7 @@ class TicketClocks(TicketWarnings):
         """
         while True:
             clock, at = self._next_clock()
-            switch_at = self._switch_at() if self.policies.switches else NEVER
+            switch_at = self._switch_at()
             if switch_at <= min(at, self.quiet_until) and switch_at <= until:
                 self.fired_at = max(self.fired_at, switch_at - 1)
                 self._switch_policy(switch_at)
@@ -176,10 +176,7 @@ class TicketClocks(TicketWarnings):
             self.sheet.put(msgspec.structs.replace(span, to_at=at, version=0))
 
     def _settle_next(self) -> None:
-        at = self.quiet_until
-        for clock in self.clocks:
-            if clock.next_at < at:
-                at = clock.next_at
+        at = min(self._next_clock()[1], self.quiet_until)
         if self.policies.switches and (switch_at := self._switch_at()) < NEVER:
             at = min(at, switch_at - 1)
         self.next_at = at

@@ -2,12 +2,15 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp()) * 1000
 LATEST = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 _SHAPE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _MINUTES: dict[str, int] = {}  # "2026-10-12T08:35:" -> its instant, were it UTC; most events share a minute with others
 _RESTS: dict[str, int] = {}  # "02+08:00", "02.125Z" -> what it adds to that: ms, less the offset
@@ -58,10 +61,11 @@ def _offset(offset: str) -> int:
     return (1 if offset[0] == "+" else -1) * (hours * HOUR + minutes * MINUTE)
 
 
-def _remember(known: dict[str, int], text: str, ms: int) -> None:
+def _remember(known: dict[Key, Value], key: Key, value: Value) -> Value:
     if len(known) >= _REMEMBERED:
         known.clear()
-    known[text] = ms
+    known[key] = value
+    return value
 
 
 def format_instant(at: int) -> str:
@@ -69,7 +73,5 @@ def format_instant(at: int) -> str:
     minutes, rest = divmod(at, MINUTE)
     minute = _TEXTS.get(minutes)
     if minute is None:
-        if len(_TEXTS) >= _REMEMBERED:
-            _TEXTS.clear()
-        minute = _TEXTS[minutes] = (EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:")
+        minute = _remember(_TEXTS, minutes, (EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:"))
     return f"{minute}{rest // 1000:02d}.{rest % 1000:03d}Z"

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from streams.desk import sending
+from streams.desk.dispatch import DIGEST_LIMIT
 from streams.models.instants import MINUTE
 from tests.desk.escalations import POLICY, START, Bench, Made, action, warning
 
@@ -203,3 +206,17 @@ def test_a_storm_becomes_digests_and_memory_stays_bounded() -> None:
 
 def ids(message: object) -> list[str]:
     return [f"{each.chain.warned.warning_id}/{each.step.number}" for each in message.steps]  # type: ignore[attr-defined]
+
+
+def test_what_falls_due_at_once_and_is_too_much_follows() -> None:
+    story = [("raise", 0, ticket, "critical") for ticket in (1, 2, 3)]
+
+    def sent(limit: int) -> list[tuple[Any, ...]]:
+        with patch.object(sending, "DIGEST_LIMIT", limit):
+            events = Story(POLICY, story, "sent").bench.events()
+        return sorted((each["warning_id"], each["step"], each["at"]) for each in events if each["state"] == "sent")
+
+    usual, bounded = sent(DIGEST_LIMIT), sent(1)
+    assert [each[:2] for each in bounded] == [each[:2] for each in usual]
+    assert len({at for _, step, at in usual if step == 1}) == 1
+    assert len({at for _, step, at in bounded if step == 1}) == 3  # one at each look

@@ -3,14 +3,12 @@
 import tomllib
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk import subject
 from streams.desk.desk import Desk
+from streams.desk.subject import MANY
 from streams.models.codec import INPUTS
 from streams.models.instants import DAY, MINUTE, format_instant
 from streams.models.rows import Identity, Row
@@ -130,17 +128,11 @@ def agent_logs(draw: st.DrawFn) -> list[dict[str, Any]]:
     return [event for _, event in sorted(log, key=lambda each: each[0])]
 
 
-@pytest.mark.parametrize("many", [subject.MANY, 2])  # of an agent, ids are soon looked up in a set
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(agent_logs(), st.randoms(use_true_random=False))
 def test_what_an_agent_did_long_ago_is_forgotten_and_that_changes_nothing(
-    many: int, log: list[dict[str, Any]], random: Random
+    log: list[dict[str, Any]], random: Random
 ) -> None:
-    with patch.object(subject, "MANY", many):
-        _forgets_and_nothing_changes(log, random)
-
-
-def _forgets_and_nothing_changes(log: list[dict[str, Any]], random: Random) -> None:
     as_of = MONDAY + (DAYS + 10) * DAY
     at_once = rows_of(decoded(lines(log)), versions([SHORT]), as_of)
     desk, standing, changelog = Desk(0, versions([SHORT]), wall=False), {}, {}  # type: ignore[var-annotated]
@@ -200,7 +192,7 @@ def test_of_many_events_each_is_known_again() -> None:
             "specversion": "1.0", "source": "test", "id": f"e{n}", "type": "agent.state_changed",
             "time": format_instant(MONDAY + n * MINUTE), "data": {"agent_id": "ann", "state": ("meal", "break")[n % 2]},
         }
-        for n in range(2 * subject.MANY)
+        for n in range(2 * MANY)
     ]  # fmt: skip
     records = [record(raw, "signals", n) for n, (_, raw) in enumerate(decoded(lines(log)) * 2)]
     assert desk.feed("signals", records, 0) == len(records)
