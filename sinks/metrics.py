@@ -62,7 +62,7 @@ class _RoleMetrics(Collector):
 
 
 class TrackMetrics(_RoleMetrics):
-    """The metrics of role track, read from its `streams.checkpoint.CheckpointTable` of desks."""
+    """The metrics of role track, read from its `streams.checkpoint.table.CheckpointTable` of desks."""
 
     def __init__(self, desk_table: Any) -> None:
         self.table, self.metrics = desk_table, TRACK
@@ -85,19 +85,19 @@ class WatchMetrics(TrackMetrics):
 
 
 def _statistic(field: str, name: str, meaning: str) -> Metric:
-    """A field of `streams.partition.Statistics`."""
+    """A field of `streams.checkpoint.partition.Statistics`."""
     return Metric(
         f"deskwatch_track_{name}", "counter", (), meaning, lambda it: _one(getattr(it.table.statistics, field))
     )
 
 
 def _fed(field: str, name: str, meaning: str) -> Metric:
-    """A field of `streams.partition.Statistics` that counts by topic."""
+    """A field of `streams.checkpoint.partition.Statistics` that counts by topic."""
     return Metric(name, "counter", ("topic",), meaning, lambda it: _each(getattr(it.table.statistics, field)))
 
 
 def _total(what: str, meaning: str) -> Metric:
-    """What the desks counted under this name (`streams.desk.desk.Desk.totals`)."""
+    """What the desks counted under this name (`streams.desk.track.partition.Desk.totals`)."""
     name = f"deskwatch_track_{what}_total"
     return Metric(name, "counter", ("partition",), meaning, lambda it: it.desks(lambda desk: desk.totals[what]))
 
@@ -168,7 +168,7 @@ class StoreMetrics(_RoleMetrics):
     Arguments:
         pipeline: `sinks.clickhouse.pipeline.Pipeline`.
         unknown: messages that held no rows we know, by topic (`streams.agents.store.register`).
-        app: its `streams.transport.BatchApp`, for the lag.
+        app: its `streams.kafka.app.BatchApp`, for the lag.
     """
 
     def __init__(self, pipeline: Any, unknown: Counter[str], app: Any = None) -> None:
@@ -247,7 +247,7 @@ STORE = (
 
 
 class EscalateMetrics(TrackMetrics):
-    """The metrics of role escalate, read from its table of `streams.desk.escalation.Escalations`."""
+    """The metrics of role escalate, read from its table of `streams.desk.escalation.partition.Escalations`."""
 
     def __init__(self, chain_table: Any) -> None:
         self.table, self.metrics = chain_table, ESCALATE

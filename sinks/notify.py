@@ -20,7 +20,7 @@ from pathlib import Path
 
 import apprise
 
-from streams.desk.policy import Policies
+from streams.desk.policy.versions import Policies
 from streams.settings import SettingsError
 
 Outcome = tuple[str, str]

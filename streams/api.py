@@ -25,7 +25,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from streams.desk.chains import ACTIONS
+from streams.desk.escalation.chains import ACTIONS
 from streams.models.actions import decode
 from streams.models.codec import DeadLetter
 from streams.models.instants import format_instant

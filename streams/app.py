@@ -20,23 +20,23 @@ from typing import Any
 
 from sinks.metrics import EscalateMetrics, StoreMetrics, TrackMetrics, WatchMetrics, serve
 from streams import policies
+from streams.agents.delivery import EscalationTable
 from streams.agents.track import follow
-from streams.checkpoint import wall_clock
-from streams.checkpoint_app import CheckpointApp
-from streams.desk import chains as escalation
-from streams.desk.customer_facts import Homes
-from streams.desk.customers import Customers
-from streams.desk.desk import Desk
-from streams.desk.escalation import Escalations
-from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import CUSTOMER_FACTS, OUTPUTS, WARNINGS, WATCH_ROLLUPS
-from streams.desk.refusals import Limit
-from streams.desk.watch import Watch
-from streams.escalation_table import EscalationTable
-from streams.logfile import partition_of
+from streams.checkpoint.app import CheckpointApp
+from streams.checkpoint.table import wall_clock
+from streams.desk.customers.partition import Customers
+from streams.desk.escalation import chains as escalation
+from streams.desk.escalation.partition import Escalations
+from streams.desk.track.customer_feed import Homes
+from streams.desk.track.dead_letter_limit import Limit
+from streams.desk.track.partition import Desk
+from streams.desk.window_rules.partition import Watch
+from streams.kafka.app import BatchApp
 from streams.models.codec import INPUTS
+from streams.models.dead_letters import DEAD_LETTERS
+from streams.models.messages import CUSTOMER_FACTS, OUTPUTS, WARNINGS, WATCH_ROLLUPS
+from streams.replay.log import partition_of
 from streams.settings import Settings, load
-from streams.transport import BatchApp
 
 TRACK, WATCH, STORE = "deskwatch-track", "deskwatch-watch", "deskwatch-store"  # consumer groups
 ESCALATE = "deskwatch-escalate"

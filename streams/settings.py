@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from streams.desk.everyone import AWAKE
+from streams.desk.track.subject_cache import AWAKE
 
 PREFIX = "DESKWATCH_"
 

@@ -7,8 +7,8 @@ instant t             ^             before(t) = before_ms[i] + least(t, closes_a
 from collections.abc import Iterable, Mapping, Sequence
 
 from sinks.clickhouse.client import Client
-from streams.desk.calendar import Calendar
-from streams.desk.policy import Policies
+from streams.desk.calendars.business_time import Calendar
+from streams.desk.policy.versions import Policies
 from streams.models.codec import decode
 from streams.models.instants import EARLIEST, LATEST, parse_instant
 from streams.models.signals import DeskClosed

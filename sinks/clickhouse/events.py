@@ -9,13 +9,13 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
-from streams.desk.letter import Mark, read
+from streams.desk.partition_state import Record
 from streams.models.codec import decode, structured
+from streams.models.dead_letters import Mark, read
 from streams.models.envelope import Event, type_of
 from streams.models.instants import parse_instant
 from streams.models.rows import ProgressRow
 from streams.models.signals import ClockAdvanced, DeskClosed
-from streams.partition_state import Record
 
 REPLAY = "/deskwatch/replay"
 """The source of the clock that a replay makes up: no event of the desk."""

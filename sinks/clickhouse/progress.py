@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from sinks.clickhouse.client import Client
-from streams.desk.chains import ESCALATIONS
-from streams.desk.customers import Customers
-from streams.desk.messages import FACTS, REPORTS, WARNINGS
-from streams.desk.watch import Watch
+from streams.desk.customers.partition import Customers
+from streams.desk.escalation.chains import ESCALATIONS
+from streams.desk.window_rules.partition import Watch
 from streams.models.codec import INPUTS
+from streams.models.messages import FACTS, REPORTS, WARNINGS
 
 Offsets = Mapping[tuple[str, int], int]
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import msgspec
 
 from sinks.clickhouse.events import DeadLetterRow, EventRow, ReplayedRow
+from streams.models.entities import ROWS
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.rows import ProgressRow, Row, WarningRow
-from streams.models.standings import ROWS
-from streams.models.watch import LateTallyRow
+from streams.models.tallies import LateTallyRow
 
 _KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow, LateTallyRow)
 

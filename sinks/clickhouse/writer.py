@@ -15,7 +15,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingErr
 from sinks.clickhouse.calendars import write_calendars
 from sinks.clickhouse.client import Client, in_one_line
 from sinks.clickhouse.rows import COLUMNS, Batch
-from streams.desk.policy import Policies
+from streams.desk.policy.versions import Policies
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.logfile import place, targets
 from streams.models.instants import MINUTE, format_instant
-from streams.replay import connected
+from streams.replay.feeder import connected
+from streams.replay.log import place, targets
 
 STEPS_MS = {"created": 0, "assigned": 500, "replied": 3_000, "solved": 12_000}
 UNANSWERED = 50  # each such ticket is never answered, and breaches

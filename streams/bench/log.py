@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from streams.logfile import place
 from streams.models.instants import DAY, LATEST, MINUTE, format_instant, parse_instant
+from streams.replay.log import place
 from streams.simulator.world import CATEGORIES, CHANNELS, KINDS, PRODUCTS, TEAMS
 
 WEEK = 7 * DAY

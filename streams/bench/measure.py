@@ -22,10 +22,10 @@ from pathlib import Path
 from streams.bench.broker import BenchError, Broker, Group, load
 from streams.bench.log import of_tickets, open_tickets, repeated
 from streams.bench.worker import Offsets, Worker
+from streams.kafka.topics import CHANGELOG, create_topics
 from streams.models.codec import INPUTS
-from streams.replay import feed
+from streams.replay.feeder import feed
 from streams.settings import Settings
-from streams.topics import CHANGELOG, create_topics
 
 WHOLE_JOB, TICKETS_ALONE, IDIOMATIC, RAW_DRAIN = "whole_job", "whole_job_tickets", "idiomatic_faust", "raw_drain"
 TRACK_MEMORY = "track_memory"

@@ -17,12 +17,12 @@ from rich.table import Table
 from streams.bench.broker import BenchError
 from streams.bench.log import TooShort
 from streams.bench.measure import IDIOMATIC, NAMES, USUAL, WHOLE_JOB, YARDSTICK, Bench, Figure, as_json, medians, ratios
-from streams.cli.alerts import alerts
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, policies_of, settings_of
-from streams.cli.roles import argv_of
-from streams.logfile import read
+from streams.cli.warning_quality import alerts
+from streams.embedded.roles import argv_of
 from streams.models.instants import DAY
+from streams.replay.log import read
 from streams.settings import Settings
 from streams.simulator import World, encode, events
 

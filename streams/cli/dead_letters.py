@@ -26,10 +26,10 @@ from rich.text import Text
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, settings_of
 from streams.cli.sql import open_client
-from streams.dead_letters import Mended, fault, read_letters, send_letters
-from streams.desk.letter import Letter, kind_of
 from streams.embedded.directory import Directory
+from streams.models.dead_letters import Letter, kind_of
 from streams.models.instants import format_instant
+from streams.replay.dead_letters import Mended, fault, read_letters, send_letters
 from streams.settings import Settings
 
 dead_letters = typer.Typer(help="What was no event: list it, show it, send it once more.", no_args_is_help=True)

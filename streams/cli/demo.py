@@ -17,16 +17,16 @@ from rich.live import Live
 from sinks.clickhouse.client import Client, connect
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Policy, policies_of, settings_of
-from streams.cli.roles import prepare, start_roles
 from streams.demo.board import board, line
 from streams.demo.desk import HISTORY_MS, SimulatedDesk, world_at
 from streams.demo.figures import Figures, Pace, ask
-from streams.desk.policy import Policies
+from streams.desk.policy.versions import Policies
+from streams.desk.texts import LANGUAGES, Language, text
+from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
 from streams.settings import Settings
 from streams.simulator import World
 from streams.simulator.kernel import HOUR
-from streams.texts import LANGUAGES, Language, text
 
 SHARE = 1 / 3
 """The broker never forgets: the share of this machine's memory that it may fill."""

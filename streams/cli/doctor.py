@@ -23,14 +23,14 @@ from rich.table import Table
 from sinks.clickhouse.client import in_one_line
 from sinks.clickhouse.migrate import MigrationError, pending
 from streams.cli.sql import Unreachable, open_client
-from streams.desk.policy import PolicyError
+from streams.desk.policy.versions import PolicyError
 from streams.embedded import NotInstalled, broker
+from streams.embedded.client import NoDatabase
 from streams.embedded.directory import Directory, DirectoryInUse
-from streams.embedded.question import NoDatabase
+from streams.kafka.topics import CHANGELOG, CONFIGS
 from streams.policies import DEFAULT
 from streams.policies import load as load_policies
 from streams.settings import Settings, SettingsError, load
-from streams.topics import CHANGELOG, CONFIGS
 
 INPUTS = ("tickets", "calls", "surveys", "signals")
 _LOW, _TOO_LOW = 5 << 30, 512 << 20

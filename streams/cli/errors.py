@@ -10,16 +10,16 @@ from sinks.clickhouse.client import in_one_line
 from sinks.clickhouse.migrate import MigrationError
 from sinks.clickhouse.writer import WriteError
 from streams.cli.sql import Unreachable
-from streams.dead_letters import LettersError
-from streams.desk.policy import PolicyError
+from streams.desk.policy.versions import PolicyError
 from streams.embedded import NotInstalled
+from streams.embedded.client import NoDatabase
 from streams.embedded.directory import DirectoryInUse
-from streams.embedded.question import NoDatabase
 from streams.embedded.stack import StackError
-from streams.logfile import LogError
-from streams.replay import ReplayError
+from streams.kafka.topics import TopicError
+from streams.replay.dead_letters import LettersError
+from streams.replay.feeder import ReplayError
+from streams.replay.log import LogError
 from streams.settings import SettingsError
-from streams.topics import TopicError
 
 SAID = (
     DirectoryInUse,

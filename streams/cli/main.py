@@ -9,7 +9,6 @@ from streams.cli.bench import bench
 from streams.cli.dead_letters import dead_letters
 from streams.cli.demo import demo
 from streams.cli.doctor import doctor
-from streams.cli.faults import faults
 from streams.cli.live import live
 from streams.cli.migrate import migrate
 from streams.cli.policy import policy
@@ -21,6 +20,7 @@ from streams.cli.simulate import simulate
 from streams.cli.sql import sql
 from streams.cli.verify import verify
 from streams.cli.warnings import warnings
+from tests.faults.command import faults
 
 
 class _SpeedUnlessNamed(TyperGroup):

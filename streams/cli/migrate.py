@@ -12,8 +12,8 @@ from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.client import in_one_line
 from streams.cli.sql import Unreachable, open_client
 from streams.embedded import NotInstalled
+from streams.embedded.client import NoDatabase
 from streams.embedded.directory import DirectoryInUse
-from streams.embedded.question import NoDatabase
 from streams.settings import SettingsError, load
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from streams import policies
-from streams.desk.policy import Policies
+from streams.desk.policy.versions import Policies
 from streams.settings import Settings, load
 
 Data = Annotated[Path | None, typer.Option(help="Directory of the embedded stack's data (DESKWATCH_DATA).")]

@@ -9,8 +9,8 @@ import typer
 from streams import policies
 from streams.cli.errors import one_sentence
 from streams.cli.options import Json
-from streams.desk.policy_people import Rota
-from streams.desk.rota import gaps
+from streams.desk.escalation.rota import gaps
+from streams.desk.policy.receivers import Rota
 from streams.models.instants import format_instant
 
 policy = typer.Typer(help="Policy files.", no_args_is_help=True)

@@ -15,9 +15,9 @@ from streams.cli.options import Data, Files, Json, Policy, policies_of, settings
 from streams.cli.replay import counts
 from streams.embedded.clickhouse import Server
 from streams.embedded.directory import Directory
-from streams.logfile import read
 from streams.models.instants import parse_instant
-from streams.recompute import recompute as fold
+from streams.replay.log import read
+from streams.replay.recompute import recompute as fold
 from streams.settings import Settings
 
 AsOf = Annotated[

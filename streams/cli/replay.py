@@ -16,12 +16,12 @@ from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.progress import done, stages_behind
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
-from streams.cli.roles import prepare, start_roles
+from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
-from streams.logfile import read
-from streams.replay import Fed, feed
+from streams.kafka.topics import create_topics
+from streams.replay.feeder import Fed, feed
+from streams.replay.log import read
 from streams.settings import Settings
-from streams.topics import create_topics
 
 LOOK_S = 0.1
 DERIVED = (

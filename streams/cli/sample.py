@@ -16,8 +16,8 @@ from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json
 from streams.cli.sql import Unreachable, open_client
 from streams.embedded import NotInstalled
+from streams.embedded.client import NoDatabase
 from streams.embedded.directory import DirectoryInUse
-from streams.embedded.question import NoDatabase
 from streams.settings import load
 
 _SAMPLE = """

@@ -18,8 +18,8 @@ from rich.table import Table
 
 from sinks.clickhouse.client import Client, connect, in_one_line
 from streams.embedded import NotInstalled
+from streams.embedded.client import NoDatabase, client_of
 from streams.embedded.directory import DirectoryInUse
-from streams.embedded.question import NoDatabase, client_of
 from streams.embedded.statement import output_format
 from streams.settings import Settings, SettingsError, load
 

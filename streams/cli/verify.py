@@ -12,9 +12,9 @@ from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, policies_of, settings_of
 from streams.cli.recompute import AsOf, instant
 from streams.cli.sql import open_client
-from streams.logfile import read
+from streams.replay.log import read
+from streams.replay.verify import Difference, verified
 from streams.settings import Settings
-from streams.verify import Difference, verified
 
 
 def verify(
@@ -58,7 +58,7 @@ def _log(client: Client, settings: Settings, files: list[Path], source: str | No
         bodies = client.query(f"SELECT body FROM `{settings.database}`.events ORDER BY time, source, id").result_rows
         return (body.encode() for (body,) in bodies)
     if source == "topic":
-        from streams.topic_log import read_topics
+        from streams.replay.topic_log import read_topics
 
         return read_topics(settings)
     return read([Path(str(source))])

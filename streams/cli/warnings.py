@@ -17,10 +17,10 @@ from sinks.clickhouse.client import Client
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, settings_of
 from streams.cli.sql import open_client
-from streams.desk.messages import WARNINGS
-from streams.desk.policy_values import parse_milliseconds
+from streams.desk.policy.values import parse_milliseconds
 from streams.embedded.directory import Directory
 from streams.models.instants import format_instant, parse_instant
+from streams.models.messages import WARNINGS
 from streams.settings import Settings
 
 COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.demo.figures import Figures, Rate, Satisfaction
-from streams.texts import Language, text
+from streams.desk.texts import Language, text
 
 NONE = "–"
 

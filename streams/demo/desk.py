@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams.logfile import place, targets
 from streams.models.codec import INPUTS
-from streams.replay import BATCH_BYTES, LARGEST_BYTES, Feeder
+from streams.replay.feeder import BATCH_BYTES, LARGEST_BYTES, Feeder
+from streams.replay.log import place, targets
 from streams.simulator import Feed, World, encode, parse
 from streams.simulator.kernel import HOUR
 

@@ -5,7 +5,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from sinks.clickhouse.client import Client
-from streams.desk.policy_sections import Calls
+from streams.desk.policy.sections import Calls
 
 Z = 1.959963984540054
 """The standard normal quantile of a 95 % interval."""

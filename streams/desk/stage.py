@@ -23,12 +23,12 @@ from typing import ClassVar
 
 import msgspec
 
-from streams.desk import messages
-from streams.desk.letter import dead_letter
-from streams.desk.panes import KEPT, Panes
-from streams.desk.sheet import Sheet
+from streams.desk.output.change_set import Sheet
+from streams.desk.output.panes import KEPT, Panes
+from streams.desk.partition_state import Cut, Output, Record
+from streams.models import messages
+from streams.models.dead_letters import dead_letter
 from streams.models.rows import ProgressRow
-from streams.partition_state import Cut, Output, Record
 
 Source = tuple[str, int]  # topic_name and partition of progress rows
 
@@ -95,7 +95,7 @@ class Sources:
 
 
 class Stage(ABC):
-    """A `streams.partition_state.PartitionState`. What it is about, its subclass says: `take`, `pass_time`, `own`."""
+    """A `streams.desk.partition_state.PartitionState`. What it is about, its subclass says: `take`, `pass_time`, `own`."""
 
     name: ClassVar[str]  # customers, watch
     reports: ClassVar[tuple[str, ...]]  # the topics that its rows go to

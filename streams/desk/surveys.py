@@ -1,77 +1,149 @@
-"""The surveys and reviews of a partition: their rows, made anew whenever one or the ticket or call it is about changes.
+"""Surveys about one subject: each survey's offer, and of each metric the response that is latest in business time.
 
-ticket    created(team a) ──────── assigned(team b) ───────>
-survey               └ answered: team a      └ answered: team b      a corrected ticket corrects the survey's row
+Their missing team, agent, channel and segment are those of the ticket or call they name, as it stood at the survey's
+time; so their rows are made anew, from all of the subject's few survey events, whenever one of the two changes.
+
+    ticket     created(team A)      assigned(team B)
+    survey                   offered(A)          responded(B)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from streams.desk.call import Call
-from streams.desk.everyone import Everyone
-from streams.desk.policy import Policies
-from streams.desk.quality import review_rows
-from streams.desk.sheet import Sheet, amend
-from streams.desk.subject import SURVEY, Subject, stood_at
-from streams.desk.survey import About, survey_rows
-from streams.desk.tally import Tally
-from streams.desk.ticket import Ticket
-from streams.models.rows import Identity, Row
+from streams.desk.output.tally import Tally
+from streams.desk.policy.versions import Policies
+from streams.models.entities import SurveyRow
+from streams.models.envelope import Event
+from streams.models.rows import FactRow, Identity, Row
+from streams.models.surveys import Responded, SurveyOffered, SurveyResponded
 
-PoliciesOf = Callable[[Subject], Policies]  # that a subject follows
+MILLION = 1_000_000
+DIMENSIONS = ("attitude", "efficiency", "resolution", "transparency")
 
 
-class Surveys:
-    """The rows of all surveys that stand, by the surveys' subject. `held`: the partition's subjects."""
+class About(NamedTuple):
+    """What the ticket or call that a survey names says of itself at some instant."""
 
-    def __init__(self, held: Everyone, sheet: Sheet) -> None:
-        self.held, self.sheet = held, sheet
-        self.rows: dict[str, dict[Identity, Row]] = {}
-        self.tallies: dict[str, Tally] = {}
-
-    def about(self, subject: Subject) -> Subject | None:
-        """The surveys about a ticket or call, if there are any."""
-        return self.held.get(SURVEY + subject.name) if subject.name in self.rows else None
-
-    def named(self, surveys: Subject) -> Subject | None:
-        """The ticket or call that surveys are about, if it is known."""
-        return self.held.get(surveys.id) if surveys.id[0] != SURVEY else None
-
-    def refresh(self, surveys: Subject, policies: PoliciesOf) -> None:
-        """Make their rows anew, and write what changed."""
-        before = self.rows.get(surveys.id, {})
-        for row in before.values():
-            row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
-        counted = self.tallies.get(surveys.id, Tally())
-        self.restore(surveys, policies)
-        amend(self.sheet, before, self.rows[surveys.id])
-        self.sheet.tally.amend(counted, self.tallies[surveys.id])
-
-    def restore(self, surveys: Subject, policies: PoliciesOf) -> None:
-        """Make their rows anew; they were written before."""
-        named = self.named(surveys)
-        subject, events = surveys.id[1:], surveys.events()
-
-        def about(at: int) -> About | None:
-            return _about(named, at, policies)
-
-        rows, tally = survey_rows(subject, events, about, policies(surveys))
-        self.rows[surveys.id] = rows | review_rows(subject, events, about, tally)
-        self.tallies[surveys.id] = tally
-
-    def forget(self, surveys_id: str) -> None:
-        """They are held no longer."""
-        self.rows.pop(surveys_id, None)
-        self.tallies.pop(surveys_id, None)
+    team: str = ""
+    channel: str = ""
+    segment: str = ""
+    agent_id: str = ""
+    category: str = ""
 
 
-def _about(named: Subject | None, at: int, policies: PoliciesOf) -> About | None:
-    state = None if named is None else stood_at(named, at, policies(named))
-    if state is None:
-        return About()
-    if at > state.released_at:
-        return None
-    if isinstance(state, Ticket):
-        team, channel, _, _, segment, category, _ = state.dims
-        return About(team, channel, segment, state.agent_id, category)
-    assert isinstance(state, Call)
-    return About(state.team, "phone", state.segment, state.agent_id, state.category)
+def survey_rows(
+    subject: str, events: Sequence[Event], about: Callable[[int], About | None], policies: Policies
+) -> tuple[dict[Identity, Row], Tally]:
+    """All rows of the surveys about one subject, and the tally of its answers: each counts, also one given anew.
+
+    `events`: its survey events in order; `about(at)`: the ticket or call it names, as it stood at `at`, None if it was
+    released by then: a survey of that time changes nothing.
+    """
+    offers: dict[str, SurveyOffered] = {}
+    responses: dict[tuple[str, str], SurveyResponded] = {}
+    told: dict[int, About] = {}
+    tally = Tally()
+    for event in events:
+        stood = about(event.at)
+        if stood is None:
+            continue
+        told[event.at] = stood
+        if isinstance(event, SurveyOffered):
+            offers[event.data.survey_id] = event
+        elif isinstance(event, SurveyResponded):
+            responses[event.data.survey_id, event.data.metric] = event
+            tally.count_answer(_answer(subject, event, stood, policies))
+    rows: list[Row] = []
+    for offer in offers.values():
+        stood = told[offer.at]
+        rows.append(_fact(subject, offer, offer.data.metric or "", stood, {"offered": 1}))
+        if not any(survey_id == offer.data.survey_id for survey_id, _ in responses):
+            rows.append(_standing(subject, offer, None, stood))
+    for response in responses.values():
+        stood = _named(response.data, told[response.at])
+        rows.append(_answer(subject, response, told[response.at], policies))
+        rows.append(_standing(subject, offers.get(response.data.survey_id), response, stood))
+    return {row.identity(): row for row in rows}, tally
+
+
+def normalised(score: float, data: Responded) -> int:
+    """A score's place on its scale, in millionths (half to even)."""
+    return round((score - data.scale_min) / (data.scale_max - data.scale_min) * MILLION)
+
+
+def counts(data: Responded, policies: Policies, at: int) -> dict[str, int]:
+    """What a response counts as: by the policy's thresholds, or, for NPS, promoter (9-10), passive, detractor (0-6)."""
+    place = normalised(data.score, data)
+    found = {"responses": 1, "score_sum": place}
+    if data.metric == "nps":
+        found["promoters" if data.score >= 9 else "detractors" if data.score <= 6 else "passives"] = 1
+    else:
+        csat = policies.at(at).csat
+        if place >= csat.positive_from_ppm:
+            found["positive"] = 1
+            if place >= csat.very_positive_from_ppm:
+                found["very_positive"] = 1
+        else:
+            found["negative" if place <= csat.negative_to_ppm else "neutral"] = 1
+    for name, score in _parts(data).items():
+        found |= {f"{name}_n": 1, f"{name}_sum": score}
+    if data.handled_by:
+        found[f"by_{data.handled_by}"] = 1
+    return found
+
+
+def _parts(data: Responded) -> dict[str, int]:
+    if data.dimensions is None:
+        return {}
+    given = {name: getattr(data.dimensions, name) for name in DIMENSIONS}
+    return {name: normalised(score, data) for name, score in given.items() if score is not None}
+
+
+def _named(data: Responded, stood: About) -> About:
+    """Whom an answer is about: as it says itself, else as the ticket or call stood."""
+    return About(
+        data.team or stood.team,
+        data.channel or stood.channel,
+        data.segment or stood.segment,
+        data.agent_id or stood.agent_id,
+        stood.category,
+    )
+
+
+def _answer(subject: str, response: SurveyResponded, stood: About, policies: Policies) -> FactRow:
+    data = response.data
+    return _fact(subject, response, data.metric, _named(data, stood), counts(data, policies, response.at))
+
+
+def _fact(subject: str, event: Event, metric: str, stood: About, found: dict[str, int]) -> FactRow:
+    dims = (stood.team, stood.channel, "", "", stood.segment, stood.category, "")
+    counter = next(iter(found))
+    return FactRow(
+        "survey", subject, event.source, event.id, counter, 0, event.at, *dims, stood.agent_id, "", metric, found
+    )
+
+
+def _standing(subject: str, offer: SurveyOffered | None, response: SurveyResponded | None, stood: About) -> SurveyRow:
+    either = response or offer
+    assert either is not None
+    answer = None if response is None else response.data
+    return SurveyRow(
+        subject,
+        either.data.survey_id,
+        either.data.metric or "",
+        None if offer is None else offer.at,
+        None if response is None else response.at,
+        None if answer is None else answer.score,
+        None if answer is None else answer.scale_min,
+        None if answer is None else answer.scale_max,
+        None if answer is None else normalised(answer.score, answer),
+        either.data.ticket_id or "",
+        either.data.call_id or "",
+        either.data.customer_id or "",
+        stood.agent_id,
+        stood.team,
+        stood.channel,
+        stood.segment,
+        "" if answer is None else answer.handled_by or "",
+        {} if answer is None else _parts(answer),
+    )

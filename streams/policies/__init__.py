@@ -1,8 +1,8 @@
-"""The policy files, and reading them from disk: the core (`streams.desk.policy`) only ever sees their text."""
+"""The policy files, and reading them from disk: the core (`streams.desk.policy.versions`) only ever sees their text."""
 
 from pathlib import Path
 
-from streams.desk.policy import Policies, Policy, PolicyError, parse
+from streams.desk.policy.versions import Policies, Policy, PolicyError, parse
 
 DEFAULT = Path(__file__).parent / "default.toml"
 """The policy of the demo and of a new desk."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.bench import kafka
-from streams.bench.kafka import PORTS, VERSION, KafkaUnavailable, free_port, jars
+from streams.embedded import apache_kafka as kafka
+from streams.embedded.apache_kafka import PORTS, VERSION, KafkaUnavailable, free_port, jars
 
 ROOT = Path(__file__).parents[2]
 FETCH = """

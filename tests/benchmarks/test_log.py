@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.bench.log import WEEK, TooShort, copied, of_tickets, open_tickets, repeated
-from streams.logfile import place
 from streams.models.instants import DAY, HOUR, format_instant, parse_instant
+from streams.replay.log import place
 from streams.simulator import World, encode, events
 
 MONDAY = parse_instant("2026-10-12T00:00:00+08:00")

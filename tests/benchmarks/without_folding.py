@@ -22,13 +22,13 @@ from unittest.mock import patch
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams import policies
-from streams.checkpoint_log import _packed
-from streams.desk import messages
-from streams.desk.customer_facts import Homes
-from streams.desk.desk import Desk
-from streams.logfile import partition_of, read
+from streams.checkpoint.fencing import _packed
+from streams.desk.partition_state import Cut
+from streams.desk.track.customer_feed import Homes
+from streams.desk.track.partition import Desk
+from streams.models import messages
 from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, topic_of
-from streams.partition_state import Cut
+from streams.replay.log import partition_of, read
 from tests.desk.compare import record
 
 PARTITIONS, EVERY = 4, 2_600

@@ -15,8 +15,8 @@ from streams.cli import doctor as parts
 from streams.cli.doctor import INPUTS, doctor
 from streams.cli.migrate import migrate
 from streams.embedded.process import free_port
+from streams.kafka.topics import CHANGELOG, CONFIGS
 from streams.settings import Settings
-from streams.topics import CHANGELOG, CONFIGS
 
 app = typer.Typer()
 app.command()(doctor)

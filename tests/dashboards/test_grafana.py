@@ -87,7 +87,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     from sinks.clickhouse.writer import Writer
     from streams import policies
     from streams.embedded.clickhouse import Server
-    from streams.recompute import recompute
+    from streams.replay.recompute import recompute
 
     server = Server(tmp_path_factory.mktemp("clickhouse")).start()
     try:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from streams.desk.desk import Desk
-from streams.desk.policy import Policies
+from streams.desk.policy.versions import Policies
+from streams.desk.track.partition import Desk
 from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, topic_of
 from streams.models.envelope import Event
 from streams.models.instants import MINUTE

@@ -5,15 +5,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.desk.chains import ACTIONS
-from streams.desk.dispatch import Message
-from streams.desk.escalation import Escalations
-from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import WARNINGS
-from streams.desk.policy import Policies, parse
+from streams.desk.escalation.chains import ACTIONS
+from streams.desk.escalation.dispatch import Message
+from streams.desk.escalation.partition import Escalations
+from streams.desk.partition_state import Output
+from streams.desk.policy.versions import Policies, parse
+from streams.models.dead_letters import DEAD_LETTERS
 from streams.models.escalations import EscalationRow
 from streams.models.instants import MINUTE, format_instant
-from streams.partition_state import Output
+from streams.models.messages import WARNINGS
 
 START = 1_793_700_000_000  # 2026-11-03T10:00:00Z, a Tuesday
 POLICY = """

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from streams.desk.desk import Desk
-from streams.desk.policy import Policies, parse
+from streams.desk.policy.versions import Policies, parse
+from streams.desk.track.partition import Desk
 from streams.models.codec import INPUTS, topic_of
 from streams.models.rows import Identity, PaneRow, Row
 from tests.desk.compare import all_rows, decoded, keep, record, rows_of

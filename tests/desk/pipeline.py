@@ -13,18 +13,18 @@ from typing import Any
 
 import msgspec
 
-from streams.desk.customer_facts import Homes
-from streams.desk.customers import Customers
-from streams.desk.desk import Desk
-from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import CUSTOMER_FACTS, REPORTS
-from streams.desk.policy import Policies
-from streams.logfile import partition_of
+from streams.desk.customers.partition import Customers
+from streams.desk.partition_state import Cut, Output
+from streams.desk.policy.versions import Policies
+from streams.desk.track.customer_feed import Homes
+from streams.desk.track.partition import Desk
 from streams.models.codec import INPUTS, topic_of
+from streams.models.dead_letters import DEAD_LETTERS
+from streams.models.entities import ROWS
 from streams.models.envelope import Event
+from streams.models.messages import CUSTOMER_FACTS, REPORTS
 from streams.models.rows import Identity, PaneRow, ProgressRow, Row, WarningRow
-from streams.models.standings import ROWS
-from streams.partition_state import Cut, Output
+from streams.replay.log import partition_of
 from tests.desk.compare import record
 from tests.desk.laws import summed
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from streams.desk.calendar import DAY_MS, Calendar
+from streams.desk.calendars.business_time import DAY_MS, Calendar
 
 MINUTE = 60_000
 HOUR = 3_600_000

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.calendar import DAY_MS, Calendar
-from streams.desk.opening_hours import WEEKDAYS, parse_interval
+from streams.desk.calendars.business_time import DAY_MS, Calendar
+from streams.desk.calendars.opening_hours import WEEKDAYS, parse_interval
 
 MINUTE = 60_000
 DAYS = 9

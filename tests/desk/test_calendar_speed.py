@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.desk.calendar import DAY_MS, Calendar
-from streams.desk.opening_hours import WEEKDAYS
+from streams.desk.calendars.business_time import DAY_MS, Calendar
+from streams.desk.calendars.opening_hours import WEEKDAYS
 
 pytestmark = pytest.mark.bench
 

@@ -9,10 +9,10 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.desk import customers
-from streams.desk.policy import Policies, parse
+from streams.desk.customers import partition as customers
+from streams.desk.policy.versions import Policies, parse
+from streams.models.entities import CustomerRow
 from streams.models.rows import FactRow, WarningRow
-from streams.models.standings import CustomerRow
 from tests.desk.compare import decoded, minutes_of
 from tests.desk.customer_logs import AS_OF, logs, policies
 from tests.desk.logs import lines

@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 
-from streams.desk.notice import Words, notice
-from streams.desk.policy_rules import RuleName
-from streams.desk.warned import Warned
-from streams.texts import LANGUAGES
+from streams.desk.escalation.notification import Words, notice
+from streams.desk.escalation.received_warning import Warned
+from streams.desk.policy.rules import RuleName
+from streams.desk.texts import LANGUAGES
 from tests.desk.escalations import POLICY, START, Bench, action, progress, warning
 
 MINUTE = 60_000

@@ -7,8 +7,8 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.desk import sending
-from streams.desk.dispatch import DIGEST_LIMIT
+from streams.desk.escalation import sending
+from streams.desk.escalation.dispatch import DIGEST_LIMIT
 from streams.models.instants import MINUTE
 from tests.desk.escalations import POLICY, START, Bench, Made, action, warning
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.models.standings import SurveyRow
+from streams.models.entities import SurveyRow
 from tests.desk.compare import FAMILIES, decoded, ledger_of, minutes_of, rows_of, warnings_of
 from tests.desk.laws import AS_OF, FCR, assert_that_nothing_changes, versions
 from tests.desk.logs import lines, logs, policies

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.desk.letter import Letter, Mark, dead_letter, gather, kind_of, read, replayed
 from streams.models.codec import decode
+from streams.models.dead_letters import Letter, Mark, dead_letter, gather, kind_of, read, replayed
 from streams.models.envelope import Event
 from streams.models.instants import EARLIEST, LATEST
 from tests.sinks.desk import Record, event

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.desk.calendar import Calendar
-from streams.desk.policy import Policies, PolicyError, Target, parse
-from streams.desk.policy_sections import METRICS, Kind, Priority
-from streams.desk.sla import CACHED_CHOICES, CACHED_LENGTH, Dimensions
+from streams.desk.calendars.business_time import Calendar
+from streams.desk.policy.sections import METRICS, Kind, Priority
+from streams.desk.policy.sla_targets import CACHED_CHOICES, CACHED_LENGTH, Dimensions
+from streams.desk.policy.versions import Policies, PolicyError, Target, parse
 from streams.policies import DEFAULT, load
 
 MINUTE = 60_000

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.desk import Desk
-from streams.desk.head import FORMAT, CheckpointRefused, Head
-from streams.desk.policy import Policies, parse
-from streams.desk.policy_change import PolicyRefused
+from streams.desk.policy.restatement import PolicyRefused
+from streams.desk.policy.versions import Policies, parse
+from streams.desk.track.partition import Desk
+from streams.desk.track.snapshot_header import FORMAT, CheckpointRefused, Head
 from streams.models.codec import INPUTS, topic_of
 from streams.models.instants import format_instant
 from streams.models.rows import FactRow, Identity, Row

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.desk.policy import PolicyError, parse
+from streams.desk.policy.versions import PolicyError, parse
 
 TEXT = """
 version = "v"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from streams import policies
-from streams.desk.policy import Policies
+from streams.desk.policy.versions import Policies
+from streams.models.entities import CallbackRow
 from streams.models.instants import MINUTE, format_instant
 from streams.models.rows import FactRow, LedgerRow, Row, WarningRow
-from streams.models.standings import CallbackRow
 from tests.desk.compare import decoded, rows_of
 from tests.desk.logs import lines
 

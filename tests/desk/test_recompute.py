@@ -3,7 +3,7 @@
 from typing import Any
 
 from streams import policies
-from streams.recompute import recompute
+from streams.replay.recompute import recompute
 
 
 class Sink:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.desk.desk import Desk
-from streams.desk.desk_checkpoints import FULL
-from streams.desk.refusals import Limit, Refusals, TooManyDeadLetters
+from streams.desk.track.dead_letter_limit import Limit, Refusals, TooManyDeadLetters
+from streams.desk.track.partition import Desk
+from streams.desk.track.snapshot import FULL
 from streams.models.codec import LARGEST
 from tests.sinks.desk import Record, event, policies
 

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import policies
-from streams.desk.customer import fold
-from streams.desk.policy import Policies, parse
-from streams.desk.policy_sections import RiskIndex, Signal
-from streams.desk.risk import Risk
-from streams.desk.risk_warning import RULE
+from streams.desk.customers.history import fold
+from streams.desk.customers.risk_index import Risk
+from streams.desk.customers.risk_warning import RULE
+from streams.desk.policy.sections import RiskIndex, Signal
+from streams.desk.policy.versions import Policies, parse
+from streams.desk.texts import LANGUAGES, text
 from streams.models.customer_facts import CustomerFact, PolicyChange, Solved
+from streams.models.entities import CustomerRow
 from streams.models.instants import DAY, HOUR
 from streams.models.rows import FactRow, WarningRow
-from streams.models.standings import CustomerRow
-from streams.texts import LANGUAGES, text
 
 SHIPPED = policies.load(policies.DEFAULT)
 INDEX = SHIPPED.versions[0].risk_index

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from streams.desk.chain import Step
-from streams.desk.dispatch import addressee
-from streams.desk.policy import parse
-from streams.desk.rota import gaps, on_shift
-from streams.desk.warned import Warned
+from streams.desk.escalation.chain import Step
+from streams.desk.escalation.dispatch import addressee
+from streams.desk.escalation.received_warning import Warned
+from streams.desk.escalation.rota import gaps, on_shift
+from streams.desk.policy.versions import parse
 
 POLICY = """
 version = "v"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.case import Case
-from streams.desk.policy import Policies, parse
-from streams.desk.rule_warning import raised
-from streams.desk.rules import SERVICE_LEVELS, InForce, Rules, Verdict, judge_rate, wilson
+from streams.desk.output.rule_warning import raised
+from streams.desk.policy.versions import Policies, parse
+from streams.desk.window_rules.case import Case
+from streams.desk.window_rules.measures import SERVICE_LEVELS, InForce, Rules, Verdict, judge_rate, wilson
 from streams.models.instants import HOUR, MINUTE
 from streams.models.rows import WarningRow
 from tests.desk.logs import MONDAY

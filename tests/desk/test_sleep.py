@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.desk import Desk
-from streams.desk.everyone import Everyone
-from streams.desk.subject import Subject
+from streams.desk.track.partition import Desk
+from streams.desk.track.subject import Subject
+from streams.desk.track.subject_cache import Everyone
 from streams.models.codec import INPUTS, topic_of
 from streams.models.rows import Identity, Row
 from tests.desk.compare import all_rows, decoded, keep, record

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from streams.desk.policy import parse
-from streams.desk.surge import QUARTER, WEEK, Usual, judge_surge, log10_tail
+from streams.desk.policy.versions import parse
+from streams.desk.window_rules.surge import QUARTER, WEEK, Usual, judge_surge, log10_tail
 from streams.models.instants import DAY, HOUR, MINUTE
 from tests.desk.logs import MONDAY
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.desk.policy import Policies, parse
+from streams.desk.policy.versions import Policies, parse
 from streams.models.rows import Row, WarningRow
 from tests.desk.compare import decoded, rows_of
 from tests.desk.logs import lines

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from streams.desk.policy import Policies, parse
+from streams.desk.policy.versions import Policies, parse
 from streams.models.instants import format_instant, parse_instant
 from streams.models.rows import FactRow, LedgerRow, Row, WarningRow
 from tests.desk.compare import decoded, ledger_of, rows_of

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from streams import policies
-from streams.logfile import place, read
 from streams.models.rows import WarningRow
+from streams.replay.log import place, read
 from tests.desk.test_watch import Pipeline
 from tests.recorded import service_month
 

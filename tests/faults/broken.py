@@ -11,12 +11,12 @@ import signal
 from typing import Any
 
 from streams.app import new_track
-from streams.changelog import Changelog
-from streams.checkpoint import CheckpointTable
-from streams.checkpoint_log import CLAIM, HEAD, Entry, Header, LogReader
-from streams.desk.subject import Subject
+from streams.checkpoint.changelog import Changelog
+from streams.checkpoint.fencing import CLAIM, HEAD, Entry, Header, LogReader
+from streams.checkpoint.table import CheckpointTable
+from streams.desk.track.subject import Subject
+from streams.kafka.topics import CHANGELOG
 from streams.settings import load
-from streams.topics import CHANGELOG
 
 SETTINGS = load()
 

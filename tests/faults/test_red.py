@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from streams.faults.log import MONDAY, disordered
-from streams.faults.result import Result, Struck
-from streams.faults.round import Round, track
-from streams.faults.schedule import Strike
-from streams.faults.system import System
 from streams.settings import Settings
 from streams.simulator import World, encode, events
+from tests.faults.log import MONDAY, disordered
+from tests.faults.result import Result, Struck
+from tests.faults.round import Round, track
+from tests.faults.schedule import Strike
+from tests.faults.system import System
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 

@@ -7,14 +7,14 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from streams.app import STORE, TRACK
-from streams.cli.faults import as_text
-from streams.cli.roles import start_role
-from streams.faults.log import disorderly
-from streams.faults.result import Result, Struck
-from streams.faults.round import COUNTING, Round, track
-from streams.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
-from streams.faults.system import System
+from streams.embedded.roles import start_role
 from streams.settings import Settings
+from tests.faults.command import as_text
+from tests.faults.log import disorderly
+from tests.faults.result import Result, Struck
+from tests.faults.round import COUNTING, Round, track
+from tests.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
+from tests.faults.system import System
 
 RATE, SECONDS = 1000.0, 15.0
 

@@ -6,9 +6,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.faults.log import disorderly
-from streams.faults.schedule import FIRST, KILL_BROKER, KINDS, LAST, WORKERS, schedule
-from streams.logfile import place
+from streams.replay.log import place
+from tests.faults.log import disorderly
+from tests.faults.schedule import FIRST, KILL_BROKER, KINDS, LAST, WORKERS, schedule
 
 ON_KAFKA = [*KINDS, KILL_BROKER]
 

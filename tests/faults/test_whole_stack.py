@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded.question import client_of
-from streams.faults.log import disorderly
+from streams.embedded.client import client_of
+from tests.faults.log import disorderly
 from tests.flow.month import deskwatch, write
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]

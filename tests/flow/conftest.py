@@ -21,8 +21,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from streams.bench.broker import Broker
-from streams.bench.kafka import Kafka, KafkaUnavailable
-from streams.checkpoint_log import LogReader
+from streams.checkpoint.fencing import LogReader
+from streams.embedded.apache_kafka import Kafka, KafkaUnavailable
 from tests.flow.month import lines_of, write
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyEvent, ToyState, offline, toy_events
 from tests.recorded import service_month

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from streams.cli.main import app
 from streams.cli.options import settings_of
-from streams.cli.roles import prepare, start_roles
+from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
 from tests.flow.conftest import ROOT, wait_for
 from tests.flow.month import deskwatch, write

@@ -12,13 +12,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from streams.bench.broker import Group
-from streams.changelog import BATCH_LIMIT, Changelog, CheckpointTooLarge
-from streams.checkpoint_log import Entry
-from streams.partition_state import Output
-from streams.replay import Feeder
+from streams.checkpoint.changelog import BATCH_LIMIT, Changelog, CheckpointTooLarge
+from streams.checkpoint.fencing import Entry
+from streams.desk.partition_state import Output
+from streams.kafka.app import BatchApp
+from streams.kafka.topics import CHANGELOG, CONFIGS, TopicError, create_topics
+from streams.replay.feeder import Feeder
 from streams.settings import Settings
-from streams.topics import CHANGELOG, CONFIGS, TopicError, create_topics
-from streams.transport import BatchApp
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

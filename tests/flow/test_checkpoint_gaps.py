@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from faust.types.tuples import TP
 
-from streams.checkpoint_app import CheckpointApp
-from streams.partition import Partition
-from streams.seeking import place
+from streams.checkpoint.app import CheckpointApp
+from streams.checkpoint.input_position import place
+from streams.checkpoint.partition import Partition
 from tests.flow.toy import ToyState
 
 INPUT = TP("tickets", 0)

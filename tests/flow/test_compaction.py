@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from streams.changelog import TOPIC_CONFIG, Changelog
-from streams.checkpoint_log import ENTRY, LogReader
-from streams.partition_state import Cut
-from streams.transport import BatchApp
+from streams.checkpoint.changelog import TOPIC_CONFIG, Changelog
+from streams.checkpoint.fencing import ENTRY, LogReader
+from streams.desk.partition_state import Cut
+from streams.kafka.app import BatchApp
 from tests.flow.conftest import CHANGELOG, ToyDesk, started_kafka, wait_for
 from tests.flow.toy import LEDGER, PARTITIONS
 

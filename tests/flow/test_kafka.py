@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaProducer
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from streams.bench.kafka import Kafka
 from streams.cli import doctor
+from streams.embedded.apache_kafka import Kafka
+from streams.kafka.topics import CHANGELOG, CONFIGS, create_topics
 from streams.settings import Settings
-from streams.topics import CHANGELOG, CONFIGS, create_topics
 from tests.flow.conftest import ToyDesk, started_kafka, wait_for
 from tests.flow.toy import CALLS, PARTITIONS, TICKETS, toy_events
 

@@ -9,7 +9,7 @@ from aiokafka.errors import MemberIdRequired
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
 
-from streams.membership import MissingLeader
+from streams.kafka.membership import MissingLeader
 from tests.flow.conftest import ToyDesk
 from tests.flow.toy import PARTITIONS
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streams.cli.options import settings_of
-from streams.cli.roles import argv_of, prepare
+from streams.embedded.roles import argv_of, prepare
 from streams.embedded.stack import Stack
 from tests.flow.conftest import Worker, wait_for
 from tests.flow.month import deskwatch

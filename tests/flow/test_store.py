@@ -15,13 +15,13 @@ from sinks.clickhouse.events import dead_letter_row
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.rows import Batch, encoded
 from streams.app import STORE
-from streams.desk.letter import DEAD_LETTERS, dead_letter
-from streams.desk.messages import LEDGER
-from streams.logfile import place
-from streams.partition_state import Output
+from streams.desk.partition_state import Output
+from streams.kafka.topics import create_topics
+from streams.models.dead_letters import DEAD_LETTERS, dead_letter
+from streams.models.messages import LEDGER
+from streams.replay.log import place
+from streams.replay.verify import compare
 from streams.settings import Settings
-from streams.topics import create_topics
-from streams.verify import compare
 from tests.embedded.faulty import FaultyServer, drop_after, drop_before, refuse
 from tests.flow.conftest import Worker, wait_for
 from tests.sinks.desk import OFFICE, Database, Record, checkpoints, disorderly, ms, outputs, policies

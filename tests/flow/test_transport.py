@@ -9,8 +9,8 @@ from faust.types.tuples import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.batch_consumer import BatchScheduler
-from streams.transport import WAITING, BatchApp
+from streams.kafka.app import WAITING, BatchApp
+from streams.kafka.consumer import BatchScheduler
 from tests.flow.conftest import ToyDesk, wait_for
 from tests.flow.toy import PARTITIONS
 

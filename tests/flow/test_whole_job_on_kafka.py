@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streams.bench.kafka import Kafka
+from streams.embedded.apache_kafka import Kafka
 from streams.embedded.process import Process, free_port
 from streams.embedded.stack import clickhouse_answers
 from tests.flow.conftest import started_kafka, wait_for

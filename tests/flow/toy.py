@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from streams.partition_state import Cut, Output
+from streams.desk.partition_state import Cut, Output
 
 PARTITIONS = 4
 TICKETS, CALLS, LEDGER, PANES = "tickets", "calls", "ledger", "panes"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from streams.transport import BatchApp
+from streams.kafka.app import BatchApp
 from tests.flow.toy import PARTITIONS, TICKETS
 
 PREFIX = os.environ.get("TOY_PREFIX", "toy-")

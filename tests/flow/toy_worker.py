@@ -9,11 +9,11 @@ import os
 import signal
 from typing import Any
 
-from streams import seeking
-from streams.changelog import Changelog
-from streams.checkpoint import CheckpointTable
-from streams.checkpoint_app import CheckpointApp
-from streams.checkpoint_log import HEAD, Entry
+from streams.checkpoint import input_position as seeking
+from streams.checkpoint.app import CheckpointApp
+from streams.checkpoint.changelog import Changelog
+from streams.checkpoint.fencing import HEAD, Entry
+from streams.checkpoint.table import CheckpointTable
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyState
 
 PREFIX = os.environ.get("TOY_PREFIX", "toy-")

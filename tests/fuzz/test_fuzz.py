@@ -8,13 +8,13 @@ import pytest
 from sinks.clickhouse.events import DeadLetterRow, dead_letter_row, stored
 from sinks.clickhouse.rows import encoded, rows_of
 from streams import policies
-from streams.desk.desk import Desk
-from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import REPORTS
-from streams.logfile import place
+from streams.desk.partition_state import Output
+from streams.desk.track.partition import Desk
 from streams.models.codec import INPUTS, TYPES, DeadLetter, Unknown, decode
+from streams.models.dead_letters import DEAD_LETTERS
 from streams.models.instants import HOUR
-from streams.partition_state import Output
+from streams.models.messages import REPORTS
+from streams.replay.log import place
 from streams.simulator import World, events
 from streams.simulator.feed import encode
 from tests.fuzz.mutations import Mutator

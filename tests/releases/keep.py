@@ -25,13 +25,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from sinks.clickhouse.progress import done, stages_behind
 from streams.cli.options import settings_of
-from streams.cli.roles import prepare, start_roles
-from streams.desk.chains import ACTIONS
+from streams.desk.escalation.chains import ACTIONS
+from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
+from streams.kafka.topics import CONFIGS
 from streams.models.instants import format_instant, parse_instant
-from streams.replay import feed
-from streams.topics import CONFIGS
-from streams.verify import VIEWS
+from streams.replay.feeder import feed
+from streams.replay.verify import VIEWS
 
 PARTITIONS = 4
 DAYS, KEPT_DAYS = 3, 2

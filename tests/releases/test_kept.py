@@ -18,11 +18,11 @@ from aiokafka import AIOKafkaProducer
 from sinks.clickhouse import migrate as migrations
 from streams import policies
 from streams.cli.options import settings_of
-from streams.cli.roles import prepare, start_roles
-from streams.embedded.question import client_of
+from streams.embedded.client import client_of
+from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
-from streams.replay import feed
-from streams.verify import verified
+from streams.replay.feeder import feed
+from streams.replay.verify import verified
 from tests.releases.keep import settle
 
 pytestmark = pytest.mark.embedded

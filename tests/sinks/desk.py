@@ -10,16 +10,16 @@ from sinks.clickhouse.client import Client
 from sinks.clickhouse.events import stored
 from sinks.clickhouse.rows import TableRows, encoded, rows_of
 from sinks.clickhouse.writer import Writer
-from streams.desk.customers import Customers
-from streams.desk.desk import Desk
-from streams.desk.letter import DEAD_LETTERS
-from streams.desk.messages import CUSTOMER_FACTS, REPORTS
-from streams.desk.policy import Policies, parse
-from streams.logfile import place
+from streams.desk.customers.partition import Customers
+from streams.desk.partition_state import Output
+from streams.desk.policy.versions import Policies, parse
+from streams.desk.track.partition import Desk
 from streams.models.codec import INPUTS
+from streams.models.dead_letters import DEAD_LETTERS
 from streams.models.instants import parse_instant
-from streams.partition_state import Output
-from streams.recompute import recompute
+from streams.models.messages import CUSTOMER_FACTS, REPORTS
+from streams.replay.log import place
+from streams.replay.recompute import recompute
 
 OFFICE = """
 version = "1"

@@ -6,8 +6,8 @@ import msgspec
 
 from sinks.clickhouse.rows import Batch, rows_of
 from streams.cli.warnings import Wanted, ask
-from streams.desk.messages import messages
 from streams.models.instants import MINUTE
+from streams.models.messages import messages
 from streams.models.rows import WarningRow
 from tests.desk.escalations import START, Bench, action, warning
 from tests.sinks.desk import Database

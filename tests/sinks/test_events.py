@@ -5,7 +5,7 @@ from base64 import b64decode
 import msgspec
 
 from sinks.clickhouse.events import DeadLetterRow, ReplayedRow, dead_letter_row, stored
-from streams.desk.letter import Letter, dead_letter, read, replayed
+from streams.models.dead_letters import Letter, dead_letter, read, replayed
 from tests.sinks.desk import Record, event, ms
 
 CREATED = event("ticket.created", "mon 10:00")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from sinks.clickhouse.rows import Batch, TableRows
-from streams.verify import compare
+from streams.replay.verify import compare
 from tests.sinks.desk import Database, checkpoints, disorderly, policies
 
 pytestmark = pytest.mark.embedded

@@ -22,10 +22,10 @@ from sinks.clickhouse.rows import Batch, encoded, rows_of
 from sinks.clickhouse.writer import Writer
 from sinks.metrics import ESCALATE, PROCESS, STORE, TRACK, PortTaken, StoreMetrics, TrackMetrics, serve
 from streams import policies
-from streams.desk.desk import Desk
-from streams.desk.messages import REPORTS
+from streams.checkpoint.partition import Partition, Statistics
+from streams.desk.track.partition import Desk
+from streams.models.messages import REPORTS
 from streams.models.rows import ProgressRow
-from streams.partition import Partition, Statistics
 from streams.settings import SettingsError, load
 
 POLICIES = policies.load(policies.DEFAULT)

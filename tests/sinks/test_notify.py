@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sinks.notify import Notifier, addresses
-from streams.desk.policy import Policies, parse
+from streams.desk.policy.versions import Policies, parse
 from streams.settings import SettingsError
 from tests.sinks.receivers import http_receiver, nobody, smtp_receiver
 

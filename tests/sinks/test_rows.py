@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from sinks.clickhouse.rows import COLUMNS, Batch, TableRows, UnknownMessage, encoded, rows_of
-from streams.desk.messages import FACTS, TOGETHER, messages, pane, progress
+from streams.models.messages import FACTS, TOGETHER, messages, pane, progress
 from streams.models.rows import FactRow, PaneRow, ProgressRow, Row, SpanRow, WarningRow
 
 FACT = FactRow("ticket", "t1", "s", 'é"\n', "created", 0, 5, "A", "", "", "", "", "", "", "", "", "", {"created": 1})

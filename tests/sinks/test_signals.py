@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.desk.quality import in_sample
+from streams.desk.reviews import in_sample
 from tests.sinks.desk import Database, at, event
 
 pytestmark = pytest.mark.embedded

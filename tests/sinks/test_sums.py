@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from streams import policies as policy_files
-from streams.desk.desk import Desk
-from streams.desk.policy import Policies
-from streams.desk.ticket import Ticket
-from streams.logfile import place, read
+from streams.desk.policy.versions import Policies
+from streams.desk.tickets.ticket import Ticket
+from streams.desk.track.partition import Desk
 from streams.models.codec import INPUTS
 from streams.models.instants import MINUTE
+from streams.replay.log import place, read
 from streams.simulator import World, encode, events, instant
 from streams.simulator.kernel import DAY
 from tests.sinks.desk import Database, Record

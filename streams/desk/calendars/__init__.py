@@ -1,0 +1,1 @@
+"""Business time: opening hours, holidays, and how much time of a calendar lies between two instants."""

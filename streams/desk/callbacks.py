@@ -1,0 +1,212 @@
+"""What is due by an instant: a callback that was promised, an improvement that was agreed.
+
+callback    due ───────── rescheduled ───────── due_at x overdue ════ done: cleared
+action      opened ──────────────────────────── due_at x overdue ════ done: cleared
+
+Done exactly at `due_at` is in time. A callback that names no due time is due within the policy's [callbacks] within.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import msgspec
+
+from streams.desk.output.change_set import Sheet
+from streams.desk.output.warnings import raised
+from streams.desk.policy.rules import RuleName
+from streams.desk.policy.versions import Policies
+from streams.desk.tickets.sla_clock import NEVER
+from streams.models import signals as events
+from streams.models.entities import ActionRow, CallbackRow
+from streams.models.envelope import Event
+from streams.models.instants import parse_instant
+from streams.models.rows import Row, WarningRow
+
+
+class Promise(ABC):
+    """A promise as it stands after its events so far. A plain fold, like a ticket."""
+
+    __slots__ = (
+        "created_at",
+        "done_at",
+        "due_at",
+        "fired_at",
+        "id",
+        "next_at",
+        "policies",
+        "released_at",
+        "sheet",
+        "ticket_id",
+        "warning",
+    )
+    kind: ClassVar[str]
+    rule: ClassVar[RuleName]
+    done: ClassVar[type[Event]]  # the event that keeps it
+
+    def __init__(self, promise_id: str, policies: Policies, sheet: Sheet) -> None:
+        self.id, self.policies, self.sheet = promise_id, policies, sheet
+        self.created_at: int | None = None
+        self.due_at: int | None = None
+        self.done_at: int | None = None
+        self.ticket_id = ""
+        self.warning: WarningRow | None = None
+        self.next_at, self.fired_at, self.released_at = NEVER, -1, NEVER
+
+    @property
+    def status(self) -> str:
+        """open, overdue or done."""
+        return "done" if self.done_at is not None else "open" if self.warning is None else "overdue"
+
+    @abstractmethod
+    def take(self, data: Any, at: int) -> None:
+        """Take over what an event says of it."""
+
+    @abstractmethod
+    def standing(self) -> Row:
+        """The promise as it stands."""
+
+    def apply(self, event: Event, at: int) -> None:
+        """Fold an event in, at the instant `at`."""
+        if at > self.released_at or (not event.rank and self.created_at is not None):
+            return
+        if self.next_at < at:
+            self.pass_time(at)
+        data = event.data
+        self.ticket_id = data.ticket_id or self.ticket_id
+        if not event.rank:
+            self.created_at = at
+        self.take(data, at)
+        if self.done_at is not None:
+            return
+        if isinstance(event, self.done):
+            self.done_at, self.next_at = at, NEVER
+            self.released_at = at + self.policies.at(at).hold_ms
+            self._clear(at, "done")
+        elif data.due_at is not None:
+            self._fall_due(parse_instant(data.due_at), at)
+        elif not event.rank and self.due_at is None and (within := self.within_ms(at)) is not None:
+            self._fall_due(at + within, at)
+
+    def within_ms(self, at: int) -> int | None:
+        """By when one is due that names no due time; None: never."""
+        return None
+
+    def pass_time(self, until: int) -> None:
+        """Its due time passes."""
+        if self.next_at < until:
+            at, self.next_at = self.next_at, NEVER
+            self.fired_at = at
+            self._warn(at)
+
+    def _fall_due(self, due_at: int, at: int) -> None:
+        self.due_at, self.next_at = due_at, NEVER
+        if self.warning is not None and due_at > at:
+            self._clear(at, "rescheduled")
+        if self.warning is None:
+            if due_at < at:
+                self._warn(at)
+            else:
+                self.next_at = due_at
+
+    def _warn(self, at: int) -> None:
+        self.warning = raised(
+            self.rule,
+            f"{self.kind}/{self.id}",
+            at,
+            self.policies.at(at),
+            dimension=self.kind,
+            value=self.id,
+            ticket_id=self.ticket_id,
+            due_at=self.due_at,
+            **self.about(),
+        )
+        self.sheet.put(self.warning)
+        self.sheet.urgent = True
+
+    def about(self) -> dict[str, Any]:
+        """What else its warning says."""
+        return {}
+
+    def _clear(self, at: int, by: str) -> None:
+        if self.warning is not None:
+            self.sheet.put(
+                msgspec.structs.replace(self.warning, state="cleared", cleared_at=at, cleared_by=by, version=0)
+            )
+            self.warning = None
+
+
+class Callback(Promise):
+    """A callback. A member of the desk (the policy says who is one) is to be called back in any case."""
+
+    __slots__ = ("customer_id", "member", "reached", "recorded", "reschedulings", "segment")
+    kind, rule, done = "callback", "callback.overdue", events.CallbackDone
+
+    def __init__(self, promise_id: str, policies: Policies, sheet: Sheet) -> None:
+        super().__init__(promise_id, policies, sheet)
+        self.customer_id = self.segment = ""
+        self.member = self.reschedulings = 0
+        self.reached: bool | None = None
+        self.recorded: bool | None = None
+
+    def take(self, data: events.Callback, at: int) -> None:
+        """Whom it is for; and once it is done, whether they were reached and it was recorded (one yes is enough)."""
+        self.customer_id, self.segment = data.customer_id or self.customer_id, data.segment or self.segment
+        self.member = int(self.segment in self.policies.at(at).callbacks.members)
+        if data.reached is not None:
+            self.reached = data.reached or bool(self.reached)
+        if data.recorded is not None:
+            self.recorded = data.recorded or bool(self.recorded)
+
+    def within_ms(self, at: int) -> int:
+        """The policy's."""
+        return self.policies.at(at).callbacks.within_ms
+
+    def _fall_due(self, due_at: int, at: int) -> None:
+        self.reschedulings += self.due_at is not None
+        super()._fall_due(due_at, at)
+
+    def about(self) -> dict[str, Any]:
+        """Whom it is for."""
+        return {"customer_id": self.customer_id, "segment": self.segment}
+
+    def standing(self) -> CallbackRow:
+        """The callback as it stands."""
+        return CallbackRow(
+            self.id,
+            self.status,
+            self.created_at,
+            self.due_at,
+            self.done_at,
+            self.customer_id,
+            self.segment,
+            self.member,
+            self.ticket_id,
+            None if self.reached is None else int(self.reached),
+            None if self.recorded is None else int(self.recorded),
+            self.reschedulings,
+        )
+
+
+class Action(Promise):
+    """An entry of the improvement register."""
+
+    __slots__ = ("owner", "title")
+    kind, rule, done = "action", "action.overdue", events.ActionDone
+
+    def __init__(self, promise_id: str, policies: Policies, sheet: Sheet) -> None:
+        super().__init__(promise_id, policies, sheet)
+        self.owner = self.title = ""
+
+    def take(self, data: events.Action, at: int) -> None:
+        """Who owes it, and what it is."""
+        self.owner, self.title = data.owner or self.owner, data.title or self.title
+
+    def about(self) -> dict[str, Any]:
+        """Who owes it, and what it is."""
+        return {"agent_id": self.owner, "cause": self.title}
+
+    def standing(self) -> ActionRow:
+        """The action as it stands."""
+        return ActionRow(
+            self.id, self.status, self.created_at, self.due_at, self.done_at, self.owner, self.title, self.ticket_id
+        )

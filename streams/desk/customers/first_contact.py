@@ -1,0 +1,74 @@
+"""First-contact resolution: was the customer's concern settled without their having to turn to the desk again?
+
+    solved |─────────── 7 days ───────────|
+    ticket      fcr_provisional             fcr_yes           in the minute of solving
+                      └ another contact: fcr_no               reopened, transferred: fcr_no at any time
+
+A contact counts if it has the ticket's category as it stood at the solving, or is a call without one. The verdict is on
+a ticket's first solving, and is corrected when a contact, or a customer, becomes known late.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from streams.desk.tickets.sla_clock import NEVER
+from streams.models.customer_facts import CustomerFact, Solved
+from streams.models.instants import DAY
+from streams.models.rows import FactRow
+
+WEEK = 7 * DAY
+CALL = "c"  # kind of a subject
+
+
+class Contacts:
+    """When a customer turned to the desk, by category; `None` are the calls without one."""
+
+    def __init__(self, facts: Iterable[CustomerFact]) -> None:
+        self.instants: dict[str | None, list[int]] = {}
+        for fact in facts:
+            if fact.contact_at is not None:
+                category = None if fact.subject[0] == CALL and not fact.category else fact.category
+                self.instants.setdefault(category, []).append(fact.contact_at)
+        for instants in self.instants.values():
+            instants.sort()
+
+    def again(self, solved: Solved) -> bool:
+        """Whether there was another contact within 7 days after the solving. (The ticket's own came before it.)"""
+        for category in (solved.category, None):
+            instants = self.instants.get(category, ())
+            after = bisect_right(instants, solved.at)
+            if after < len(instants) and instants[after] <= solved.at + WEEK:
+                return True
+        return False
+
+
+def verdict(solved: Solved, contacts: Contacts, clock: int) -> tuple[str, int]:
+    """fcr_yes, fcr_no or fcr_provisional as of `clock`, and when time alone changes it."""
+    if solved.again or contacts.again(solved):
+        return "fcr_no", NEVER
+    final_at = solved.at + WEEK
+    return ("fcr_yes", NEVER) if clock > final_at else ("fcr_provisional", final_at)
+
+
+def fact_row(customer_id: str, ticket_id: str, solved: Solved, found: str) -> FactRow:
+    """The verdict as a fact, with the ticket's dimensions. Its cause is the customer: so it is told apart by person."""
+    return FactRow(
+        "ticket",
+        ticket_id,
+        "customer",
+        customer_id,
+        "fcr",
+        0,
+        solved.at,
+        solved.team,
+        solved.channel,
+        solved.priority,
+        solved.kind,
+        solved.segment,
+        solved.category,
+        solved.product,
+        solved.agent_id,
+        "",
+        "",
+        {found: 1},
+    )

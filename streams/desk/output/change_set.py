@@ -1,0 +1,96 @@
+"""The sheet on which a fold writes its rows, and the difference of two sheets.
+
+Folding a subject's events writes rows. In order, each event adds to the partition's sheet. Out of order, the subject is
+folded twice on sheets of their own, without and with the new event, and `amend` writes only what differs: new rows,
+corrected rows, and rows that are withdrawn.
+"""
+
+from collections.abc import Iterable
+
+from streams.desk.output.panes import Panes
+from streams.desk.output.tally import Tally
+from streams.models.rows import FactRow, Identity, Row, WarningRow
+
+
+class Sheet:
+    """Rows written since the last checkpoint, the last one of each identity. `panes` are kept in step with facts.
+
+    `tally` counts what happened, for the rules: see its module.
+    """
+
+    def __init__(self, panes: Panes | None = None) -> None:
+        self.rows: dict[Identity, Row] = {}
+        self.panes, self.tally = panes, Tally()
+        self.urgent = False  # a warning waits
+
+    def clear(self) -> None:
+        """Start afresh: what was written is in a checkpoint."""
+        self.rows, self.urgent = {}, False
+        self.tally = Tally()
+
+    def put(self, row: Row) -> None:
+        """Write a row, in place of an earlier one of the same identity."""
+        self.rows[row.identity()] = row
+
+    def withdraw(self, row: Row) -> None:
+        """Take back a row that was written, now or before an earlier checkpoint."""
+        row.is_deleted = 1  # type: ignore[attr-defined]
+        self.rows[row.identity()] = row
+
+    def count(self, fact: FactRow, known_at: int | None = None) -> None:
+        """Something happened: write a fact, add it to its panes and to the tally (`known_at`: if only then known)."""
+        self.tally.count(fact, fact.at if known_at is None else known_at)
+        self.add(fact)
+
+    def add(self, fact: FactRow) -> None:
+        """Write a fact and add it to its panes: of what happened before, or differently."""
+        self.rows[fact.identity()] = fact
+        if self.panes is not None:
+            self.panes.add(fact, 1)
+
+    def uncount(self, fact: FactRow) -> None:
+        """Take back a fact, from its panes too."""
+        if self.panes is not None:
+            self.panes.add(fact, -1)
+        self.withdraw(fact)
+
+    def standing(self) -> dict[Identity, Row]:
+        """The rows that stand: all but the withdrawn."""
+        return {identity: row for identity, row in self.rows.items() if not row.is_deleted}  # type: ignore[attr-defined]
+
+
+def amend(sheet: Sheet, before: dict[Identity, Row], after: dict[Identity, Row]) -> bool:
+    """Write on `sheet` what turns the rows `before` into the rows `after`; True if there was anything."""
+    changed = False
+    for identity, row in before.items():
+        if after.get(identity) == row:
+            continue
+        changed = True
+        if isinstance(row, FactRow):
+            sheet.uncount(row)
+        elif identity not in after:
+            sheet.withdraw(row)
+            sheet.urgent |= isinstance(row, WarningRow)
+    for identity, row in after.items():
+        if before.get(identity) == row:
+            continue
+        changed = True
+        if isinstance(row, FactRow):
+            sheet.add(row)
+        else:
+            sheet.put(row)
+            sheet.urgent |= isinstance(row, WarningRow)
+    return changed
+
+
+def amend_warnings(sheet: Sheet, before: Iterable[WarningRow], after: Iterable[WarningRow]) -> None:
+    """Write on `sheet` what turns some warnings into others."""
+    amend(sheet, _by_identity(before), _by_identity(after))
+
+
+def _by_identity(rows: Iterable[WarningRow]) -> dict[Identity, Row]:
+    found: dict[Identity, Row] = {}
+    for row in rows:
+        row.version = 0  # set by a checkpoint: no difference
+        found[row.identity()] = row
+    return found

@@ -1,0 +1,72 @@
+"""What is warned of: the rules that a policy names, and what it may say of each."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from streams.desk.policy.sections import Section
+from streams.desk.policy.values import Milliseconds
+
+Severity = Literal["info", "warning", "critical"]
+RuleName = Literal[
+    "sla.at_risk", "sla.breached", "breach_rate.high", "csat.low", "service_level.low", "abandon_rate.high",
+    "complaint.risk", "severe_complaints.high", "category.surge", "policy.short_notice", "callback.overdue",
+    "action.overdue", "review.coverage", "ticket.silent", "transfer.loop", "agent.overbreak",
+]  # fmt: skip
+Subject = Literal["all", "team", "channel", "category", "segment", "queue", "agent", "customer"]
+RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
+    "breach_rate.high": ("all", "team", "channel", "category", "segment"),
+    "csat.low": ("all", "team", "channel", "segment", "agent"),
+    "service_level.low": ("all", "queue", "team", "segment"),
+    "abandon_rate.high": ("all", "queue", "team", "segment"),
+    "severe_complaints.high": ("all", "team", "channel", "category", "segment"),
+    "review.coverage": ("team",),
+    "category.surge": ("category",),
+    "policy.short_notice": ("all",),
+}
+"""The rules that role watch judges, and by what each can be; where there is no choice, `by` need not be given."""
+TRANSFERS = 3
+"""So many team changes of an open ticket are too many (transfer.loop), unless its rule's raise_at says otherwise."""
+_RAISED_BELOW = ("csat.low", "service_level.low", "review.coverage")
+
+
+class Rule(Section, frozen=True):
+    """[[rules]]: when a window rule raises and clears a warning, or how severe an event rule's warning is.
+
+    `hours`: the calendar in whose open time warnings are raised. `cooldown`: how long after a warning was raised, or
+    cleared, it is not cleared, or raised again. `window` of policy.short_notice: the shortest notice that is none.
+    """
+
+    rule: RuleName
+    by: Subject = "all"
+    window_ms: Milliseconds | None = None
+    raise_at: float | None = None
+    clear_at: float | None = None
+    min_n: Annotated[int, Meta(ge=0)] = 20
+    severity: Severity = "warning"
+    cooldown_ms: Milliseconds = Milliseconds(1_800_000)
+    hours: str | None = None
+
+
+def rule_faults(rule: Rule, rolling: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+    """Yield (key, what was expected) for what its type alone cannot say of a rule; `rolling`: the windows kept (ms)."""
+    if rule.rule == "policy.short_notice":
+        return
+    if rule.window_ms is not None and rule.window_ms not in rolling:
+        yield "window", "expected one of the windows of windows.rolling"
+    subjects = RULE_SUBJECTS.get(rule.rule, ())
+    if len(subjects) > 1 and rule.by not in subjects:
+        yield "by", f"expected one of {', '.join(subjects)}; found {rule.by}"
+    if len(subjects) == 1 and rule.by not in ("all", *subjects):
+        yield "by", f"expected {subjects[0]}, found {rule.by}"
+    if subjects and rule.raise_at is None and rule.clear_at is None:
+        yield "raise_at", "expected a limit, but the key is missing"
+    if rule.clear_at is not None and rule.raise_at is None:
+        yield "raise_at", "expected a value beside clear_at, but the key is missing"
+    elif rule.clear_at is not None and rule.raise_at is not None:
+        low = rule.rule in _RAISED_BELOW
+        if low and rule.clear_at <= rule.raise_at:
+            yield "clear_at", f"expected more than raise_at ({rule.raise_at:g}), found {rule.clear_at:g}"
+        if not low and rule.clear_at >= rule.raise_at:
+            yield "clear_at", f"expected less than raise_at ({rule.raise_at:g}), found {rule.clear_at:g}"

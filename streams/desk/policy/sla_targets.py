@@ -1,0 +1,112 @@
+"""Which targets a ticket has: the first SLA that matches its dimensions, at its priority."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from streams.desk.calendars.business_time import Calendar
+from streams.desk.policy.sections import METRICS, Match, SlaSection
+from streams.desk.policy.values import ByPriority, Duration, Targets
+
+CACHED_CHOICES = 4096
+"""How many tuples of dimensions are remembered."""
+CACHED_LENGTH = 512
+"""How long a remembered one may be, in characters: so hostile events cannot take more than a few MB."""
+
+DIMENSIONS = ("team", "channel", "priority", "kind", "segment", "category", "product")
+"""The order of a ticket's dimensions wherever they stand in a tuple; a missing one is ""."""
+_PRIORITY = DIMENSIONS.index("priority")
+
+Dimensions = tuple[str, str, str, str, str, str, str]
+Tags = tuple[str, ...]
+
+
+class Target(msgspec.Struct, frozen=True, eq=False):
+    """What a clock of one SLA is measured against. Compare two by their `signature`."""
+
+    version: str
+    """The policy's version."""
+    sla: str
+    calendar_name: str
+    calendar: Calendar
+    duration: Duration
+    warn_ppm: int
+    """The share of the target, in millionths, from which a clock is at risk."""
+    signature: tuple[str, str, str, str, int]
+    """(version, sla, calendar_name, duration, warn_ppm): its change retargets a clock; a closure is no change."""
+
+    def resolve(self, start: int) -> tuple[Calendar, int]:
+        """Return the calendar that counts and the target in ms of it, for a clock that started at `start` (ms).
+
+        8h     the SLA's calendar, 8 h of it
+        3wd    the SLA's calendar, what it is open until the third working day after the day of the start closes
+        15cd   round the clock, until the same wall time 15 days on; ad-hoc closures do not count
+        """
+        if self.duration.unit == "wd":
+            due = self.calendar.working_days(start, self.duration.amount)
+            return self.calendar, self.calendar.between(start, due)
+        if self.duration.unit == "cd":
+            always = Calendar.always(self.calendar.timezone)
+            return always, always.calendar_days(start, self.duration.amount) - start
+        return self.calendar, self.duration.ms
+
+
+class Choice(msgspec.Struct, frozen=True, eq=False):
+    """The targets of a ticket; None where it has no clock. `sla` is "" if none matched."""
+
+    sla: str = ""
+    first_response: Target | None = None
+    next_response: Target | None = None
+    resolution: Target | None = None
+    silence: Target | None = None
+
+
+class SlaTable:
+    """The SLAs of a policy version, in order; remembers what it chose."""
+
+    def __init__(self, version: str, sections: Sequence[SlaSection], calendars: Mapping[str, Calendar]) -> None:
+        self._matches = [_compile(section.match) for section in sections]
+        self._choices = [_choices(version, section, calendars[section.calendar]) for section in sections]
+        self._none = Choice()
+        self._remembered: dict[tuple[Dimensions, Tags], Choice] = {}
+
+    def choose(self, dimensions: Dimensions, tags: Tags) -> Choice:
+        """Return the targets of the first SLA that matches; the same object for the same SLA and priority."""
+        key = (dimensions, tags)
+        choice = self._remembered.get(key)
+        if choice is None:
+            choice = self._choose(dimensions, tags)
+            if sum(map(len, dimensions)) + sum(map(len, tags)) + len(tags) <= CACHED_LENGTH:
+                if len(self._remembered) >= CACHED_CHOICES:
+                    self._remembered.clear()
+                self._remembered[key] = choice
+        return choice
+
+    def _choose(self, dimensions: Dimensions, tags: Tags) -> Choice:
+        for (wanted, any_of), choices in zip(self._matches, self._choices, strict=True):
+            if all(dimensions[i] in values for i, values in wanted) and (not any_of or not any_of.isdisjoint(tags)):
+                return choices.get(dimensions[_PRIORITY], choices[""])
+        return self._none
+
+
+def _compile(match: Match) -> tuple[list[tuple[int, frozenset[str]]], frozenset[str]]:
+    """(position among the dimensions, wanted values) of each key given, and the wanted tags."""
+    given = [(i, getattr(match, name)) for i, name in enumerate(DIMENSIONS)]
+    return [(i, frozenset(values)) for i, values in given if values is not None], frozenset(match.tags or ())
+
+
+def _choices(version: str, section: SlaSection, calendar: Calendar) -> dict[str, Choice]:
+    """The choice for each priority, and under "" for none."""
+
+    def target(duration: Duration | None) -> Target | None:
+        if duration is None:
+            return None
+        signature = (version, section.name, section.calendar, str(duration), int(section.warn_at_ppm))
+        return Target(version, section.name, section.calendar, calendar, duration, section.warn_at_ppm, signature)
+
+    def choice(priority: str) -> Choice:
+        targets: list[Targets] = [getattr(section, metric) or Targets() for metric in METRICS]
+        first, following, resolution = (target(each.get(priority) or each.get("")) for each in targets)
+        return Choice(section.name, first, following, resolution, target(section.silence))
+
+    return {priority: choice(priority) for priority in (*ByPriority.__struct_fields__, "")}

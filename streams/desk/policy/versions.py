@@ -1,0 +1,191 @@
+"""The policy in force: one file's version, and the versions one after another.
+
+versions   |-- "2026-01" (always) --|-- "2026-11-22" -------->
+instant                             ^ switches[0]: the new one holds from this instant on
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from streams.desk.calendars.business_time import Calendar
+from streams.desk.calendars.opening_hours import Span
+from streams.desk.policy.file import PolicyError, read
+from streams.desk.policy.receivers import Escalation, Pool, Receiver, Rota
+from streams.desk.policy.rules import Rule, RuleName
+from streams.desk.policy.sections import (
+    METRICS,
+    Agents,
+    Callbacks,
+    Calls,
+    Csat,
+    Goal,
+    Metric,
+    Quality,
+    Reopen,
+    RiskIndex,
+    Scorecard,
+    SlaSection,
+)
+from streams.desk.policy.sla_targets import Choice, Dimensions, SlaTable, Tags, Target
+
+__all__ = [
+    "METRICS",
+    "Choice",
+    "ClockRule",
+    "Dimensions",
+    "Metric",
+    "Policies",
+    "Policy",
+    "PolicyError",
+    "Tags",
+    "Target",
+    "parse",
+]
+
+
+class ClockRule(msgspec.Struct, frozen=True):
+    """When the clocks of a metric stand still; `reopen` matters to resolution only."""
+
+    pause_on: frozenset[str]
+    reopen: Reopen = "exclude_closed_time"
+
+
+class Policy(msgspec.Struct, frozen=True, eq=False):
+    """One version of the policy. Times are ms, shares millionths (`_ppm`)."""
+
+    file: str
+    version: str
+    effective_from: int | None
+    timezone: str
+    calendars: dict[str, Calendar]
+    clocks: dict[str, ClockRule]
+    """By metric."""
+    sla: tuple[SlaSection, ...]
+    calls: Calls
+    csat: Csat
+    windows_ms: tuple[int, ...]
+    lateness_ms: int
+    hold_ms: int
+    callbacks: Callbacks
+    agents: Agents
+    quality: Quality
+    goals: dict[str, Goal]
+    rules: tuple[Rule, ...]
+    risk_index: RiskIndex
+    escalation: tuple[Escalation, ...]
+    receivers: dict[str, Receiver]
+    rotas: dict[str, Rota]
+    experts: dict[str, Pool]
+    scorecard: Scorecard
+    text: str
+    """The file's."""
+    digest: str
+    """SHA-256 (hex) of the text."""
+    table: SlaTable
+
+    def targets(self, dimensions: Dimensions, tags: Tags = ()) -> Choice:
+        """Return the targets of a ticket with these dimensions, ordered as `sla.DIMENSIONS`; remembered, so cheap."""
+        return self.table.choose(dimensions, tags)
+
+    def target(self, metric: str, dimensions: Dimensions, tags: Tags = ()) -> Target | None:
+        """Return the target of one metric, None where the ticket has no such clock."""
+        return getattr(self.table.choose(dimensions, tags), metric)  # type: ignore[no-any-return]
+
+    def rule(self, name: RuleName) -> Rule | None:
+        """Return a rule's first [[rules]] entry, None without one: for rules about single subjects, which have one."""
+        for rule in self.rules:
+            if rule.rule == name:
+                return rule
+        return None
+
+    def with_closures(self, closures: Mapping[str, Iterable[Span]]) -> "Policy":
+        """Return this version with its calendars closed also in these spans [from_ms, to_ms), by calendar name."""
+        calendars = {
+            name: calendar.with_closures(closures[name]) if name in closures else calendar
+            for name, calendar in self.calendars.items()
+        }
+        table = SlaTable(self.version, self.sla, calendars)
+        return msgspec.structs.replace(self, calendars=calendars, table=table)
+
+
+class Policies:
+    """The versions of a policy by the instant from which they hold; the first one holds before that, too. Immutable."""
+
+    def __init__(self, versions: Sequence[Policy]) -> None:
+        """Raise PolicyError for two versions of one name or one instant, or for none at all."""
+        if not versions:
+            raise PolicyError("policy", "", "expected at least one version, found none")
+        self.versions = tuple(sorted(versions, key=_order))
+        """The versions in order."""
+        for i, policy in enumerate(self.versions):
+            for other in self.versions[:i]:
+                if policy.version == other.version:
+                    raise PolicyError(policy.file, "version", f"expected a name of its own, found that of {other.file}")
+                if policy.effective_from == other.effective_from:
+                    raise PolicyError(
+                        policy.file, "effective_from", f"expected an instant of its own, found that of {other.file}"
+                    )
+        self.switches = tuple(int(policy.effective_from or 0) for policy in self.versions[1:])
+        """The instants (ms) from which the second and later versions hold."""
+
+    def at(self, t: int) -> Policy:
+        """Return the version that holds at the instant `t` (ms)."""
+        return self.versions[bisect_right(self.switches, t)] if self.switches else self.versions[0]
+
+    def switched(self, t: int) -> int:
+        """Return how many of the switches have come by the instant `t`, one at `t` itself included."""
+        return bisect_right(self.switches, t)
+
+    def with_closures(self, closures: Mapping[str, Iterable[Span]]) -> "Policies":
+        """Return these versions with the named calendars closed also in the spans [from_ms, to_ms).
+
+        A name that a version does not know closes nothing in it.
+        """
+        spans = {name: list(each) for name, each in closures.items()}
+        return Policies([policy.with_closures(spans) for policy in self.versions])
+
+
+def parse(text: str, name: str) -> Policy:
+    """Return the version that the TOML `text` of the file `name` describes. Raises PolicyError."""
+    tables = read(text, name)
+    file = tables.file
+    clocks = file.clocks
+    return Policy(
+        file=name,
+        version=file.version,
+        effective_from=file.effective_from,
+        timezone=file.timezone,
+        calendars=tables.calendars,
+        clocks={
+            "first_response": ClockRule(clocks.first_response.pause_on),
+            "next_response": ClockRule(clocks.next_response.pause_on),
+            "resolution": ClockRule(clocks.resolution.pause_on, clocks.resolution.reopen),
+        },
+        sla=file.sla,
+        calls=file.calls,
+        csat=file.csat,
+        windows_ms=tuple(sorted(file.windows.rolling_ms)),
+        lateness_ms=file.windows.lateness_ms,
+        hold_ms=file.windows.hold_ms,
+        callbacks=file.callbacks,
+        agents=file.agents,
+        quality=file.quality,
+        goals=tables.goals,
+        rules=file.rules,
+        risk_index=file.risk_index,
+        escalation=file.escalation,
+        receivers=tables.receivers,
+        rotas=tables.rotas,
+        experts=tables.experts,
+        scorecard=file.scorecard,
+        text=text,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        table=SlaTable(file.version, file.sla, tables.calendars),
+    )
+
+
+def _order(policy: Policy) -> tuple[bool, int, str]:
+    return policy.effective_from is not None, policy.effective_from or 0, policy.file

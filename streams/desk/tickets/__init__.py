@@ -1,0 +1,1 @@
+"""A ticket: its life cycle, SLA clocks, ledger, silence and risk signals."""

@@ -1,0 +1,206 @@
+"""A case: one rule judged for one subject, minute by minute, and the warnings that came of it.
+
+    minutes     |10:00|10:01|10:02|10:03|10:04|
+    counts         3           1
+    judged            ^     ^     ^     ^           only where something enters or leaves the window,
+                                                    or while something waits for its time
+
+A warning is raised when the verdict says so, and cleared when it says that it is over; but two changes of one case lie
+at least the cool-down apart, so it cannot flap:
+
+    verdict     raised ─ over ─ raised ─────────── over ──────────
+    warning       ▲──────────────────────────────────▼
+                  └ cool-down: not cleared yet       └ cool-down: not raised again yet
+
+A count that comes late, for a minute that was judged, takes the case back to that minute, and all is judged anew from
+there: the warnings are a function of the counts, whatever the order they came in.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from streams.desk.tickets.sla_clock import NEVER
+from streams.desk.window_rules.measures import InForce, Key, Rules, Verdict, width
+from streams.models.instants import DAY, MINUTE
+from streams.models.rows import WarningRow
+
+REMEMBERED = 7 * DAY
+"""How long a cleared warning is remembered at least: another policy may come with a longer cool-down."""
+
+
+class Judge(Protocol):
+    """Judges one minute of a case: `part` and `whole` are the window's sums."""
+
+    def __call__(self, case: "Case", in_force: InForce, at: int, part: int, whole: int) -> Verdict:
+        """The verdict at the instant `at`, a minute's end."""
+
+
+MakeWarning = Callable[["Case", InForce, int, Verdict], WarningRow]
+
+
+class Case:
+    """See the module. `key`: the rule's name and dimension; `value`: which team, queue …; instants are ms.
+
+    Everything up to and including the instant `judged_at` was judged; `next_at` is the next instant to be judged.
+    """
+
+    __slots__ = (
+        "counts",
+        "in_force",
+        "judged_at",
+        "key",
+        "minutes",
+        "next_at",
+        "part",
+        "queued_at",
+        "rules",
+        "value",
+        "waits",
+        "warnings",
+        "whole",
+        "written",
+    )
+
+    def __init__(self, key: Key, value: str, rules: Rules) -> None:
+        self.key, self.value, self.rules = key, value, rules
+        self.minutes: list[int] = []  # with counts, in order
+        self.counts: dict[int, tuple[int, int]] = {}  # minute -> part, whole
+        self.warnings: list[WarningRow] = []  # in order; the last may be open
+        self.written: list[WarningRow] = []  # the warnings as they were written last: see Cases
+        self.judged_at, self.next_at = -1, NEVER
+        self.queued_at = NEVER  # where it stands in the queue
+        self.in_force: InForce | None = None  # whose window `part` and `whole` are; None: they are to be summed anew
+        self.part = self.whole = 0
+        self.waits = False  # the next minute is to be judged whether or not anything enters or leaves the window
+
+    @property
+    def open(self) -> WarningRow | None:
+        """The warning that stands, if one does."""
+        return self.warnings[-1] if self.warnings and self.warnings[-1].cleared_at is None else None
+
+    def add(self, minute: int, part: int, whole: int) -> None:
+        """Count something in a minute; if that was judged already, go back to it."""
+        sums = self.counts.get(minute)
+        if sums is None:
+            if minute > (self.minutes[-1] if self.minutes else -1):
+                self.minutes.append(minute)
+            else:
+                insort(self.minutes, minute)
+            self.counts[minute] = part, whole
+        else:
+            self.counts[minute] = sums[0] + part, sums[1] + whole
+        if minute < self.judged_at:
+            self.go_back(minute)
+        elif minute + MINUTE < self.next_at:
+            self.next_at = minute + MINUTE
+
+    def go_back(self, at: int) -> None:
+        """Take the case back to where it was at the instant `at`, when no later minute had been judged."""
+        if at >= self.judged_at:
+            return
+        while self.warnings and self.warnings[-1].raised_at > at:
+            self.warnings.pop()
+        if self.warnings and (cleared_at := self.warnings[-1].cleared_at) is not None and cleared_at > at:
+            self.warnings[-1] = msgspec.structs.replace(
+                self.warnings[-1], state="raised", cleared_at=None, cleared_by="", version=0, is_deleted=0
+            )
+        self.judged_at, self.in_force, self.waits = at, None, True
+        self.next_at = at + MINUTE
+
+    def restored(self, at: int) -> None:
+        """Go on from the instant `at`; warnings from after it, of a checkpoint in between, are found again."""
+        self.written = list(self.warnings)
+        self.judged_at = NEVER
+        self.go_back(at)
+
+    def run(self, to: int, judge: Judge, make: MakeWarning) -> None:
+        """Judge all minutes that end by the instant `to`."""
+        while (at := self.next_at) <= to:
+            in_force = self.rules.at(self.key, at)
+            if in_force is not None and in_force is self.in_force:
+                self._roll(at, width(in_force.rule))
+            elif in_force is not None:
+                self._sum(at, width(in_force.rule))
+            self.in_force, self.judged_at = in_force, at
+            self.waits = False
+            if in_force is None:
+                self._clear(at, "policy")
+            else:
+                self._judge(in_force, at, judge, make)
+            self.next_at = self._next(at)
+
+    def _judge(self, in_force: InForce, at: int, judge: Judge, make: MakeWarning) -> None:
+        rule, warning = in_force.rule, self.open
+        if warning is None and self.whole < rule.min_n:
+            return
+        verdict = judge(self, in_force, at, self.part, self.whole)
+        if warning is not None:
+            if not verdict.over:
+                self.waits = verdict.waits
+            elif at - warning.raised_at < rule.cooldown_ms:
+                self.waits = True
+            else:
+                self._clear(at, "recovered" if self.whole >= rule.min_n else "too_few")
+        elif verdict.raised:
+            cleared_at = self.warnings[-1].cleared_at if self.warnings else None
+            if (cleared_at is not None and at - cleared_at < rule.cooldown_ms) or not in_force.open(at):
+                self.waits = True
+            else:
+                self.warnings.append(make(self, in_force, at, verdict))
+                self.waits = verdict.waits
+        else:
+            self.waits = verdict.waits
+
+    def _clear(self, at: int, by: str) -> None:
+        if self.open is not None:
+            self.warnings[-1] = msgspec.structs.replace(
+                self.warnings[-1], state="cleared", cleared_at=at, cleared_by=by, version=0, is_deleted=0
+            )
+
+    def _roll(self, at: int, window: int) -> None:
+        """Move the window's end to `at`: between two judged instants at most these two minutes enter and leave."""
+        if (sums := self.counts.get(at - MINUTE)) is not None:
+            self.part, self.whole = self.part + sums[0], self.whole + sums[1]
+        if (sums := self.counts.get(at - MINUTE - window)) is not None:
+            self.part, self.whole = self.part - sums[0], self.whole - sums[1]
+
+    def _sum(self, at: int, window: int) -> None:
+        """The window [at - window, at), summed anew."""
+        within = self.minutes[bisect_left(self.minutes, at - window) : bisect_left(self.minutes, at)]
+        self.part = sum(self.counts[minute][0] for minute in within)
+        self.whole = sum(self.counts[minute][1] for minute in within)
+
+    def _next(self, at: int) -> int:
+        """The next instant to be judged."""
+        if self.waits:
+            return at + MINUTE
+        minutes, found = self.minutes, NEVER
+        if (i := bisect_left(minutes, at)) < len(minutes):
+            found = minutes[i] + MINUTE  # it enters
+        if self.in_force is not None:
+            window = width(self.in_force.rule)
+            if (i := bisect_left(minutes, at - window)) < len(minutes):
+                found = min(found, minutes[i] + window + MINUTE)  # it leaves
+        if (switch := self.rules.next_switch(at)) is not None:
+            found = min(found, switch)
+        return found
+
+    def put_away(self, before: int, horizon: int) -> list[WarningRow]:
+        """Forget minutes before `before`, and the warnings that can matter no longer to what is judged after `horizon`.
+
+        Returns those warnings.
+        """
+        if self.minutes and self.minutes[0] < before:
+            gone = bisect_left(self.minutes, before)
+            for minute in self.minutes[:gone]:
+                del self.counts[minute]
+            del self.minutes[:gone]
+        cooldown = max(REMEMBERED, self.rules.cooldown(self.key))
+        old = [row for row in self.warnings if row.cleared_at is not None and row.cleared_at + cooldown < horizon]
+        if old:
+            self.warnings = [row for row in self.warnings if row not in old]
+            self.written = list(self.warnings)
+        return old

@@ -1,0 +1,145 @@
+"""The batch transport: one Faust event for each fetched run of records, instead of one for each record.
+
+Stock Faust spends two asyncio tasks and some 200 µs on every record. Here a topic declared with
+:meth:`BatchApp.batch_topic` gives its agent *lists* of aiokafka records; assignment, commit, agents, web and sensors
+stay Faust's own. Delivery is at least once: an agent uses ``stream.noack().events()``, and calls ``event.ack()`` once
+what it did with the list is durable. Lists of a partition are acknowledged in the order of their delivery
+(concurrency 1).
+
+The workarounds below name the file and line of faust-streaming 0.15.3 that they are for.
+"""
+
+import asyncio
+import atexit
+import gc
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import faust
+import mode
+from faust.tables import TableManager
+from faust.transport.drivers import aiokafka as driver
+
+from streams.kafka.consumer import BatchConsumer
+from streams.kafka.producer import StrictProducer, check_broker
+
+DRAIN_PATIENCE_S = 2.0
+"""How long a revocation or a stop waits for lists that agents have in hand; what is left then comes again."""
+
+WAITING = 2
+"""Lists, of up to a whole fetch each, that wait for the agent of a topic; then whoever delivers them waits, too."""
+
+SETTINGS: Mapping[str, Any] = {
+    # What the guarantees rest on.
+    "agent_supervisor": mode.CrashingSupervisor,  # the default one, with noack, hangs at SIGTERM after a crash
+    "table_standby_replicas": 0,  # 1, the default, floods the log with errors when there is one worker
+    "stream_wait_empty": True,
+    "consumer_auto_offset_reset": "earliest",
+    "store": "memory://",
+    # What is fast.
+    "broker_max_poll_records": 5000,
+    "consumer_max_fetch_size": 4 << 20,
+    "broker_commit_interval": 1.0,
+    "producer_linger": 0.02,
+    "producer_max_batch_size": 256 << 10,
+    "producer_request_timeout": 60.0,
+    # A dead worker is noticed within a session.
+    "broker_session_timeout": 6.0,
+    "broker_heartbeat_interval": 0.5,
+    "broker_rebalance_timeout": 6.0,
+    "broker_request_timeout": 10.0,
+    # A group that met before its topics were known has shared out nothing: 5 minutes, the default, is long.
+    "consumer_metadata_max_age_ms": 5000,
+    # A ClickHouse that is away holds store back for as long as it likes: 1000 s, the default, would make it leave its
+    # group. A worker that hangs is found by its lag.
+    "broker_max_poll_interval": 86_400.0,
+    "worker_redirect_stdouts": False,
+    "topic_disable_leader": True,
+}
+"""Faust settings of every app; an app's own keyword arguments come before them."""
+
+
+class BatchTransport(driver.Transport):  # type: ignore[misc]
+    """Faust's Kafka transport with the classes of this module."""
+
+    Consumer = BatchConsumer
+    Producer = StrictProducer
+
+
+class BatchSchema(faust.Schema):  # type: ignore[misc]
+    """Hands the list of records through: the agent decodes, since Faust acknowledges what it cannot decode."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> None:
+        """Return None: a list has no key."""
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        """Return the list of aiokafka records."""
+        return message.value
+
+
+class PromptTableManager(TableManager):  # type: ignore[misc]
+    """Starts without the second that tables/manager.py:140 waits for agents: the conductor waits for them itself."""
+
+    async def on_start(self) -> None:
+        """Register the tables and start their rebalance service."""
+        await self.sleep(0.05)
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
+
+
+class PromptWorker(faust.Worker):  # type: ignore[misc]
+    """Ends as soon as the app has ended: mode 0.7.1 worker.py:318 sleeps for another second, and a restart waits."""
+
+    async def _sentinel_task(self) -> None:
+        pass
+
+
+class BatchApp(faust.App):  # type: ignore[misc]
+    """A Faust app whose batch topics deliver lists of records. See the module."""
+
+    batch_topics: frozenset[str] = frozenset()
+
+    def __init__(self, id: str, **settings: Any) -> None:
+        settings = {**SETTINGS, "TableManager": PromptTableManager, "Worker": PromptWorker, **settings}
+        super().__init__(id, **settings)
+
+    def _crash(self, reason: BaseException) -> None:
+        """Say why as the very last words, past the log: the traceback is far above them by then."""
+        if not self.crashed:
+            sentence = " ".join(f"{self.conf.id} stops: {reason or type(reason).__name__}".split())
+            atexit.register(print, sentence, file=sys.__stderr__, flush=True)
+        super()._crash(reason)
+
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_producer, self)
+
+    def batch_topic(self, name: str, **kwargs: Any) -> Any:
+        """Declare a topic whose agent gets lists of records: ``event.value`` is a list of aiokafka ConsumerRecords."""
+        self.batch_topics = self.batch_topics | {name}
+        topic = self.topic(name, schema=BatchSchema(), **kwargs)
+        topic.maxsize = WAITING  # app/base.py:843 takes it as an argument, and loses it: 4096 lists would wait
+        return topic
+
+    async def drain(self) -> None:
+        """Wait, but not for long, until the agents have acknowledged what they have in hand.
+
+        Runs when partitions are revoked and when the worker stops. An app that gathers several lists before it makes
+        them durable overrides this to do so now.
+        """
+        deadline = time.monotonic() + DRAIN_PATIENCE_S
+        while time.monotonic() < deadline:
+            gc.collect(0)  # lists in cleared queues leave the consumer's weak set
+            if all(message.acked for message in self.consumer.unacked):
+                return
+            await asyncio.sleep(0.02)
+
+    async def on_first_start(self) -> None:
+        """Ask the broker for its metadata before anything starts; raises BrokerUnreachable."""
+        await check_broker(self.conf)
+        await super().on_first_start()

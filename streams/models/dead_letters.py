@@ -1,0 +1,147 @@
+"""Dead letters: what is no event is kept on a topic of its own, with where it came from and why, until it is mended.
+
+    tickets[2] offset 17 ──no event──> letter "tickets/2/17" ──mended──> tickets[2] offset 90
+                                                 └── mark: replayed
+
+Letter and mark are CloudEvents in binary mode: the bytes are the message's own, the rest stands in headers. Both lie in
+the same partition of `dead-letters`. A letter may be written twice (the outbox of a checkpoint): its id is its origin.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from streams.desk.partition_state import Output, Record
+from streams.models.codec import structured
+from streams.models.instants import format_instant, parse_instant
+
+DEAD_LETTERS = "dead-letters"
+LETTER, REPLAYED = "deskwatch.dead_letter", "deskwatch.dead_letter_replayed"
+TRACK, REPLAY = "/deskwatch/track", "/deskwatch/dead-letters"  # sources
+
+_ORIGINAL = "header."  # before the name of a header that the message came with
+_VARIABLE = re.compile(r"'[^']*'|\d[\d,.:TZ+-]*")
+
+
+class Letter(msgspec.Struct, kw_only=True):
+    """A message that is no event: where it came from, why, and as what it came. Instants in ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    received_at: int
+    reason: str
+    value: bytes | None
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+    replayed_at: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Its origin, which is its identity: topic/partition/offset."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def state(self) -> str:
+        """`open`, or `replayed`."""
+        return "open" if self.replayed_at is None else "replayed"
+
+    def document(self) -> bytes | None:
+        """The message as one JSON document, as the codec would take it; raises ValueError for undecodable headers."""
+        return structured(self.value, self.headers)
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A letter was replayed: `value` was sent in its place."""
+
+    topic: str
+    partition: int
+    offset: int
+    replayed_at: int
+    value: bytes
+
+    @property
+    def id(self) -> str:
+        """The letter's id."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+def dead_letter(topic: str, record: Record, reason: str) -> Output:
+    """The letter of a record that is no event. A record without a value has an empty one (its reason says so)."""
+    headers = [(_ORIGINAL + name, content or b"") for name, content in record.headers or ()]
+    if record.key is not None:
+        headers.append(("key", record.key))
+    told = _headers(LETTER, TRACK, topic, record.partition, record.offset, record.timestamp)
+    told.append(("reason", reason[:1000].encode(errors="replace")))
+    return Output(DEAD_LETTERS, _key(topic, record), record.value or b"", (*told, *headers))
+
+
+def replayed(letter: Letter, value: bytes, at: int) -> Output:
+    """The mark of a letter in whose place `value` was sent at the instant `at` (ms)."""
+    told = _headers(REPLAYED, REPLAY, letter.topic, letter.partition, letter.offset, at)
+    return Output(DEAD_LETTERS, _key(letter.topic, letter), value, tuple(told))
+
+
+def read(record: Record) -> Letter | Mark | None:
+    """What a message of the topic is; None if it is neither letter nor mark."""
+    found: dict[str, bytes] = dict(record.headers or ())
+    try:
+        topic = found["topic"].decode()
+        partition, offset = int(found["partition"]), int(found["offset"])
+        at = parse_instant(found["ce_time"].decode())
+    except (KeyError, ValueError):
+        return None
+    if found.get("ce_type") == REPLAYED.encode():
+        return Mark(topic, partition, offset, at, record.value or b"")
+    return Letter(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        received_at=at,
+        reason=found.get("reason", b"").decode(errors="replace"),
+        value=record.value,
+        key=found.get("key"),
+        headers=[
+            (name.removeprefix(_ORIGINAL), content)
+            for name, content in record.headers
+            if name.startswith(_ORIGINAL) and content is not None
+        ],
+    )
+
+
+def gather(messages: Iterable[Letter | Mark | None]) -> list[Letter]:
+    """The letters, each once, those that a mark names as replayed; in the order of their origin."""
+    letters: dict[str, Letter] = {}
+    marks: dict[str, int] = {}
+    for message in messages:
+        if isinstance(message, Letter):
+            letters[message.id] = message
+        elif message is not None:
+            marks[message.id] = message.replayed_at
+    for letter_id, letter in letters.items():
+        letter.replayed_at = marks.get(letter_id, letter.replayed_at)
+    return sorted(letters.values(), key=lambda letter: (letter.topic, letter.partition, letter.offset))
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its numbers and quoted values, to count letters by."""
+    return _VARIABLE.sub("…", reason)
+
+
+def _key(topic: str, origin: Record | Letter) -> bytes:
+    return f"{topic}/{origin.partition}/{origin.offset}".encode()
+
+
+def _headers(kind: str, source: str, topic: str, partition: int, offset: int, at: int) -> list[tuple[str, bytes]]:
+    told = {
+        "ce_specversion": "1.0",
+        "ce_id": f"{topic}/{partition}/{offset}" + ("/replayed" if kind == REPLAYED else ""),
+        "ce_source": source,
+        "ce_type": kind,
+        "ce_time": format_instant(at),
+        "topic": topic,
+        "partition": str(partition),
+        "offset": str(offset),
+    }
+    return [(name, text.encode()) for name, text in told.items()]

@@ -1,0 +1,1 @@
+"""Logs: reading, feeding, recomputing and verifying them, and sending repaired dead letters."""

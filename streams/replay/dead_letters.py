@@ -1,0 +1,125 @@
+"""The topic of the dead letters, read and answered: what was mended goes to the topic it came from once more.
+
+    read ──> letters ──mended──> origin topic ──acknowledged──> mark on dead-letters ──acknowledged──> next ones
+
+In this order nothing is lost; who is interrupted in between sends some letters twice, which changes nothing: an event
+that comes again is a duplicate.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+
+from streams.desk.partition_state import Output
+from streams.models.codec import DeadLetter, Unknown, decode
+from streams.models.dead_letters import DEAD_LETTERS, Letter, Mark, gather, read, replayed
+from streams.replay.log import place, targets
+
+LARGEST = 6 << 20  # bytes of a message
+TOGETHER = 500  # letters between two looks at what is acknowledged
+
+
+class LettersError(Exception):
+    """The topic cannot be read or written: one sentence."""
+
+
+class Mended(NamedTuple):
+    """A letter and the event that goes in its place."""
+
+    letter: Letter
+    value: bytes
+
+
+def fault(value: bytes | None, now: int | None) -> str | None:
+    """Why a value would be refused again; None if it is an event now. `now`: the wall clock in ms, None in a replay."""
+    event = decode(value, (), now)
+    if isinstance(event, DeadLetter):
+        return event.reason
+    return f"its type {event.type!r} is unknown" if isinstance(event, Unknown) else None
+
+
+def read_letters(broker: str) -> list[Letter]:
+    """All letters on the topic, in the order of their origin. Raises LettersError."""
+    found: list[Letter] = asyncio.run(_guarded(broker, _read(broker)))
+    return found
+
+
+def send_letters(broker: str, mended: Sequence[Mended]) -> None:
+    """Send events in the place of letters, and mark those as replayed. Raises LettersError."""
+    asyncio.run(_guarded(broker, _send(broker, mended)))
+
+
+async def _guarded(broker: str, work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await work
+    except UnknownTopicOrPartitionError:
+        raise LettersError(f"There is no topic {DEAD_LETTERS} at {broker}: no desk has run there yet.") from None
+    except KafkaError as error:
+        raise LettersError(
+            f"The dead letters at {broker} cannot be reached ({type(error).__name__}): start the broker, set "
+            "DESKWATCH_BROKER, or name an embedded desk's directory with --data DIR."
+        ) from None
+
+
+async def _read(broker: str) -> list[Letter]:
+    found: list[Letter | Mark | None] = []
+    consumer = AIOKafkaConsumer(
+        DEAD_LETTERS,
+        bootstrap_servers=broker,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=LARGEST,
+        fetch_max_wait_ms=100,
+    )
+    try:
+        await consumer.start()
+        todo = set(consumer.assignment())  # without a group: all partitions
+        if not todo:
+            raise UnknownTopicOrPartitionError
+        await consumer.seek_to_beginning(*todo)
+        while todo:
+            for records in (await consumer.getmany(*todo, timeout_ms=200)).values():
+                found += map(read, records)
+            for tp in list(todo):
+                # Not by ListOffsets: Tansu 0.6 answers with the last batch's base offset + 1.
+                end = consumer.highwater(tp)
+                if end is not None and await consumer.position(tp) >= end:
+                    todo.discard(tp)
+    finally:
+        await consumer.stop()
+    return gather(found)
+
+
+async def _send(broker: str, mended: Sequence[Mended]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", max_request_size=LARGEST)
+    try:
+        await producer.start()
+        for start in range(0, len(mended), TOGETHER):
+            part = mended[start : start + TOGETHER]
+            events = [message for each in part for message in await _events(producer, each)]
+            await _acknowledged(producer, events)
+            now = time.time_ns() // 1_000_000
+            marks = [(each.letter.partition, replayed(each.letter, each.value, now)) for each in part]
+            await _acknowledged(producer, marks)
+    finally:
+        await producer.stop()
+
+
+async def _events(producer: AIOKafkaProducer, mended: Mended) -> Iterable[tuple[int, Output]]:
+    """The messages in a letter's place: on its topic, in the partition of the event's key, or in all of them."""
+    line = place(mended.value)
+    key = None if line.key is None else line.key.encode()
+    topic = mended.letter.topic
+    partitions = len(await producer.partitions_for(topic))
+    return [(n, Output(topic, key, mended.value)) for n in targets(line, partitions)]
+
+
+async def _acknowledged(producer: AIOKafkaProducer, messages: Iterable[tuple[int, Output]]) -> None:
+    under_way = [
+        await producer.send(topic, value, key=key, partition=partition, headers=list(headers))
+        for partition, (topic, key, value, headers, _) in messages
+    ]
+    await asyncio.gather(*under_way)

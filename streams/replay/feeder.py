@@ -1,0 +1,206 @@
+"""Feeds recorded events through the broker, with the log's own time beside them.
+
+    events      e1    e2 e3        e4                e5
+    log time    |-----+--+---------+-----------------+
+    to all      clock.advanced at the start, as minutes of log time pass, and at the end
+
+At full speed the clock is told some twenty times a second, not every minute of the log: results do not depend on it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from streams.models.codec import INPUTS
+from streams.models.instants import MINUTE, format_instant
+from streams.replay.log import place, targets
+
+BATCH_BYTES = 128 << 10
+LARGEST_BYTES = 4 << 20
+UNDER_WAY = 64  # batches that may be unacknowledged
+SOURCE = "/deskwatch/replay"
+CLOCK_EVERY_S = 0.05
+PATIENCE_MS = 120_000
+"""How long a batch waits for a broker that is away: it may be on its way up again."""
+
+TopicPartition = tuple[str, int]
+
+
+class Fed(NamedTuple):
+    """What a replay sent: lines read, next offset by (topic, partition), and the log's latest time (ms)."""
+
+    lines: int
+    ends: dict[TopicPartition, int]
+    as_of: int
+
+
+class ReplayError(Exception):
+    """The log cannot be fed: one sentence."""
+
+
+class Feeder:
+    """Sends records to their partitions in order, in batches of its own making: ten times as fast as one by one."""
+
+    def __init__(self, producer: AIOKafkaProducer, partitions: int) -> None:
+        self.producer, self.partitions = producer, partitions
+        self.ends: dict[TopicPartition, int] = {}
+        self._batches: dict[TopicPartition, list[tuple[bytes | None, bytes]]] = {}
+        self._sizes: dict[TopicPartition, int] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._last: dict[TopicPartition, asyncio.Task[None]] = {}
+
+    async def send(self, topic: str, partition: int, key: str | None, value: bytes) -> None:
+        """Queue a record; waits when much is under way."""
+        tp = (topic, partition)
+        batch = self._batches.setdefault(tp, [])
+        batch.append((None if key is None else key.encode(), value))
+        size = self._sizes[tp] = self._sizes.get(tp, 0) + len(value) + 64
+        if size > BATCH_BYTES:
+            await self._flush(tp)
+
+    async def flush(self, *, wait: bool = False) -> None:
+        """Send what is queued; with `wait`, return when all of it is acknowledged."""
+        for tp in [tp for tp, batch in self._batches.items() if batch]:
+            await self._flush(tp)
+        if wait and self._under_way:
+            await asyncio.gather(*self._under_way)
+
+    async def abandon(self) -> None:
+        """Forget what is under way, errors included."""
+        under_way = list(self._under_way)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, *self._last.values(), return_exceptions=True)
+
+    async def _flush(self, tp: TopicPartition) -> None:
+        records, self._batches[tp], self._sizes[tp] = self._batches[tp], [], 0
+        while len(self._under_way) >= UNDER_WAY:
+            done, _ = await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        task = asyncio.create_task(self._append(tp, records, self._last.get(tp)))
+        self._last[tp] = task
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _append(
+        self, tp: TopicPartition, records: list[tuple[bytes | None, bytes]], former: "asyncio.Task[None] | None"
+    ) -> None:
+        if former is not None:
+            await former  # a partition's batches go one after the other: that is their order
+        batch, now = self.producer.create_batch(), time.time_ns() // 1_000_000
+        for key, value in records:
+            batch.append(timestamp=now, key=key, value=value)
+        acknowledged = await (await self.producer.send_batch(batch, tp[0], partition=tp[1]))
+        self.ends[tp] = acknowledged.offset + len(records)
+
+
+async def feed(
+    lines: Iterable[bytes], broker: str, partitions: int, speed: float | None, progress: Callable[[int], None]
+) -> Fed:
+    """Feed a log through the broker.
+
+    `lines`: the events in the order of the log; `speed`: how much faster than the log's own time, None: as fast as it
+    goes; `progress` is told the number of lines now and then. Raises ReplayError.
+    """
+    async with connected(broker, partitions) as feeder:
+        return await _feed(lines, feeder, partitions, speed, progress)
+
+
+@asynccontextmanager
+async def connected(broker: str, partitions: int) -> AsyncIterator[Feeder]:
+    """A feeder on its way to a broker. Raises ReplayError if the broker does not take what is fed for long."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=broker,
+        acks="all",
+        max_batch_size=LARGEST_BYTES,
+        max_request_size=LARGEST_BYTES + (1 << 20),
+        request_timeout_ms=PATIENCE_MS,
+    )
+    feeder = Feeder(producer, partitions)
+    try:
+        await producer.start()
+        await producer.client.set_topics(list(INPUTS))
+        yield feeder
+    except KafkaError as error:
+        await feeder.abandon()
+        raise ReplayError(f"The broker at {broker} does not take the events: {type(error).__name__} {error}") from None
+    finally:
+        await producer.stop()
+
+
+async def _feed(
+    lines: Iterable[bytes], feeder: Feeder, partitions: int, speed: float | None, progress: Callable[[int], None]
+) -> Fed:
+    n, latest, told = 0, -1, -1
+    pace, told_s = Pace(speed), time.monotonic()
+    for n, value in enumerate(lines, 1):
+        line = place(value)
+        if line.event is not None:
+            if pace.ahead(line.event.at):
+                await feeder.flush()
+                await pace.wait(line.event.at)
+            if told < 0:
+                latest = told = line.event.at
+                await tell(feeder, partitions, told)
+            latest = max(latest, line.event.at)
+        for partition in targets(line, partitions):
+            await feeder.send(line.topic, partition, line.key, value)
+        if latest - told >= MINUTE and time.monotonic() - told_s >= CLOCK_EVERY_S:
+            told, told_s = latest, time.monotonic()
+            await tell(feeder, partitions, told)
+            await asyncio.sleep(0)
+        if not n % 1000:
+            progress(n)
+    if latest >= 0:
+        await tell(feeder, partitions, latest)
+    await feeder.flush(wait=True)
+    progress(n)
+    return Fed(n, feeder.ends, latest)
+
+
+async def tell(feeder: Feeder, partitions: int, to: int) -> None:
+    """Tell every partition of every input topic how far the log's time has come."""
+    instant = format_instant(to)
+    event = {
+        "specversion": "1.0",
+        "id": f"clock-{to}",
+        "source": SOURCE,
+        "type": "clock.advanced",
+        "time": instant,
+        "data": {"to": instant},
+    }
+    value = msgspec.json.encode(event)
+    for topic in INPUTS:
+        for partition in range(partitions):
+            await feeder.send(topic, partition, None, value)
+
+
+class Pace:
+    """When an event of the log is due on the wall clock."""
+
+    def __init__(self, speed: float | None) -> None:
+        self.speed = speed
+        self.began_at: int | None = None
+        self.began_s = 0.0
+
+    def _due_in(self, at: int) -> float:
+        if self.speed is None:
+            return 0.0
+        if self.began_at is None:
+            self.began_at, self.began_s = at, time.monotonic()
+        return self.began_s + (at - self.began_at) / 1000 / self.speed - time.monotonic()
+
+    def ahead(self, at: int) -> bool:
+        """Whether the event's time has not come yet."""
+        return self._due_in(at) > 0.01
+
+    async def wait(self, at: int) -> None:
+        """Wait until it has come."""
+        await asyncio.sleep(max(0.0, self._due_in(at)))

@@ -1,0 +1,121 @@
+"""What is struck: the embedded stack with a ClickHouse that can be made to fail, and a broker of either kind.
+
+Its parts are the product's own processes, and what dies is started again by the stack, as in a demo or a replay; under
+Docker the restart policy does that.
+"""
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from streams.embedded.apache_kafka import Kafka
+from streams.embedded.stack import Stack
+from tests.faults.clickhouse import AWAY
+
+TAKEN = "Took over partitions "
+"""How a track worker's log begins to say which partitions it holds."""
+
+
+_FOLDED = re.compile(r"CheckpointTable: desk\]: Folded (\d+) records")
+_LIFE = "Worker]: Starting"
+"""What a track worker's log says at a life's end and at its beginning."""
+
+
+class System(Stack):
+    """A stack to be struck.
+
+    Arguments:
+        data: its directory.
+        kafka: whether the broker is Apache Kafka; else the embedded one.
+        track: the command line of a track worker; None: the product's own.
+    """
+
+    def __init__(self, data: Path, *, kafka: bool = False, track: Sequence[str] | None = None) -> None:
+        super().__init__(data)
+        self.kafka = Kafka(data / "kafka") if kafka else None
+        self.fault_file = data / "fault"
+        self._track = track
+        self.peak_mb: dict[str, float] = {}
+
+    def _start_broker(self) -> Callable[[], None]:
+        kafka = self.kafka
+        if kafka is None:
+            return super()._start_broker()
+        self.addresses["broker"] = kafka.address
+        self._order(lambda: kafka.start() or True)  # type: ignore[func-returns-value]
+        return lambda: None
+
+    def _clickhouse_argv(self) -> list[str]:
+        return [sys.executable, "-m", "tests.faults.clickhouse", "--fault", str(self.fault_file.absolute())]
+
+    def start(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        """Start a role; a track worker with the command line that was given."""
+        super().start(name, self._track if self._track and name.startswith("track") else argv, env)
+
+    def _end(self) -> None:
+        super()._end()
+        if self.kafka is not None:
+            self.kafka.stop()
+
+    # --- strikes ------------------------------------------------------------------------------------------------------
+
+    def kill(self, name: str) -> None:
+        """Kill -9 of a part; the stack starts it again."""
+        self.send(name, signal.SIGKILL)
+
+    def send(self, name: str, number: signal.Signals, patience_s: float = 10.0) -> int:
+        """Send a signal to a part as soon as it runs; returns its process id."""
+        until = time.monotonic() + patience_s
+        while (pid := self.pid(name)) is None and time.monotonic() < until:
+            time.sleep(0.05)
+        if pid is not None:
+            os.kill(pid, number)
+        return pid or 0
+
+    def kill_broker(self, away_s: float) -> None:
+        """Kill -9 of Apache Kafka, and its start on its log some seconds later."""
+        kafka = self.kafka
+        assert kafka is not None
+        kafka.kill()
+        time.sleep(away_s)
+        self._order(lambda: kafka.start() or True)  # type: ignore[func-returns-value]
+
+    @contextmanager
+    def fault(self, name: str) -> Iterator[None]:
+        """ClickHouse's inserts meet this fault; `away`: it is killed, and does not come back before the end."""
+        self.fault_file.write_text(name)
+        if name == AWAY:
+            self.kill("clickhouse")
+        try:
+            yield
+        finally:
+            self.fault_file.unlink()
+
+    # --- what it uses, and what its logs say --------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Note the memory of each part, of which the most is kept."""
+        for name in list(self._parts):
+            self.peak_mb[name] = max(self.peak_mb.get(name, 0.0), self.memory_bytes(name) / (1 << 20))
+
+    def log_of(self, name: str) -> str:
+        """All that a part has said."""
+        file = self._log(name)
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def partitions_of(self, name: str) -> list[int]:
+        """The partitions that a track worker took over last."""
+        _, found, rest = self.log_of(name).rpartition(TAKEN)
+        listed = rest.partition("]")[0].lstrip("[")
+        return [int(number) for number in listed.split(",")] if found and listed else []
+
+    def folded(self, names: Sequence[str]) -> int | None:
+        """How many records these track workers, which have ended, folded; None if one was killed: it could not say."""
+        logs = [self.log_of(name) for name in names]
+        told = [int(number) for log in logs for number in _FOLDED.findall(log)]
+        return sum(told) if len(told) == sum(log.count(_LIFE) for log in logs) else None
