@@ -25,10 +25,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from streams.desk.escalation.chains import ACTIONS
 from streams.models.actions import decode
 from streams.models.codec import DeadLetter
 from streams.models.instants import format_instant
+from streams.models.topics import ACTIONS
 from streams.settings import Settings, SettingsError
 
 SOURCE = "/deskwatch/api"

@@ -24,18 +24,24 @@ from streams.agents.delivery import EscalationTable
 from streams.agents.track import follow
 from streams.checkpoint.app import CheckpointApp
 from streams.checkpoint.table import wall_clock
+from streams.desk.customers.homes import Homes
 from streams.desk.customers.partition import Customers
-from streams.desk.escalation import chains as escalation
 from streams.desk.escalation.partition import Escalations
-from streams.desk.track.customer_feed import Homes
 from streams.desk.track.dead_letter_limit import Limit
 from streams.desk.track.partition import Desk
 from streams.desk.window_rules.partition import Watch
 from streams.kafka.app import BatchApp
-from streams.models.codec import INPUTS
-from streams.models.dead_letters import DEAD_LETTERS
-from streams.models.messages import CUSTOMER_FACTS, OUTPUTS, WARNINGS, WATCH_ROLLUPS
-from streams.replay.log import partition_of
+from streams.kafka.partitioner import partition_of
+from streams.models.topics import (
+    ACTIONS,
+    CUSTOMER_FACTS,
+    DEAD_LETTERS,
+    ESCALATE_OUTPUTS,
+    INPUTS,
+    TRACK_OUTPUTS,
+    WARNINGS,
+    WATCH_ROLLUPS,
+)
 from streams.settings import Settings, load
 
 TRACK, WATCH, STORE = "deskwatch-track", "deskwatch-watch", "deskwatch-store"  # consumer groups
@@ -64,7 +70,7 @@ def new_track(settings: Settings) -> CheckpointApp:
             awake=settings.awake // settings.partitions,
         ),
         inputs=INPUTS,
-        outputs=OUTPUTS,
+        outputs=TRACK_OUTPUTS,
         partitions=settings.partitions,
         clock=wall_clock if wall else lambda: None,
     )
@@ -165,8 +171,8 @@ def new_escalate(settings: Settings) -> CheckpointApp:
             notify=settings.notify,
             board_url=settings.board_url,
         ),
-        inputs=(WARNINGS, escalation.ACTIONS),
-        outputs=escalation.OUTPUTS,
+        inputs=(WARNINGS, ACTIONS),
+        outputs=ESCALATE_OUTPUTS,
         partitions=settings.partitions,
         clock=wall_clock if wall else lambda: None,
     )
@@ -175,7 +181,7 @@ def new_escalate(settings: Settings) -> CheckpointApp:
     async def warnings(stream: Any) -> None:
         await follow(stream, chains)
 
-    @app.agent(app.batch_topic(escalation.ACTIONS))
+    @app.agent(app.batch_topic(ACTIONS))
     async def actions(stream: Any) -> None:
         await follow(stream, chains)
 

@@ -9,11 +9,11 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
-from streams.desk.partition_state import Record
 from streams.models.codec import decode, structured
 from streams.models.dead_letters import Mark, read
 from streams.models.envelope import Event, type_of
 from streams.models.instants import parse_instant
+from streams.models.records import Record
 from streams.models.rows import ProgressRow
 from streams.models.signals import ClockAdvanced, DeskClosed
 

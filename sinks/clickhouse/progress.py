@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 from sinks.clickhouse.client import Client
 from streams.desk.customers.partition import Customers
-from streams.desk.escalation.chains import ESCALATIONS
 from streams.desk.window_rules.partition import Watch
-from streams.models.codec import INPUTS
-from streams.models.messages import FACTS, REPORTS, WARNINGS
+from streams.models.topics import ESCALATIONS, FACTS, INPUTS, PROGRESS_TOPICS, WARNINGS
 
 Offsets = Mapping[tuple[str, int], int]
 
@@ -17,10 +15,10 @@ def done(client: Client, partitions: int) -> Offsets:
     told: dict[tuple[str, int], dict[str, int]] = {(topic, n): {} for topic in INPUTS for n in range(partitions)}
     rows = client.query("SELECT topic_name, partition, offsets FROM progress_rows FINAL").result_rows
     for teller, partition, offsets in rows:
-        for topic in (teller,) if teller in INPUTS else INPUTS if teller in REPORTS else ():
+        for topic in (teller,) if teller in INPUTS else INPUTS if teller in PROGRESS_TOPICS else ():
             if (topic, partition) in told:
                 told[topic, partition][teller] = offsets.get(topic, 0)
-    return {tp: min(by.values()) if len(by) == 1 + len(REPORTS) else 0 for tp, by in told.items()}
+    return {tp: min(by.values()) if len(by) == 1 + len(PROGRESS_TOPICS) else 0 for tp, by in told.items()}
 
 
 def stages_behind(client: Client, partitions: int, *, escalated: bool) -> int:

@@ -14,11 +14,8 @@ from typing import Any
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.rows import TableRows, UnknownMessage, encoded, rows_of
-from streams.desk.escalation.chains import ESCALATIONS
 from streams.kafka.app import BatchApp
-from streams.models.codec import INPUTS
-from streams.models.dead_letters import DEAD_LETTERS
-from streams.models.messages import FACTS, LEDGER, ROLLUPS, WARNINGS
+from streams.models.topics import DEAD_LETTERS, ESCALATIONS, FACTS, INPUTS, LEDGER, ROLLUPS, WARNINGS
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from aiokafka.errors import KafkaError
 
 from streams.embedded import broker
 from streams.embedded.process import Process, free_port
+from streams.kafka.partitioner import partition_of
 from streams.replay.feeder import BATCH_BYTES, LARGEST_BYTES, Feeder
-from streams.replay.log import partition_of, place
+from streams.replay.log import place
 
 START_S = 30.0
 

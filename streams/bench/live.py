@@ -28,13 +28,12 @@ from streams.bench.broker import BenchError, Broker, Group
 from streams.bench.live_feed import STORM_TARGET_MS, STORM_WARN_AT, TARGET_MS, UNANSWERED, WARN_AT
 from streams.bench.measure import environment
 from streams.bench.worker import Worker
+from streams.checkpoint.takeover import TAKEN
 from streams.embedded.roles import argv_of
 from streams.kafka.topics import create_topics
-from streams.models.codec import INPUTS
 from streams.models.instants import MINUTE
-from streams.models.messages import WARNINGS
+from streams.models.topics import INPUTS, WARNINGS
 from streams.settings import Settings
-from tests.faults.system import TAKEN
 
 RULES = ("sla.at_risk", "sla.breached")
 WARM_UP_S = 15.0

@@ -23,7 +23,7 @@ from streams.bench.broker import BenchError, Broker, Group, load
 from streams.bench.log import of_tickets, open_tickets, repeated
 from streams.bench.worker import Offsets, Worker
 from streams.kafka.topics import CHANGELOG, create_topics
-from streams.models.codec import INPUTS
+from streams.models.topics import INPUTS
 from streams.replay.feeder import feed
 from streams.settings import Settings
 

@@ -11,19 +11,11 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from faust.transport.drivers import aiokafka as driver
 
 from streams.checkpoint.fencing import Entry
-from streams.desk.partition_state import Output
-
-BATCH_LIMIT = 8 << 20
-"""Most bytes of a checkpoint, not compressed; the changelog topic's ``max.message.bytes`` allows a little more."""
+from streams.kafka.topics import BATCH_LIMIT
+from streams.models.records import Output
 
 OUTPUT_BATCH = 512 << 10
 """Bytes after which a batch of outputs is closed: well under the 1 MiB that brokers take unless told otherwise."""
-
-TOPIC_CONFIG = {
-    "max.message.bytes": str(BATCH_LIMIT + (1 << 20)),
-    "min.compaction.lag.ms": str(3_600_000),  # a zombie's records are written over long before compaction sees them
-}
-"""Configuration of the changelog topic, beside ``cleanup.policy=compact``."""
 
 
 class CheckpointTooLarge(RuntimeError):

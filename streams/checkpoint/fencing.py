@@ -26,7 +26,8 @@ from typing import Protocol
 
 import msgspec
 
-from streams.desk.partition_state import Cut, Output
+from streams.desk.partition_state import Cut
+from streams.models.records import Output
 
 HEAD, CLAIM, ENTRY, OUTBOX = b"#", b"!", b"=", b">"
 """First byte of a changelog record's key: what the record is."""

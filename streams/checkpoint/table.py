@@ -22,12 +22,13 @@ import faust
 from faust.types.tuples import TP
 from mode import Service
 
-from streams.checkpoint.changelog import TOPIC_CONFIG, Changelog
+from streams.checkpoint.changelog import Changelog
 from streams.checkpoint.fencing import version
 from streams.checkpoint.input_position import place, seek_stalled
 from streams.checkpoint.partition import Partition, Statistics
 from streams.checkpoint.takeover import take_over
 from streams.desk.partition_state import Cut, PartitionState
+from streams.kafka.topics import CHANGELOG_CONFIG
 
 REPAIR_KEYS = 5_000
 """Most keys of a zombie that one checkpoint writes over; the rest follow in the next ones."""
@@ -73,7 +74,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         clock: Callable[[], int | None] = wall_clock,
         **table: Any,
     ) -> None:
-        super().__init__(app, extra_topic_configs=TOPIC_CONFIG, **table)
+        super().__init__(app, extra_topic_configs=CHANGELOG_CONFIG, **table)
         self.new_state, self.inputs, self.outputs = new_state, tuple(inputs), tuple(outputs)
         self.interval, self.urgent_interval = interval, urgent_interval
         self.limit_bytes, self.clock = limit_bytes, clock

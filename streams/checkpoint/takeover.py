@@ -97,3 +97,7 @@ async def _load(table: "CheckpointTable", parts: list[Partition], ends: dict[int
 
 def _ignore(_key: bytes, _value: bytes | None) -> None:
     """Take no entry in."""
+
+
+TAKEN = "Took over partitions "
+"""How a track worker's log begins to say which partitions it holds."""

@@ -18,10 +18,11 @@ from streams.bench.broker import BenchError
 from streams.bench.log import TooShort
 from streams.bench.measure import IDIOMATIC, NAMES, USUAL, WHOLE_JOB, YARDSTICK, Bench, Figure, as_json, medians, ratios
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.options import Data, Json, Policy, policies_of, settings_of
+from streams.cli.options import Data, Json, Policy, settings_of
 from streams.cli.warning_quality import alerts
 from streams.embedded.roles import argv_of
 from streams.models.instants import DAY
+from streams.policies import policies_of
 from streams.replay.log import read
 from streams.settings import Settings
 from streams.simulator import World, encode, events

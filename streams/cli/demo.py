@@ -16,7 +16,7 @@ from rich.live import Live
 
 from sinks.clickhouse.client import Client, connect
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.options import Data, Policy, policies_of, settings_of
+from streams.cli.options import Data, Policy, settings_of
 from streams.demo.board import board, line
 from streams.demo.desk import HISTORY_MS, SimulatedDesk, world_at
 from streams.demo.figures import Figures, Pace, ask
@@ -24,6 +24,7 @@ from streams.desk.policy.versions import Policies
 from streams.desk.texts import LANGUAGES, Language, text
 from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
+from streams.policies import policies_of
 from streams.settings import Settings
 from streams.simulator import World
 from streams.simulator.kernel import HOUR

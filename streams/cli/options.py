@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from streams import policies
-from streams.desk.policy.versions import Policies
 from streams.settings import Settings, load
 
 Data = Annotated[Path | None, typer.Option(help="Directory of the embedded stack's data (DESKWATCH_DATA).")]
@@ -24,8 +22,3 @@ def settings_of(
     """The settings, with what the command line says over them."""
     given = {"data": data, "policy": policy and policy.resolve(), "partitions": partitions, "notify": notify or None}
     return dataclasses.replace(load(), **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-
-
-def policies_of(settings: Settings) -> Policies:
-    """The policy versions that the settings name."""
-    return policies.load(settings.policy or policies.DEFAULT)

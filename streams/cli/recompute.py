@@ -11,11 +11,12 @@ from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.writer import Writer
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
+from streams.cli.options import Data, Files, Json, Policy, settings_of
 from streams.cli.replay import counts
 from streams.embedded.clickhouse import Server
 from streams.embedded.directory import Directory
 from streams.models.instants import parse_instant
+from streams.policies import policies_of
 from streams.replay.log import read
 from streams.replay.recompute import recompute as fold
 from streams.settings import Settings

@@ -15,10 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.progress import done, stages_behind
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.options import Data, Files, Json, Policy, policies_of, settings_of
+from streams.cli.options import Data, Files, Json, Policy, settings_of
 from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
 from streams.kafka.topics import create_topics
+from streams.policies import policies_of
 from streams.replay.feeder import Fed, feed
 from streams.replay.log import read
 from streams.settings import Settings

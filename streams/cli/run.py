@@ -13,10 +13,11 @@ import typer
 
 from sinks.clickhouse import migrate as migrations
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.options import Data, Policy, policies_of, settings_of
+from streams.cli.options import Data, Policy, settings_of
 from streams.cli.sql import open_client
 from streams.embedded.roles import argv_of
 from streams.kafka.topics import create_topics
+from streams.policies import policies_of
 from streams.settings import Settings
 
 ROLES = ("track", "watch", "store", "escalate")

@@ -9,9 +9,10 @@ import typer
 
 from sinks.clickhouse.client import Client
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.options import Data, Json, Policy, policies_of, settings_of
+from streams.cli.options import Data, Json, Policy, settings_of
 from streams.cli.recompute import AsOf, instant
 from streams.cli.sql import open_client
+from streams.policies import policies_of
 from streams.replay.log import read
 from streams.replay.verify import Difference, verified
 from streams.settings import Settings

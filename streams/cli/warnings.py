@@ -20,7 +20,7 @@ from streams.cli.sql import open_client
 from streams.desk.policy.values import parse_milliseconds
 from streams.embedded.directory import Directory
 from streams.models.instants import format_instant, parse_instant
-from streams.models.messages import WARNINGS
+from streams.models.topics import WARNINGS
 from streams.settings import Settings
 
 COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams.models.codec import INPUTS
+from streams.models.topics import INPUTS
 from streams.replay.feeder import BATCH_BYTES, LARGEST_BYTES, Feeder
 from streams.replay.log import place, targets
 from streams.simulator import Feed, World, encode, parse

@@ -15,9 +15,9 @@ import msgspec
 from streams.desk.output.change_set import Sheet
 from streams.desk.output.warnings import raised
 from streams.desk.policy.versions import Policies
-from streams.desk.tickets.sla_clock import NEVER
 from streams.models.entities import AgentStateRow
 from streams.models.envelope import Event
+from streams.models.instants import NEVER
 from streams.models.rows import WarningRow
 from streams.models.signals import AgentState
 

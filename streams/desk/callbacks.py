@@ -15,11 +15,10 @@ from streams.desk.output.change_set import Sheet
 from streams.desk.output.warnings import raised
 from streams.desk.policy.rules import RuleName
 from streams.desk.policy.versions import Policies
-from streams.desk.tickets.sla_clock import NEVER
 from streams.models import signals as events
 from streams.models.entities import ActionRow, CallbackRow
 from streams.models.envelope import Event
-from streams.models.instants import parse_instant
+from streams.models.instants import NEVER, parse_instant
 from streams.models.rows import Row, WarningRow
 
 

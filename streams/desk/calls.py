@@ -13,12 +13,11 @@ import msgspec
 
 from streams.desk.output.change_set import Sheet
 from streams.desk.policy.versions import Policies
-from streams.desk.tickets.ledger import Cause, Passing
-from streams.desk.tickets.sla_clock import NEVER
 from streams.models import calls as events
 from streams.models.entities import CallRow
 from streams.models.envelope import Event
-from streams.models.rows import FactRow, SpanRow
+from streams.models.instants import NEVER
+from streams.models.rows import Cause, FactRow, Passing, SpanRow
 
 
 def milliseconds(seconds: float | None) -> int:

@@ -25,9 +25,10 @@ import msgspec
 
 from streams.desk.output.change_set import Sheet
 from streams.desk.output.panes import KEPT, Panes
-from streams.desk.partition_state import Cut, Output, Record
+from streams.desk.partition_state import Cut
 from streams.models import messages
 from streams.models.dead_letters import dead_letter
+from streams.models.records import Output, Record
 from streams.models.rows import ProgressRow
 
 Source = tuple[str, int]  # topic_name and partition of progress rows

@@ -19,11 +19,11 @@ from typing import Any
 
 import faust
 import mode
-from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 
 from streams.kafka.consumer import BatchConsumer
 from streams.kafka.producer import StrictProducer, check_broker
+from streams.kafka.worker import PromptTableManager, PromptWorker
 
 DRAIN_PATIENCE_S = 2.0
 """How long a revocation or a stop waits for lists that agents have in hand; what is left then comes again."""
@@ -77,24 +77,6 @@ class BatchSchema(faust.Schema):  # type: ignore[misc]
     def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
         """Return the list of aiokafka records."""
         return message.value
-
-
-class PromptTableManager(TableManager):  # type: ignore[misc]
-    """Starts without the second that tables/manager.py:140 waits for agents: the conductor waits for them itself."""
-
-    async def on_start(self) -> None:
-        """Register the tables and start their rebalance service."""
-        await self.sleep(0.05)
-        if not self.should_stop:
-            await self._update_channels()
-            await self.recovery.start()
-
-
-class PromptWorker(faust.Worker):  # type: ignore[misc]
-    """Ends as soon as the app has ended: mode 0.7.1 worker.py:318 sleeps for another second, and a restart waits."""
-
-    async def _sentinel_task(self) -> None:
-        pass
 
 
 class BatchApp(faust.App):  # type: ignore[misc]

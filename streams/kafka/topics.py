@@ -5,19 +5,35 @@ from contextlib import suppress
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from streams.checkpoint.changelog import TOPIC_CONFIG
-from streams.desk.escalation.chains import ACTIONS, ESCALATIONS
-from streams.models.codec import INPUTS
-from streams.models.dead_letters import DEAD_LETTERS
-from streams.models.messages import CUSTOMER_FACTS, FACTS, LEDGER, ROLLUPS, WARNINGS, WATCH_ROLLUPS
+from streams.models.instants import DAY
+from streams.models.topics import (
+    ACTIONS,
+    CUSTOMER_FACTS,
+    DEAD_LETTERS,
+    ESCALATIONS,
+    FACTS,
+    INPUTS,
+    LEDGER,
+    ROLLUPS,
+    WARNINGS,
+    WATCH_ROLLUPS,
+)
 from streams.settings import Settings
+
+BATCH_LIMIT = 8 << 20
+"""Most bytes of a checkpoint, not compressed; the changelog topic's ``max.message.bytes`` allows a little more."""
+
+CHANGELOG_CONFIG = {
+    "max.message.bytes": str(BATCH_LIMIT + (1 << 20)),
+    "min.compaction.lag.ms": str(3_600_000),  # a zombie's records are written over long before compaction sees them
+}
+"""Configuration of the changelog topic, beside ``cleanup.policy=compact``."""
 
 CHANGELOG, CUSTOMERS_CHANGELOG = "deskwatch-track-desk-changelog", "deskwatch-track-customers-changelog"
 WATCH_CHANGELOG = "deskwatch-watch-watch-changelog"
 ESCALATE_CHANGELOG = "deskwatch-escalate-chains-changelog"
 LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
 LARGEST_LETTER = str(5 << 20)  # the message and where it came from
-DAY = 86_400_000
 
 # Of every topic. Time of arrival: else a producer's clock, or a replay that stamps records with the time of their
 # events, would decide what retention deletes and when compaction may begin.
@@ -46,10 +62,10 @@ CONFIGS: dict[str, dict[str, str]] = {
     # A stage keeps what it needs of them in its own checkpoints.
     CUSTOMER_FACTS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": LARGEST_MESSAGE},
     WATCH_ROLLUPS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": LARGEST_MESSAGE},
-    CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
-    CUSTOMERS_CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
-    WATCH_CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
-    ESCALATE_CHANGELOG: {**_COMPACTED, **TOPIC_CONFIG},
+    CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
+    CUSTOMERS_CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
+    WATCH_CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
+    ESCALATE_CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
 }
 """What each topic is told, beside :func:`in_sync`.
 

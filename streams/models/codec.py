@@ -24,7 +24,6 @@ TOPICS: dict[type[Event], str] = {
     **dict.fromkeys(surveys.EVENTS, "surveys"),
     **dict.fromkeys((*signals.EVENTS, *signals.CONTROL), "signals"),
 }
-INPUTS = ("tickets", "calls", "surveys", "signals")
 LARGEST = 1 << 20  # bytes; Kafka's own default for a message
 AHEAD = 5 * MINUTE  # how far a live event may be timed ahead of the wall clock
 

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from streams.desk.partition_state import Output, Record
 from streams.models.codec import structured
 from streams.models.instants import format_instant, parse_instant
+from streams.models.records import Output, Record
+from streams.models.topics import DEAD_LETTERS
 
-DEAD_LETTERS = "dead-letters"
 LETTER, REPLAYED = "deskwatch.dead_letter", "deskwatch.dead_letter_replayed"
 TRACK, REPLAY = "/deskwatch/track", "/deskwatch/dead-letters"  # sources
 

@@ -75,3 +75,6 @@ def format_instant(at: int) -> str:
     if minute is None:
         minute = _remember(_TEXTS, minutes, (EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:"))
     return f"{minute}{rest // 1000:02d}.{rest % 1000:03d}Z"
+
+
+NEVER = 1 << 62

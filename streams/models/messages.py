@@ -10,18 +10,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec.structs import astuple, fields
 
-from streams.desk.partition_state import Output
-from streams.models.dead_letters import DEAD_LETTERS
 from streams.models.instants import format_instant
+from streams.models.records import Output
 from streams.models.rows import ProgressRow, Row, WarningRow
 from streams.models.tallies import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Tallies, TallyRow
+from streams.models.topics import ROLLUPS, WARNINGS, WATCH_ROLLUPS
 
-LEDGER, FACTS, ROLLUPS, WARNINGS = "sla-ledger", "facts", "rollups", "risk-warnings"
-CUSTOMER_FACTS, WATCH_ROLLUPS = "customer-facts", "watch-rollups"  # to the later stages `customers` and `watch`
-REPORTS = (LEDGER, FACTS, ROLLUPS, WARNINGS)  # what the desk says its progress on
-OUTPUTS = (*REPORTS, DEAD_LETTERS, CUSTOMER_FACTS, WATCH_ROLLUPS)
 PROGRESS = "deskwatch.progress_rows"
-TOGETHER = 2000  # rows a message
+BATCH_ROWS = 2000  # rows a message
 SOURCE = "/deskwatch/track"
 
 _json = msgspec.json.encode
@@ -63,8 +59,8 @@ def batches(
 ) -> list[Output]:
     """Rows of one kind, many a message, for that partition of a topic (None: the maker's own)."""
     made = []
-    for start in range(0, len(rows), TOGETHER):
-        event = _event(f"{event_id}/{start}", kind, None, {"rows": rows[start : start + TOGETHER]}, source=source)
+    for start in range(0, len(rows), BATCH_ROWS):
+        event = _event(f"{event_id}/{start}", kind, None, {"rows": rows[start : start + BATCH_ROWS]}, source=source)
         made.append(Output(topic, None, event, (), partition))
     return made
 
@@ -74,8 +70,8 @@ def tallies(
 ) -> list[Output]:
     """What role watch hears of a checkpoint: what happened, what was announced, how far that goes."""
     made = []
-    for first in range(0, len(rows), TOGETHER):
-        data = Tallies(partition, version, first, list(rows[first : first + TOGETHER]))
+    for first in range(0, len(rows), BATCH_ROWS):
+        data = Tallies(partition, version, first, list(rows[first : first + BATCH_ROWS]))
         event = _event(f"{TALLIES}/{partition}/{version}/{first}", TALLIES, None, data)
         made.append(Output(WATCH_ROLLUPS, None, event, (), 0))
     event_id = f"{ANNOUNCEMENTS}/{partition}/{version}"

@@ -210,3 +210,8 @@ class ProgressRow(Row):
     def identity(self) -> Identity:
         """The topic's partition."""
         return ("progress", self.topic_name, self.partition)
+
+
+Cause = tuple[str, str]  # source and id of an event
+
+Passing: Cause = ("", "")  # the passing of time

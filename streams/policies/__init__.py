@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from streams import policies
 from streams.desk.policy.versions import Policies, Policy, PolicyError, parse
+from streams.settings import Settings
 
 DEFAULT = Path(__file__).parent / "default.toml"
 """The policy of the demo and of a new desk."""
@@ -26,3 +28,8 @@ def _read(file: Path) -> Policy:
     except UnicodeDecodeError:
         raise PolicyError(str(file), "", "expected text in UTF-8") from None
     return parse(text, str(file))
+
+
+def policies_of(settings: Settings) -> Policies:
+    """The policy versions that the settings name."""
+    return policies.load(settings.policy or policies.DEFAULT)

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from streams.desk.partition_state import Output
 from streams.models.codec import DeadLetter, Unknown, decode
-from streams.models.dead_letters import DEAD_LETTERS, Letter, Mark, gather, read, replayed
+from streams.models.dead_letters import Letter, Mark, gather, read, replayed
+from streams.models.records import Output
+from streams.models.topics import DEAD_LETTERS
 from streams.replay.log import place, targets
 
 LARGEST = 6 << 20  # bytes of a message

@@ -17,8 +17,8 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams.models.codec import INPUTS
 from streams.models.instants import MINUTE, format_instant
+from streams.models.topics import INPUTS
 from streams.replay.log import place, targets
 
 BATCH_BYTES = 128 << 10

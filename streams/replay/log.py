@@ -2,15 +2,15 @@
 
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from aiokafka.partitioner import murmur2
 
-from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, topic_of
+from streams.kafka.partitioner import partition_of
+from streams.models.codec import DeadLetter, Unknown, decode, topic_of
 from streams.models.envelope import Event
+from streams.models.topics import INPUTS
 
 FAMILIES = {"ticket": "tickets", "call": "calls", "survey": "surveys"}
 OTHERS = "signals"
@@ -74,12 +74,6 @@ def _place_refused(value: bytes) -> Line:
     topic = FAMILIES.get(sketch.type.partition(".")[0], OTHERS)
     key = sketch.data.get("ticket_id") or sketch.data.get("call_id")
     return Line(value, topic, key if isinstance(key, str) else None, None, False)
-
-
-@lru_cache(maxsize=1 << 18)
-def partition_of(key: str | None, partitions: int) -> int:
-    """The partition of a key, as Kafka's default partitioner has it (murmur2); that of no key is the first."""
-    return 0 if key is None else (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
 def targets(line: Line, partitions: int) -> Iterable[int]:

@@ -8,16 +8,14 @@ from typing import NamedTuple, Protocol
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.rows import Batch, encoded, rows_of
 from streams.desk.customers.partition import Customers
-from streams.desk.partition_state import Output
 from streams.desk.policy.versions import Policies
 from streams.desk.stage import Stage
 from streams.desk.track.partition import Desk
 from streams.desk.track.snapshot import FULL
 from streams.desk.window_rules.partition import Watch
-from streams.models.codec import INPUTS
-from streams.models.dead_letters import DEAD_LETTERS
-from streams.models.messages import CUSTOMER_FACTS, WATCH_ROLLUPS
+from streams.models.records import Output
 from streams.models.tallies import TallyRow
+from streams.models.topics import CUSTOMER_FACTS, DEAD_LETTERS, INPUTS, WATCH_ROLLUPS
 from streams.replay.log import Line, place
 
 TOGETHER = 5000  # lines folded between two looks at the clock

@@ -6,9 +6,10 @@ from operator import itemgetter
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.models.codec import INPUTS, decode, structured
+from streams.models.codec import decode, structured
 from streams.models.envelope import Event
 from streams.models.signals import ClockAdvanced
+from streams.models.topics import INPUTS
 from streams.replay.feeder import SOURCE
 from streams.settings import Settings
 

@@ -23,12 +23,14 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams import policies
 from streams.checkpoint.fencing import _packed
+from streams.desk.customers.homes import Homes
 from streams.desk.partition_state import Cut
-from streams.desk.track.customer_feed import Homes
 from streams.desk.track.partition import Desk
+from streams.kafka.partitioner import partition_of
 from streams.models import messages
-from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, topic_of
-from streams.replay.log import partition_of, read
+from streams.models.codec import DeadLetter, Unknown, decode, topic_of
+from streams.models.topics import INPUTS
+from streams.replay.log import read
 from tests.desk.compare import record
 
 PARTITIONS, EVERY = 4, 2_600

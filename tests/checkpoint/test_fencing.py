@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from streams.checkpoint import fencing as checkpoint_log
 from streams.checkpoint.fencing import HEAD, LogReader, version
-from streams.desk.partition_state import Cut, Output
+from streams.desk.partition_state import Cut
+from streams.models.records import Output
 
 Entries = dict[bytes, bytes]
 Event = tuple[bytes, int]

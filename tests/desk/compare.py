@@ -6,10 +6,11 @@ from typing import Any
 
 from streams.desk.policy.versions import Policies
 from streams.desk.track.partition import Desk
-from streams.models.codec import INPUTS, DeadLetter, Unknown, decode, topic_of
+from streams.models.codec import DeadLetter, Unknown, decode, topic_of
 from streams.models.envelope import Event
 from streams.models.instants import MINUTE
 from streams.models.rows import FactRow, Identity, LedgerRow, Row, WarningRow
+from streams.models.topics import INPUTS
 from tests.naive.fold import (
     CALL_COUNTERS,
     CALL_DIMENSIONS,

@@ -5,15 +5,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.desk.escalation.chains import ACTIONS
 from streams.desk.escalation.dispatch import Message
 from streams.desk.escalation.partition import Escalations
-from streams.desk.partition_state import Output
 from streams.desk.policy.versions import Policies, parse
-from streams.models.dead_letters import DEAD_LETTERS
 from streams.models.escalations import EscalationRow
 from streams.models.instants import MINUTE, format_instant
-from streams.models.messages import WARNINGS
+from streams.models.records import Output
+from streams.models.topics import ACTIONS, DEAD_LETTERS, WARNINGS
 
 START = 1_793_700_000_000  # 2026-11-03T10:00:00Z, a Tuesday
 POLICY = """

@@ -7,8 +7,9 @@ import msgspec
 
 from streams.desk.policy.versions import Policies, parse
 from streams.desk.track.partition import Desk
-from streams.models.codec import INPUTS, topic_of
+from streams.models.codec import topic_of
 from streams.models.rows import Identity, PaneRow, Row
+from streams.models.topics import INPUTS
 from tests.desk.compare import all_rows, decoded, keep, record, rows_of
 from tests.desk.logs import MONDAY, STEP, lines
 

@@ -13,18 +13,18 @@ from typing import Any
 
 import msgspec
 
+from streams.desk.customers.homes import Homes
 from streams.desk.customers.partition import Customers
-from streams.desk.partition_state import Cut, Output
+from streams.desk.partition_state import Cut
 from streams.desk.policy.versions import Policies
-from streams.desk.track.customer_feed import Homes
 from streams.desk.track.partition import Desk
-from streams.models.codec import INPUTS, topic_of
-from streams.models.dead_letters import DEAD_LETTERS
+from streams.kafka.partitioner import partition_of
+from streams.models.codec import topic_of
 from streams.models.entities import ROWS
 from streams.models.envelope import Event
-from streams.models.messages import CUSTOMER_FACTS, REPORTS
+from streams.models.records import Output
 from streams.models.rows import Identity, PaneRow, ProgressRow, Row, WarningRow
-from streams.replay.log import partition_of
+from streams.models.topics import CUSTOMER_FACTS, DEAD_LETTERS, INPUTS, PROGRESS_TOPICS
 from tests.desk.compare import record
 from tests.desk.laws import summed
 
@@ -126,7 +126,7 @@ class Pipeline:
             assert output.topic != DEAD_LETTERS, output
             if output.topic == CUSTOMER_FACTS:
                 self.topic[n if output.partition is None else output.partition].append(output.value)
-            if output.topic not in REPORTS:  # of another stage
+            if output.topic not in PROGRESS_TOPICS:  # of another stage
                 continue
             for row in rows_in(output.value):
                 stands = self.rows.get(row.identity())

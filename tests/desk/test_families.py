@@ -4,7 +4,7 @@ from typing import Any
 
 from streams.desk.policy.versions import Policies, parse
 from streams.models.instants import MINUTE
-from streams.models.messages import WARNINGS
+from streams.models.topics import WARNINGS
 from tests.desk.compare import decoded
 from tests.desk.escalations import START, Bench, Made, action, warning
 from tests.desk.logs import lines

@@ -17,9 +17,10 @@ from streams.desk.policy.restatement import PolicyRefused
 from streams.desk.policy.versions import Policies, parse
 from streams.desk.track.partition import Desk
 from streams.desk.track.snapshot_header import FORMAT, CheckpointRefused, Head
-from streams.models.codec import INPUTS, topic_of
+from streams.models.codec import topic_of
 from streams.models.instants import format_instant
 from streams.models.rows import FactRow, Identity, Row
+from streams.models.topics import INPUTS
 from tests.desk.compare import all_rows, decoded, keep, ledger_of, record, rows_of
 from tests.desk.laws import AS_OF, summed, versions, without_version
 from tests.desk.logs import MONDAY, STEP, lines, logs, policies

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from streams.desk.track.partition import Desk
 from streams.desk.track.subject import MANY
-from streams.models.codec import INPUTS
 from streams.models.entities import ActionRow, AgentStateRow, CallbackRow, ReviewRow
 from streams.models.instants import DAY, MINUTE, format_instant
 from streams.models.rows import Identity, Row
+from streams.models.topics import INPUTS
 from tests.desk.compare import all_rows, decoded, keep, record, rows_of, warnings_of
 from tests.desk.laws import AS_OF, assert_that_nothing_changes, restored, versions, without_version
 from tests.desk.logs import MONDAY, STEP, lines

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from streams.desk.track.partition import Desk
 from streams.desk.track.subject import Subject
 from streams.desk.track.subject_cache import Everyone
-from streams.models.codec import INPUTS, topic_of
+from streams.models.codec import topic_of
 from streams.models.rows import Identity, Row
+from streams.models.topics import INPUTS
 from tests.desk.compare import all_rows, decoded, keep, record
 from tests.desk.laws import AS_OF, versions, without_version
 from tests.desk.logs import MONDAY, STEP, lines, logs, policies

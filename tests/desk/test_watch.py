@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.partition_state import Output
 from streams.desk.policy.restatement import PolicyRefused
 from streams.desk.policy.versions import Policies, parse
 from streams.desk.track.partition import Desk
 from streams.desk.window_rules.partition import Watch
-from streams.models.codec import INPUTS, decode, topic_of
+from streams.models.codec import decode, topic_of
 from streams.models.envelope import Event
 from streams.models.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
-from streams.models.messages import WATCH_ROLLUPS
+from streams.models.records import Output
 from streams.models.rows import WarningRow
 from streams.models.tallies import LateTallyRow, TallyRow
+from streams.models.topics import INPUTS, WATCH_ROLLUPS
 from tests.desk.compare import record
 from tests.desk.laws import versions
 from tests.desk.logs import MONDAY, lines, logs

@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.options import Data, Json, Policy, policies_of, settings_of
+from streams.cli.options import Data, Json, Policy, settings_of
 from streams.embedded.apache_kafka import KafkaUnavailable
+from streams.policies import policies_of
 from streams.replay.log import read
 from streams.settings import Settings
 from tests.faults.log import disorderly, orderly

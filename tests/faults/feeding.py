@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from sinks.clickhouse.progress import Offsets
-from streams.models.codec import INPUTS
+from streams.models.topics import INPUTS
 from streams.replay.feeder import Feeder, connected, tell
 from streams.replay.log import place, targets
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sinks.clickhouse.client import Client
-from streams.cli.options import policies_of
+from streams.checkpoint.takeover import TAKEN
 from streams.embedded.roles import prepare, start_role, start_roles
 from streams.embedded.stack import StackError
+from streams.policies import policies_of
 from streams.replay.feeder import ReplayError
 from streams.replay.verify import verified
 from streams.settings import Settings
@@ -17,7 +18,7 @@ from tests.faults.clickhouse import AWAY
 from tests.faults.feeding import Feeding
 from tests.faults.result import Result, Struck
 from tests.faults.schedule import KILL_BROKER, WORKERS, Strike
-from tests.faults.system import TAKEN, System
+from tests.faults.system import System
 from tests.faults.watch import Changelog, Progress
 
 COUNTING = 1000

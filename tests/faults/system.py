@@ -13,13 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from streams.checkpoint.takeover import TAKEN
 from streams.embedded.apache_kafka import Kafka
 from streams.embedded.stack import Stack
 from tests.faults.clickhouse import AWAY
-
-TAKEN = "Took over partitions "
-"""How a track worker's log begins to say which partitions it holds."""
-
 
 _FOLDED = re.compile(r"CheckpointTable: desk\]: Folded (\d+) records")
 _LIFE = "Worker]: Starting"

@@ -14,9 +14,8 @@ from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 
 from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.progress import Offsets, done, stages_behind
-from streams.checkpoint.changelog import BATCH_LIMIT
 from streams.checkpoint.fencing import HEAD, LogReader
-from streams.kafka.topics import CHANGELOG
+from streams.kafka.topics import BATCH_LIMIT, CHANGELOG
 
 
 class Progress:

@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from streams.bench.broker import Group
-from streams.checkpoint.changelog import BATCH_LIMIT, Changelog, CheckpointTooLarge
+from streams.checkpoint.changelog import Changelog, CheckpointTooLarge
 from streams.checkpoint.fencing import Entry
-from streams.desk.partition_state import Output
 from streams.kafka.app import BatchApp
-from streams.kafka.topics import CHANGELOG, CONFIGS, TopicError, create_topics
+from streams.kafka.topics import BATCH_LIMIT, CHANGELOG, CONFIGS, TopicError, create_topics
+from streams.models.records import Output
 from streams.replay.feeder import Feeder
 from streams.settings import Settings
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from streams.checkpoint.changelog import TOPIC_CONFIG, Changelog
+from streams.checkpoint.changelog import Changelog
 from streams.checkpoint.fencing import ENTRY, LogReader
 from streams.desk.partition_state import Cut
 from streams.kafka.app import BatchApp
+from streams.kafka.topics import CHANGELOG_CONFIG
 from tests.flow.conftest import CHANGELOG, ToyDesk, started_kafka, wait_for
 from tests.flow.toy import LEDGER, PARTITIONS
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.kafka
 LAG_MS = 4000  # an owner writes a zombie's keys once more within two checkpoints: one second
 ZOMBIE = b"\x93\x07\x07\x07"  # an entry that no worker writes: [7, 7, 7]
 COMPACTED = {
-    **TOPIC_CONFIG,
+    **CHANGELOG_CONFIG,
     "cleanup.policy": "compact",
     "segment.ms": "500",
     "min.compaction.lag.ms": str(LAG_MS),

@@ -26,11 +26,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.cli.warnings import Wanted, _follow
-from streams.desk.escalation.chains import ESCALATIONS
 from streams.embedded.process import free_port
 from streams.kafka.topics import create_topics
 from streams.models.escalations import EscalationRow
-from streams.models.messages import WARNINGS
+from streams.models.topics import ESCALATIONS, WARNINGS
 from streams.settings import Settings
 from tests.flow.conftest import ROOT, wait_for
 from tests.sinks.receivers import http_receiver, nobody, smtp_receiver

@@ -15,10 +15,10 @@ from sinks.clickhouse.events import dead_letter_row
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.rows import Batch, encoded
 from streams.app import STORE
-from streams.desk.partition_state import Output
 from streams.kafka.topics import create_topics
-from streams.models.dead_letters import DEAD_LETTERS, dead_letter
-from streams.models.messages import LEDGER
+from streams.models.dead_letters import dead_letter
+from streams.models.records import Output
+from streams.models.topics import DEAD_LETTERS, LEDGER
 from streams.replay.log import place
 from streams.replay.verify import compare
 from streams.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli.main import app
-from streams.models.codec import INPUTS
+from streams.models.topics import INPUTS
 from tests.flow.month import check_views, deskwatch, lines_of, shuffled_within_an_hour, whole_job, write
 
 pytestmark = pytest.mark.embedded

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from streams.desk.partition_state import Cut, Output
+from streams.desk.partition_state import Cut
+from streams.models.records import Output
 
 PARTITIONS = 4
 TICKETS, CALLS, LEDGER, PANES = "tickets", "calls", "ledger", "panes"

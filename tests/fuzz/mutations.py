@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from streams.models.codec import INPUTS, TYPES
+from streams.models.codec import TYPES
+from streams.models.topics import INPUTS
 from tests.sinks.desk import Record
 
 ODD: tuple[Any, ...] = (

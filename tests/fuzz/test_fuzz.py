@@ -8,12 +8,11 @@ import pytest
 from sinks.clickhouse.events import DeadLetterRow, dead_letter_row, stored
 from sinks.clickhouse.rows import encoded, rows_of
 from streams import policies
-from streams.desk.partition_state import Output
 from streams.desk.track.partition import Desk
-from streams.models.codec import INPUTS, TYPES, DeadLetter, Unknown, decode
-from streams.models.dead_letters import DEAD_LETTERS
+from streams.models.codec import TYPES, DeadLetter, Unknown, decode
 from streams.models.instants import HOUR
-from streams.models.messages import REPORTS
+from streams.models.records import Output
+from streams.models.topics import DEAD_LETTERS, INPUTS, PROGRESS_TOPICS
 from streams.replay.log import place
 from streams.simulator import World, events
 from streams.simulator.feed import encode
@@ -96,7 +95,7 @@ def _letter(output: Output) -> int:
 
 
 def _rows(output: Output) -> int:
-    if output.topic in REPORTS:  # the others are for later stages
+    if output.topic in PROGRESS_TOPICS:  # the others are for later stages
         rows_of(output.value).block.decode()
     return 0
 

@@ -25,11 +25,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from sinks.clickhouse.progress import done, stages_behind
 from streams.cli.options import settings_of
-from streams.desk.escalation.chains import ACTIONS
 from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
 from streams.kafka.topics import CONFIGS
 from streams.models.instants import format_instant, parse_instant
+from streams.models.topics import ACTIONS
 from streams.replay.feeder import feed
 from streams.replay.verify import VIEWS
 

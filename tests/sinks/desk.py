@@ -11,13 +11,11 @@ from sinks.clickhouse.events import stored
 from sinks.clickhouse.rows import TableRows, encoded, rows_of
 from sinks.clickhouse.writer import Writer
 from streams.desk.customers.partition import Customers
-from streams.desk.partition_state import Output
 from streams.desk.policy.versions import Policies, parse
 from streams.desk.track.partition import Desk
-from streams.models.codec import INPUTS
-from streams.models.dead_letters import DEAD_LETTERS
 from streams.models.instants import parse_instant
-from streams.models.messages import CUSTOMER_FACTS, REPORTS
+from streams.models.records import Output
+from streams.models.topics import CUSTOMER_FACTS, DEAD_LETTERS, INPUTS, PROGRESS_TOPICS
 from streams.replay.log import place
 from streams.replay.recompute import recompute
 
@@ -193,7 +191,7 @@ def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Ou
         told = [output for output in sent if output.topic == CUSTOMER_FACTS]
         customers.feed(CUSTOMER_FACTS, [Record(output.value, CUSTOMER_FACTS) for output in told], 0)
         customers.advance(None)
-        sent = [output for output in sent if output.topic in (*REPORTS, DEAD_LETTERS)]
+        sent = [output for output in sent if output.topic in (*PROGRESS_TOPICS, DEAD_LETTERS)]
         made.append(sent + customers.cut(version, {}).outputs)
     return made
 

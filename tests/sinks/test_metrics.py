@@ -24,8 +24,8 @@ from sinks.metrics import ESCALATE, PROCESS, STORE, TRACK, PortTaken, StoreMetri
 from streams import policies
 from streams.checkpoint.partition import Partition, Statistics
 from streams.desk.track.partition import Desk
-from streams.models.messages import REPORTS
 from streams.models.rows import ProgressRow
+from streams.models.topics import PROGRESS_TOPICS
 from streams.settings import SettingsError, load
 
 POLICIES = policies.load(policies.DEFAULT)
@@ -266,7 +266,7 @@ def test_the_store_of_real_rows_is_counted(page: Any, tmp_path: Path) -> None:
             desk.feed("tickets", [record(0, created)], 0)
             batch = Batch()
             for output in desk.cut(1 << 8, {"tickets": 1}).outputs:
-                if output.topic in REPORTS:
+                if output.topic in PROGRESS_TOPICS:
                     batch.add(rows_of(output.value))
             pipeline.writer.write(batch)
             rows = page(served)["deskwatch_store_rows_total"][1]

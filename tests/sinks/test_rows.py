@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from sinks.clickhouse.rows import COLUMNS, Batch, TableRows, UnknownMessage, encoded, rows_of
-from streams.models.messages import FACTS, TOGETHER, messages, pane, progress
+from streams.models.messages import BATCH_ROWS, messages, pane, progress
 from streams.models.rows import FactRow, PaneRow, ProgressRow, Row, SpanRow, WarningRow
+from streams.models.topics import FACTS
 
 FACT = FactRow("ticket", "t1", "s", 'é"\n', "created", 0, 5, "A", "", "", "", "", "", "", "", "", "", {"created": 1})
 SPAN = SpanRow("ticket", "t1", 1, "A", 5, 5, None, 0, 1)
@@ -44,9 +45,11 @@ def test_progress_is_a_row_too() -> None:
 
 
 def test_all_rows_of_a_large_message_are_counted() -> None:
-    found = [rows_of(value) for value in values([msgspec.structs.replace(FACT, cycle=n) for n in range(TOGETHER + 1)])]
-    assert [rows.number for rows in found] == [TOGETHER, 1]
-    assert [row[5] for rows in found for row in arrays(rows)] == list(range(TOGETHER + 1))
+    found = [
+        rows_of(value) for value in values([msgspec.structs.replace(FACT, cycle=n) for n in range(BATCH_ROWS + 1)])
+    ]
+    assert [rows.number for rows in found] == [BATCH_ROWS, 1]
+    assert [row[5] for rows in found for row in arrays(rows)] == list(range(BATCH_ROWS + 1))
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from streams import policies as policy_files
 from streams.desk.policy.versions import Policies
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.partition import Desk
-from streams.models.codec import INPUTS
 from streams.models.instants import MINUTE
+from streams.models.topics import INPUTS
 from streams.replay.log import place, read
 from streams.simulator import World, encode, events, instant
 from streams.simulator.kernel import DAY

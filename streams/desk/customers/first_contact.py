@@ -11,9 +11,8 @@ a ticket's first solving, and is corrected when a contact, or a customer, become
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from streams.desk.tickets.sla_clock import NEVER
 from streams.models.customer_facts import CustomerFact, Solved
-from streams.models.instants import DAY
+from streams.models.instants import DAY, NEVER
 from streams.models.rows import FactRow
 
 WEEK = 7 * DAY

@@ -24,10 +24,9 @@ from streams.desk.customers.risk_index import Risk
 from streams.desk.customers.risk_warning import RiskWarning
 from streams.desk.output.change_set import Sheet
 from streams.desk.policy.versions import Policies, Policy
-from streams.desk.tickets.sla_clock import NEVER
 from streams.models.customer_facts import CustomerFact, PolicyChange
 from streams.models.entities import CustomerRow
-from streams.models.instants import DAY
+from streams.models.instants import DAY, NEVER
 from streams.models.rows import Identity, Row
 
 CONTACT, SIGNAL, SWITCH = 0, 1, 2  # order of the steps of one instant

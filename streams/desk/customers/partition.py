@@ -24,15 +24,15 @@ from heapq import heappop, heappush
 import msgspec
 
 from streams.desk.customers.history import fold
+from streams.desk.customers.homes import HERE, Homes
 from streams.desk.customers.packed_rows import NOTHING, pack, unpack
 from streams.desk.customers.snapshot import CHANGE, LINK, RESTATED, CustomersCheckpoints, decode_fact, encode, fact_key
 from streams.desk.output.change_set import amend
-from streams.desk.partition_state import Record
 from streams.desk.policy.versions import Policies
-from streams.desk.track.customer_feed import HERE, Homes
 from streams.models import customer_facts as models
 from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange
 from streams.models.instants import DAY
+from streams.models.records import Record
 from streams.models.rows import Identity, Row
 
 TOGETHER = 2000  # people that time changes between two looks at the checkpoint's size

@@ -10,8 +10,7 @@ severity; 1 for the others. `docs/complaint-risk.md` has a worked example.
 """
 
 from streams.desk.policy.sections import RiskIndex, Signal
-from streams.desk.tickets.sla_clock import NEVER
-from streams.models.instants import DAY
+from streams.models.instants import DAY, NEVER
 
 HIGHEST = 100.0
 LEAST = 0.05  # points are nothing below this: an index never decays to 0

@@ -20,8 +20,8 @@ from streams.desk.output.warnings import warning_id
 from streams.desk.policy.rules import Rule
 from streams.desk.policy.versions import Policies, Policy
 from streams.desk.texts import text
-from streams.desk.tickets.sla_clock import NEVER
 from streams.models.customer_facts import CustomerFact
+from streams.models.instants import NEVER
 from streams.models.rows import WarningRow
 
 RULE: Final = "complaint.risk"

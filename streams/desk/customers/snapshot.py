@@ -6,21 +6,23 @@ again at a restore.
 
 import msgspec
 
+from streams.desk.customers.homes import HERE, Homes
 from streams.desk.customers.identities import People
 from streams.desk.output.panes import LocalDays, Panes
-from streams.desk.partition_state import Cut, Output
+from streams.desk.partition_state import Cut
 from streams.desk.policy.restatement import FOLLOWED, NEXT, Following
 from streams.desk.policy.versions import Policies
 from streams.desk.stage import Stage
-from streams.desk.track.customer_feed import HERE, Homes
 from streams.models import customer_facts as models
 from streams.models import messages
 from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange
+from streams.models.records import Output
 from streams.models.rows import ProgressRow
+from streams.models.topics import CUSTOMER_FACTS, FACTS, ROLLUPS, WARNINGS
 
 FACT, LINK, CHANGE = b"f", b"l", b"c"  # first byte of a changelog key
 RESTATED = b"r"  # the changelog key of the last person who follows the policy that a restatement leads to
-HANDED_ON = f"{messages.CUSTOMER_FACTS}/customers"  # topic_name of the progress of homes among themselves
+HANDED_ON = f"{CUSTOMER_FACTS}/customers"  # topic_name of the progress of homes among themselves
 PANES = 1000  # added to the partition: the number of its panes
 PERSON_BYTES = 1200  # about what one takes in a checkpoint
 
@@ -34,11 +36,11 @@ class CustomersCheckpoints(Stage):
     """The part of the stage that outlives a process. Arguments: see :class:`streams.desk.customers.partition.Customers`."""
 
     name = "customers"
-    reports = (messages.FACTS, messages.ROLLUPS, messages.WARNINGS)
+    reports = (FACTS, ROLLUPS, WARNINGS)
 
     def __init__(self, partition: int, policies: Policies, homes: Homes = HERE, restate: bool = False) -> None:
         others = [number for number in range(homes.partitions) if number != partition]
-        sources = [(messages.CUSTOMER_FACTS, number) for number in range(homes.partitions)]
+        sources = [(CUSTOMER_FACTS, number) for number in range(homes.partitions)]
         sources += [(HANDED_ON, number) for number in others]
         self.policy = Following(partition, policies, restate)
         days = LocalDays(lambda at: self.policy.followed.at(at).timezone)
@@ -74,12 +76,12 @@ class CustomersCheckpoints(Stage):
         for home, facts in by_home.items():
             event_id = f"{self.partition}/{version}/{home}/handed-on"
             source = f"/deskwatch/{self.name}"
-            made += messages.batches(messages.CUSTOMER_FACTS, models.FACTS, event_id, facts, source, partition=home)
-        as_of, seen = self.sources.clock(messages.CUSTOMER_FACTS), self.sources.seen(messages.CUSTOMER_FACTS)
+            made += messages.batches(CUSTOMER_FACTS, models.FACTS, event_id, facts, source, partition=home)
+        as_of, seen = self.sources.clock(CUSTOMER_FACTS), self.sources.seen(CUSTOMER_FACTS)
         if as_of >= 0 and (as_of, seen) != self._said:
             self._said = (as_of, seen)
             row = ProgressRow(HANDED_ON, self.partition, as_of, seen, version)
-            made += [messages.progress(messages.CUSTOMER_FACTS, row, home) for home in self.others]
+            made += [messages.progress(CUSTOMER_FACTS, row, home) for home in self.others]
         return made
 
     def load_entry(self, key: bytes, value: bytes | None) -> None:

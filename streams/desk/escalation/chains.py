@@ -15,16 +15,15 @@ from streams.desk.escalation import messages
 from streams.desk.escalation.chain import Chain, Key
 from streams.desk.escalation.dispatch import Floods, Message
 from streams.desk.escalation.incidents import Families
-from streams.desk.partition_state import Cut, Output
+from streams.desk.partition_state import Cut
 from streams.desk.policy.versions import Policies
-from streams.models.dead_letters import DEAD_LETTERS
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.instants import DAY
-from streams.models.messages import WARNINGS, progress
+from streams.models.messages import progress
+from streams.models.records import Output
 from streams.models.rows import ProgressRow
+from streams.models.topics import ESCALATIONS
 
-ACTIONS, ESCALATIONS = "actions", "escalations"
-OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
 HEAD, CHAIN, EARLY, FLOOD = b"h", b"c", b"e", b"f"  # first byte of a changelog key
 FULL = 3 << 20  # bytes of a checkpoint above which it is to be written; a digest may add as much again
 ROW_BYTES, CHAIN_BYTES = 300, 700  # about what one takes in a checkpoint

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import msgspec
 
 from streams.desk.escalation.received_warning import Warned
-from streams.desk.partition_state import Output, Record
 from streams.models.codec import structured
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.instants import format_instant
 from streams.models.messages import batches
+from streams.models.records import Output, Record
 from streams.models.rows import ProgressRow
 
 SOURCE = "/deskwatch/escalate"

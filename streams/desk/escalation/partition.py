@@ -15,18 +15,18 @@ from streams.desk.escalation import chain as chains
 from streams.desk.escalation import incidents as families
 from streams.desk.escalation import messages
 from streams.desk.escalation.chain import Chain
-from streams.desk.escalation.chains import ACTIONS, EARLY
+from streams.desk.escalation.chains import EARLY
 from streams.desk.escalation.incidents import GRAVITY
 from streams.desk.escalation.received_warning import Warned
 from streams.desk.escalation.sending import Sending
-from streams.desk.partition_state import Record
 from streams.desk.policy.versions import Policies, Policy
 from streams.models import actions
 from streams.models.actions import ActionEvent, Disagree, SnoozeEvent
 from streams.models.codec import DeadLetter
 from streams.models.dead_letters import dead_letter
 from streams.models.escalations import WarningStepRow
-from streams.models.messages import WARNINGS
+from streams.models.records import Record
+from streams.models.topics import ACTIONS, WARNINGS
 
 EARLY_LIMIT = 10_000  # actions kept whose warning is not known (yet)
 

@@ -12,10 +12,10 @@ import msgspec
 
 from streams.desk.output.change_set import Sheet
 from streams.desk.policy.versions import Policies, Policy
-from streams.desk.tickets.ledger import Cause, Passing
 from streams.desk.tickets.silence import TicketWarnings
-from streams.desk.tickets.sla_clock import NEVER, Clock, State
-from streams.models.rows import SpanRow
+from streams.desk.tickets.sla_clock import Clock, State
+from streams.models.instants import NEVER
+from streams.models.rows import Cause, Passing, SpanRow
 
 FIRST, NEXT, RESOLUTION = METRICS = ("first_response", "next_response", "resolution")
 DONE = ("solved", "closed")

@@ -1,7 +1,6 @@
 """What a ticket's clocks write: ledger rows, outcome facts and warnings, with the ticket's dimensions."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -9,17 +8,11 @@ from streams.desk.output.change_set import Sheet
 from streams.desk.output.warnings import raised
 from streams.desk.policy.rules import RuleName
 from streams.desk.policy.versions import Policies, Target
-from streams.models.rows import FactRow, LedgerRow, WarningRow
+from streams.models.dimensions import Dimensions
+from streams.models.rows import Cause, FactRow, LedgerRow, WarningRow
 
 if TYPE_CHECKING:
     from streams.desk.tickets.sla_clock import Clock
-
-Cause = tuple[str, str]  # source and id of an event
-Passing: Cause = ("", "")  # the passing of time
-Dimensions = tuple[str, str, str, str, str, str, str]  # team, channel, priority, kind, segment, category, product
-Names = TypeVar("Names", bound=tuple[str, ...])
-REMEMBERED = 50_000  # combinations of names that are shared
-_known: dict[Any, Any] = {}
 
 
 class Book:
@@ -217,16 +210,3 @@ class Book:
         """The reason for a warning, of a clock or of the ticket as a whole, has gone, by `by`."""
         if of.warnings and (row := of.warnings.pop(rule, None)) is not None:
             self.sheet.put(msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by=by, version=0))
-
-
-def tags_of(tags: Sequence[str] | None) -> tuple[str, ...]:
-    """A ticket's tags as the policies match them."""
-    return shared(tuple(sorted(set(tags)))) if tags else ()
-
-
-def shared(names: Names) -> Names:
-    """The one tuple that is kept of all that are equal: tickets are many, their combinations of names few."""
-    if len(_known) >= REMEMBERED:
-        _known.clear()
-    found: Names = _known.setdefault(names, names)
-    return found

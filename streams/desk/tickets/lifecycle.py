@@ -9,11 +9,12 @@ created ──────> solved ──> closed          merged: the end
 from streams.desk.output.change_set import Sheet
 from streams.desk.policy.versions import Policies, Policy
 from streams.desk.tickets.clocks import DONE, FIRST, RESOLUTION
-from streams.desk.tickets.ledger import Cause
 from streams.desk.tickets.risk_signals import TicketSignals
 from streams.desk.tickets.silence import LOOP
-from streams.desk.tickets.sla_clock import NEVER, State
+from streams.desk.tickets.sla_clock import State
 from streams.models import tickets as events
+from streams.models.instants import NEVER
+from streams.models.rows import Cause
 
 RESTING = ("pending", *DONE)  # statuses in which the desk owes the customer no word
 

@@ -15,7 +15,7 @@ from streams.desk.policy.rules import TRANSFERS
 from streams.desk.policy.sla_targets import Target
 from streams.desk.policy.versions import Policies, Policy
 from streams.desk.tickets.ledger import Book
-from streams.desk.tickets.sla_clock import NEVER
+from streams.models.instants import NEVER
 
 SILENT: Final = "ticket.silent"
 LOOP: Final = "transfer.loop"

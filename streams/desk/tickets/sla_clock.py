@@ -14,10 +14,9 @@ from sys import intern
 
 from streams.desk.calendars.business_time import Calendar
 from streams.desk.policy.versions import Target
-from streams.desk.tickets.ledger import Book, Cause, Passing
-from streams.models.rows import FactRow, LedgerRow, WarningRow
-
-NEVER = 1 << 62
+from streams.desk.tickets.ledger import Book
+from streams.models.instants import NEVER
+from streams.models.rows import Cause, FactRow, LedgerRow, Passing, WarningRow
 
 
 class State(IntEnum):

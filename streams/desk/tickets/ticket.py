@@ -14,11 +14,12 @@ from streams.desk.output.change_set import Sheet
 from streams.desk.policy.versions import Policies
 from streams.desk.reviews import in_sample
 from streams.desk.tickets.clocks import DONE, FIRST, NEXT, RESOLUTION
-from streams.desk.tickets.ledger import Cause, Dimensions, shared, tags_of
 from streams.desk.tickets.lifecycle import TicketLife
 from streams.models import tickets as events
+from streams.models.dimensions import Dimensions, shared, tags_of
 from streams.models.entities import TicketRow
 from streams.models.envelope import Event
+from streams.models.rows import Cause
 
 
 class Ticket(TicketLife):

@@ -11,12 +11,11 @@ signal from that instant on; contacts keep their own instant.
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
 
 import msgspec
 
 from streams.desk.calls import Call
-from streams.desk.partition_state import Output
+from streams.desk.customers.homes import Homes
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.reference_events import Notes
 from streams.desk.track.subject import SURVEY, TICKET, Subject
@@ -25,21 +24,13 @@ from streams.models import customer_facts as models
 from streams.models import messages
 from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange, Signal, Solved
 from streams.models.entities import SurveyRow
+from streams.models.records import Output
 from streams.models.rows import FactRow, Identity, ProgressRow, Row
+from streams.models.topics import CUSTOMER_FACTS
 
 SCORE = "n"  # first letter of the subject of a score that stands alone
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[CustomerFact]).decode
 NOTHING = _encode([])
-
-
-class Homes(NamedTuple):
-    """Where customers are at home: the number of partitions of `customer-facts`, and the partition `of` a customer."""
-
-    partitions: int = 1
-    of: Callable[[str], int] = lambda customer_id: 0
-
-
-HERE = Homes()  # of a desk that is one partition
 
 
 class CustomerFacts:
@@ -121,24 +112,22 @@ class CustomerFacts:
             to.append(msgspec.structs.replace(fact, version=version))  # told has none, to equal what is told next
         event_id = f"{partition}/{version}"
         for home, rows in by_home.items():
-            made += messages.batches(
-                messages.CUSTOMER_FACTS, models.FACTS, f"{event_id}/{home}/facts", rows, partition=home
-            )
+            made += messages.batches(CUSTOMER_FACTS, models.FACTS, f"{event_id}/{home}/facts", rows, partition=home)
         links = [row for row in self.notes.fresh if isinstance(row, CustomerLink)]
         changes = [row for row in self.notes.fresh if isinstance(row, PolicyChange)]
         for fresh in self.notes.fresh:
             fresh.version = version
         if changes:  # every partition of the desk hears of them, so each tells its own
             made += messages.batches(
-                messages.CUSTOMER_FACTS, models.CHANGES, f"{event_id}/changes", changes, partition=partition
+                CUSTOMER_FACTS, models.CHANGES, f"{event_id}/changes", changes, partition=partition
             )
-        row = ProgressRow(messages.CUSTOMER_FACTS, partition, as_of, {str(partition): version}, version)
+        row = ProgressRow(CUSTOMER_FACTS, partition, as_of, {str(partition): version}, version)
         for home in range(self.homes.partitions):
             if links:  # links are few: everybody hears of all of them, and knows who is one person
                 made += messages.batches(
-                    messages.CUSTOMER_FACTS, models.LINKS, f"{event_id}/{home}/links", links, partition=home
+                    CUSTOMER_FACTS, models.LINKS, f"{event_id}/{home}/links", links, partition=home
                 )
-            made.append(messages.progress(messages.CUSTOMER_FACTS, row, home))
+            made.append(messages.progress(CUSTOMER_FACTS, row, home))
         self.waiting, self.notes.fresh = {}, []
         return made
 

@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from streams.desk.partition_state import Output, Record
 from streams.models.dead_letters import dead_letter
+from streams.models.records import Output, Record
 
 
 class Limit(NamedTuple):

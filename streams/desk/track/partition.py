@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from streams.desk.partition_state import Record
 from streams.desk.track.reference_events import KINDS
 from streams.desk.track.snapshot import FULL, DeskCheckpoints
 from streams.desk.track.subject import ACTION, AGENT, CALL, CALLBACK, SURVEY, TICKET
@@ -20,6 +19,7 @@ from streams.models import calls, surveys, tickets
 from streams.models.codec import DeadLetter, Unknown, decode, structured
 from streams.models.envelope import Event
 from streams.models.instants import DAY, HOUR, parse_instant
+from streams.models.records import Record
 from streams.models.signals import (
     ActionDone,
     ActionOpened,

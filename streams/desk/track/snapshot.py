@@ -6,6 +6,7 @@ again at a restore.
 
 from collections import Counter
 
+from streams.desk.customers.homes import HERE, Homes
 from streams.desk.output.change_set import Sheet
 from streams.desk.output.panes import KEPT, LocalDays, Panes
 from streams.desk.partition_state import Cut
@@ -13,7 +14,7 @@ from streams.desk.policy.restatement import FOLLOWED, NEXT, Following
 from streams.desk.policy.versions import Policies
 from streams.desk.track import snapshot_header as head
 from streams.desk.track.closures import CLOSURE, Closures
-from streams.desk.track.customer_feed import HERE, CustomerFacts, Homes
+from streams.desk.track.customer_feed import CustomerFacts
 from streams.desk.track.dead_letter_limit import NEVER, Limit, Refusals
 from streams.desk.track.reference_events import NOTE, Notes
 from streams.desk.track.snapshot_header import Head
@@ -23,9 +24,9 @@ from streams.desk.track.subject_store import RELEASED, parse_key
 from streams.desk.track.subjects import Subjects
 from streams.desk.track.watermark import Watermarks
 from streams.models import messages
-from streams.models.codec import INPUTS
 from streams.models.instants import HOUR
 from streams.models.rows import ProgressRow, Row
+from streams.models.topics import INPUTS, PROGRESS_TOPICS
 
 HEAD, PANE = b"h", b"p"  # first bytes of changelog keys; also: released r, closures k, notes n, policies v and w
 SUBJECTS = tuple(kind.encode() for kind in (TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT))
@@ -109,7 +110,7 @@ class DeskCheckpoints:
         tallies, announced = list(self.sheet.tally.rows()), self.notes.announcements()
         outputs += messages.tallies(self.partition, version, tallies, announced, self.clock)
         outputs += self.customers.outputs(self.partition, version, self.clock)
-        for topic in messages.REPORTS:
+        for topic in PROGRESS_TOPICS:
             outputs.append(messages.progress(topic, ProgressRow(topic, self.partition, self.clock, offsets, version)))
         entries += self.policy.entries.items()
         entries.append((HEAD, head.encode(self._make_head())))

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterator
 import lz4.block
 import msgspec
 
-from streams.desk.tickets.sla_clock import NEVER
 from streams.desk.track.subject import Subject
+from streams.models.instants import NEVER
 
 AWAKE = 12_000  # subjects awake in all partitions together, unless a setting says otherwise
 _encode = msgspec.msgpack.Encoder().encode

@@ -11,12 +11,11 @@ from typing import NamedTuple
 from streams.desk.agent_states import Agent, last_beginning, naming
 from streams.desk.output.change_set import Sheet
 from streams.desk.policy.versions import Policies
-from streams.desk.tickets.sla_clock import NEVER
 from streams.desk.track.subject import AGENT, BORN, SURVEY, State, Subject, event_of, fold, order_of
 from streams.desk.track.subject_cache import AWAKE, Everyone
 from streams.desk.track.survey_index import Surveys
 from streams.models.envelope import Event
-from streams.models.instants import DAY
+from streams.models.instants import DAY, NEVER
 
 RELEASED = b"r"  # first byte of the changelog key that remembers a released subject
 Count = Callable[[str, int, str, int], None]  # topic, instant, what, number

@@ -14,12 +14,12 @@ from streams.desk.agent_states import Agent
 from streams.desk.calls import Call
 from streams.desk.output.change_set import Sheet, amend
 from streams.desk.policy.versions import Policies
-from streams.desk.tickets.sla_clock import NEVER
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.subject import AGENT, BORN, CALL, SURVEY, TICKET, Subject, event_of, new_state, order_of
 from streams.desk.track.subject_cache import AWAKE
 from streams.desk.track.subject_store import Count, Held
 from streams.models.envelope import Event
+from streams.models.instants import NEVER
 
 
 class Subjects(Held):

@@ -22,9 +22,8 @@ from typing import Protocol
 
 import msgspec
 
-from streams.desk.tickets.sla_clock import NEVER
 from streams.desk.window_rules.measures import InForce, Key, Rules, Verdict, width
-from streams.models.instants import DAY, MINUTE
+from streams.models.instants import DAY, MINUTE, NEVER
 from streams.models.rows import WarningRow
 
 REMEMBERED = 7 * DAY

@@ -12,12 +12,11 @@ from zoneinfo import ZoneInfo
 from streams.desk.output.change_set import Sheet, amend_warnings
 from streams.desk.output.rule_warning import raised
 from streams.desk.policy.versions import Policies
-from streams.desk.tickets.sla_clock import NEVER
 from streams.desk.window_rules.announcements import Announcements
 from streams.desk.window_rules.case import Case
 from streams.desk.window_rules.measures import SURGE, InForce, Key, Rules, Verdict, judge_rate
 from streams.desk.window_rules.surge import Usual, judge_surge
-from streams.models.instants import MINUTE
+from streams.models.instants import MINUTE, NEVER
 from streams.models.rows import WarningRow
 from streams.models.tallies import TallyRow
 

@@ -18,16 +18,15 @@ import msgspec
 from streams.desk.policy.restatement import FOLLOWED, Following
 from streams.desk.policy.versions import Policies
 from streams.desk.stage import Stage
-from streams.desk.tickets.sla_clock import NEVER
 from streams.desk.window_rules.announcements import Announcements
 from streams.desk.window_rules.cases import Cases
 from streams.desk.window_rules.measures import SHORT_NOTICE, Rules
 from streams.desk.window_rules.surge import KEPT as USUAL_KEPT
 from streams.desk.window_rules.surge import Usual
-from streams.models import messages
-from streams.models.instants import DAY, HOUR, MINUTE
+from streams.models.instants import DAY, HOUR, MINUTE, NEVER
 from streams.models.rows import WarningRow
 from streams.models.tallies import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Combination, LateTallyRow, Tallies, TallyRow
+from streams.models.topics import WATCH_ROLLUPS
 
 TALLY, USUAL, WARNING, ANNOUNCEMENT, HEARD = b"m", b"u", b"w", b"a", b"s"  # first bytes of its changelog keys
 LONGEST = DAY  # of the windows
@@ -64,7 +63,7 @@ class Watch(Stage):
     reports = ("risk-warnings",)
 
     def __init__(self, desks: int, policies: Policies, restate: bool = False) -> None:
-        super().__init__(0, [(messages.WATCH_ROLLUPS, partition) for partition in range(desks)])
+        super().__init__(0, [(WATCH_ROLLUPS, partition) for partition in range(desks)])
         self.policy = Following(0, policies, restate)
         self.policies, self.rules = policies, Rules(policies)
         self.minutes: dict[int, dict[Combination, dict[str, int]]] = {}  # minute -> dimensions -> counts
