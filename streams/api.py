@@ -26,7 +26,7 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from streams.models.actions import decode
-from streams.models.codec import DeadLetter
+from streams.models.codec import Rejected
 from streams.models.instants import format_instant
 from streams.models.topics import ACTIONS
 from streams.settings import Settings, SettingsError
@@ -64,7 +64,7 @@ def application(append: Append, token: str) -> web.Application:
         }
         value = msgspec.json.encode(event)
         action = decode(value)
-        if isinstance(action, DeadLetter):
+        if isinstance(action, Rejected):
             return _says(400, f"{action.reason[0].upper()}{action.reason[1:]}.")
         try:
             await asyncio.wait_for(append(warning_id, value), SEND_S)

@@ -24,10 +24,10 @@ from streams.agents.delivery import EscalationTable
 from streams.agents.track import follow
 from streams.checkpoint.app import CheckpointApp
 from streams.checkpoint.table import wall_clock
-from streams.desk.customers.homes import Homes
+from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.customers.partition import Customers
 from streams.desk.escalation.partition import Escalations
-from streams.desk.track.dead_letter_limit import Limit
+from streams.desk.track.dead_letter_limit import DeadLetterLimit
 from streams.desk.track.partition import Desk
 from streams.desk.window_rules.partition import Watch
 from streams.kafka.app import BatchApp
@@ -56,8 +56,8 @@ def new_track(settings: Settings) -> CheckpointApp:
     app = CheckpointApp(TRACK, **_faust(settings), topic_partitions=settings.partitions)
     policy = policies.load(settings.policy or policies.DEFAULT)
     wall = settings.clock == "wall"
-    limit = Limit(settings.dead_letter_ratio, settings.dead_letter_run)
-    homes = Homes(settings.partitions, partial(partition_of, partitions=settings.partitions))
+    limit = DeadLetterLimit(settings.dead_letter_ratio, settings.dead_letter_run)
+    homes = CustomerPartitioner(settings.partitions, partial(partition_of, partitions=settings.partitions))
     desk = app.checkpoint_table(
         "desk",
         new_state=lambda partition: Desk(
@@ -67,7 +67,7 @@ def new_track(settings: Settings) -> CheckpointApp:
             restate=settings.restate,
             limit=limit,
             homes=homes,
-            awake=settings.awake // settings.partitions,
+            cached_subjects=settings.cached_subjects // settings.partitions,
         ),
         inputs=INPUTS,
         outputs=TRACK_OUTPUTS,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from streams.desk.track.subject_cache import AWAKE
+from streams.desk.track.subject_cache import CACHED_SUBJECTS
 
 PREFIX = "DESKWATCH_"
 
@@ -42,7 +42,7 @@ class Settings:
     session: int = 6
     dead_letter_ratio: float = 0.5
     dead_letter_run: int = 1000
-    awake: int = AWAKE
+    cached_subjects: int = CACHED_SUBJECTS
     restate: bool = False
     metrics_port: int = 0
     metrics_host: str = "127.0.0.1"
@@ -151,7 +151,7 @@ OPTIONS: dict[str, Option] = {
     "replication": Option(_between(1, 9), "a replication factor for new topics, from 1 to 9"),
     "session": Option(_between(2, 60), "2 to 60 seconds, after which a silent worker's partitions go to others"),
     "dead_letter_ratio": Option(_share, "a share from 0 to 1: more dead letters stop the worker (1: they never do)"),
-    "awake": Option(_between(0, 100_000_000), "a number of tickets, calls … that track holds unpacked"),
+    "cached_subjects": Option(_between(0, 100_000_000), "a number of tickets, calls … that track holds unpacked"),
     "dead_letter_run": Option(_between(1, 1_000_000), "a number of records from 1 to 1,000,000, to take the share of"),
     "restate": Option(_yes, "yes or no: whether a policy may change what was written"),
     "metrics_port": Option(_between(0, 65535), "a port for the metrics page (0: none)"),

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 import msgspec
 
 from streams.models.codec import decode, structured
-from streams.models.dead_letters import Mark, read
+from streams.models.dead_letters import ReplayMarker, read
 from streams.models.envelope import Event, type_of
 from streams.models.instants import parse_instant
 from streams.models.records import Record
@@ -120,6 +120,6 @@ def dead_letter_row(record: Record) -> DeadLetterRow | ReplayedRow | None:
         return None
     origin = (found.topic, found.partition, found.offset)
     value = b64encode(found.value or b"").decode()
-    if isinstance(found, Mark):
+    if isinstance(found, ReplayMarker):
         return ReplayedRow(*origin, found.replayed_at, value)
     return DeadLetterRow(*origin, found.received_at, found.reason, value)

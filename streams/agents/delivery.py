@@ -77,7 +77,7 @@ class EscalationTable(CheckpointTable):
         if self._folds(part) and not self._ended:  # else a successor records that it does not know
             part.state.settle(message, outcome, wall_clock())  # type: ignore[attr-defined]
 
-    async def flush(self, give_up: bool = False) -> None:
+    async def flush(self, abandon: bool = False) -> None:
         """Let what is under way come to its end, take back what is not, and save everything."""
         self._paused = True
         try:
@@ -87,7 +87,7 @@ class EscalationTable(CheckpointTable):
                 self._settle(part, message, UNSENT)
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=PATIENCE_S)
-            await super().flush(give_up)
+            await super().flush(abandon)
         finally:
             # Faust flushes at the beginning of its stop, then stops the tables, then flushes again (app/base.py:1723):
             # nothing may change in between.

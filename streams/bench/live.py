@@ -28,7 +28,7 @@ from streams.bench.broker import BenchError, Broker, Group
 from streams.bench.live_feed import STORM_TARGET_MS, STORM_WARN_AT, TARGET_MS, UNANSWERED, WARN_AT
 from streams.bench.measure import environment
 from streams.bench.worker import Worker
-from streams.checkpoint.takeover import TAKEN
+from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.roles import argv_of
 from streams.kafka.topics import create_topics
 from streams.models.instants import MINUTE
@@ -116,7 +116,7 @@ def measure(
             stack.enter_context(Worker(role, argv_of(role), env, folder)) for role in ("track", "escalate")
         )
         tell("starting")
-        while TAKEN not in track.log.read_text():
+        while TOOK_OVER_LOG not in track.log.read_text():
             track.check_alive()
             time.sleep(0.1)
         figures = rate, storm, seconds

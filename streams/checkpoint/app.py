@@ -76,4 +76,4 @@ class CheckpointApp(BatchApp):
     async def drain(self) -> None:
         """Save all states, or give them up (after a crash, all); events that are in no state come again."""
         for table in self.checkpoint_tables:
-            await table.flush(give_up=self.crashed)
+            await table.flush(abandon=self.crashed)

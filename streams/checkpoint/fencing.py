@@ -26,7 +26,7 @@ from typing import Protocol
 
 import msgspec
 
-from streams.desk.partition_state import Cut
+from streams.desk.partition_state import Snapshot
 from streams.models.records import Output
 
 HEAD, CLAIM, ENTRY, OUTBOX = b"#", b"!", b"=", b">"
@@ -175,7 +175,7 @@ class LogReader:
         self.epoch, self.owner, self.sequence = epoch, owner, 0
         return True
 
-    def checkpoint(self, cut: Cut, offsets: dict[str, int]) -> list[Entry]:
+    def checkpoint(self, cut: Snapshot, offsets: dict[str, int]) -> list[Entry]:
         """Return the batch of the owner's next checkpoint (sequence + 1), the last outbox's left-over slots cleared."""
         records: list[Entry] = [(ENTRY + key, value) for key, value in cut.entries]
         packs = list(_packed(cut.outputs))

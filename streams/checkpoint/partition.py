@@ -48,7 +48,7 @@ class Partition:
     stalls: dict[str, tuple[int, float, int]] = field(default_factory=dict)
     """By topic: the offset that is wanted, since when, and up to which one it was fetched again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a checkpoint is under way: there is never more than one."""
+    """SubjectStore while a checkpoint is under way: there is never more than one."""
     ready: bool = False
     lost: bool = False
     saved_at: float = field(default_factory=time.monotonic)
@@ -61,6 +61,6 @@ class Partition:
         """Return True if the state equals what the changelog says up to the reader's position."""
         return self.ready and not (self.lost or self.lock.locked() or self.unsaved())
 
-    def give_up(self) -> None:
+    def abandon(self) -> None:
         """Never write or acknowledge anything again: somebody else folds these records once more."""
         self.lost, self.events = True, []

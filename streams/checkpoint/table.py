@@ -27,7 +27,7 @@ from streams.checkpoint.fencing import version
 from streams.checkpoint.input_position import place, seek_stalled
 from streams.checkpoint.partition import Partition, Statistics
 from streams.checkpoint.takeover import take_over
-from streams.desk.partition_state import Cut, PartitionState
+from streams.desk.partition_state import PartitionState, Snapshot
 from streams.kafka.topics import CHANGELOG_CONFIG
 
 REPAIR_KEYS = 5_000
@@ -195,10 +195,10 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         """Return True if the group surely counts this worker's partitions as its own."""
         return bool(self.app.consumer.lease_held(self.generation))
 
-    async def flush(self, give_up: bool = False) -> None:
+    async def flush(self, abandon: bool = False) -> None:
         """Save everything or, without a lease, give it up. Called when partitions are revoked and at the stop."""
         while unsaved := [part for part in self.held.values() if self._folds(part) and not part.clean()]:
-            if give_up or not await self._lease_now():
+            if abandon or not await self._lease_now():
                 self._give_up(unsaved)
             await asyncio.gather(*(self.save(part) for part in unsaved))  # waits for one under way, too
 
@@ -218,7 +218,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         )  # fmt: skip
         self.statistics.given_up += len(parts)
         for part in parts:
-            part.give_up()
+            part.abandon()
 
     async def save(self, part: Partition) -> bool:
         """Write a checkpoint, send its outputs and acknowledge its events. Return False if it could not be written now.
@@ -232,15 +232,15 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
             keys = {part.reader.stale.pop() for _ in range(min(REPAIR_KEYS, len(part.reader.stale)))}
             if keys:
                 self.statistics.zombie_keys += len(keys)
-                part.state.rewrite(keys)
+                part.state.rewrite_keys(keys)
             offsets, (events, part.events) = dict(part.offsets), (part.events, [])
-            cut = part.state.cut(version(part.reader.epoch, part.reader.sequence + 1), offsets)
+            cut = part.state.snapshot(version(part.reader.epoch, part.reader.sequence + 1), offsets)
             try:
                 if not await self._write(part, cut, offsets):
                     return False
                 await self.changelog.send(part.number, cut.outputs)
             except BaseException:
-                part.give_up()  # nobody knows what is in the log
+                part.abandon()  # nobody knows what is in the log
                 raise
             part.saved_at = time.monotonic()
             self.statistics.checkpoints += 1
@@ -251,7 +251,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
                     event.ack()
             return True
 
-    async def _write(self, part: Partition, cut: Cut, offsets: dict[str, int]) -> bool:
+    async def _write(self, part: Partition, cut: Snapshot, offsets: dict[str, int]) -> bool:
         """Append the checkpoint; return False if it turns out that the partition is somebody else's by now."""
         records = part.reader.checkpoint(cut, offsets)
         base, size = await self.changelog.append(part.number, records)
@@ -262,7 +262,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         if part.reader.wrote(base, len(records), between):
             return True
         self.statistics.fenced += 1
-        part.give_up()
+        part.abandon()
         where = f"{self.changelog_topic_name}[{part.number}]"
         if self.lease_held():
             raise Fenced(f"{where}: a former owner claimed it back: restart, to claim it again")

@@ -99,5 +99,5 @@ def _ignore(_key: bytes, _value: bytes | None) -> None:
     """Take no entry in."""
 
 
-TAKEN = "Took over partitions "
+TOOK_OVER_LOG = "Took over partitions "
 """How a track worker's log begins to say which partitions it holds."""

@@ -27,7 +27,7 @@ from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, settings_of
 from streams.cli.sql import open_client
 from streams.embedded.directory import Directory
-from streams.models.dead_letters import Letter, kind_of
+from streams.models.dead_letters import DeadLetter, kind_of
 from streams.models.instants import format_instant
 from streams.replay.dead_letters import Mended, fault, read_letters, send_letters
 from streams.settings import Settings
@@ -134,7 +134,7 @@ def _desk(data: Path | None, policy: Path | None) -> tuple[Settings, bool]:
     return dataclasses.replace(settings, broker=addresses["broker"]), True
 
 
-def _letters(data: Path | None, policy: Path | None) -> list[Letter]:
+def _letters(data: Path | None, policy: Path | None) -> list[DeadLetter]:
     settings, running = _desk(data, policy)
     if running:
         return read_letters(settings.broker)
@@ -145,10 +145,10 @@ def _letters(data: Path | None, policy: Path | None) -> list[Letter]:
     with open_client(settings, data) as client:
         rows = client.query(question).result_rows
     names = ("topic", "partition", "offset", "received_at", "reason", "value", "replayed_at")
-    return [msgspec.convert(dict(zip(names, row, strict=True)), Letter) for row in rows]
+    return [msgspec.convert(dict(zip(names, row, strict=True)), DeadLetter) for row in rows]
 
 
-def _named(letters: Iterable[Letter], names: Iterable[str]) -> list[Letter]:
+def _named(letters: Iterable[DeadLetter], names: Iterable[str]) -> list[DeadLetter]:
     """The letters of these ids. Raises Refused for one that there is not."""
     by_id = {letter.id: letter for letter in letters}
     for name in names:
@@ -186,7 +186,7 @@ def _mended(file: str) -> dict[str, bytes]:
 
 
 def _judged(
-    letters: Iterable[Letter], mended: Mapping[str, bytes], settings: Settings
+    letters: Iterable[DeadLetter], mended: Mapping[str, bytes], settings: Settings
 ) -> tuple[list[Mended], list[tuple[str, str]]]:
     """Those that are events now, and the others with the reason: what would only come back is not sent."""
     now = time.time_ns() // 1_000_000 if settings.clock == "wall" else None
@@ -205,7 +205,7 @@ def _judged(
     return sound, refused
 
 
-def _described(letter: Letter) -> dict[str, Any]:
+def _described(letter: DeadLetter) -> dict[str, Any]:
     value = letter.value or b""
     try:
         text = value.decode()
@@ -225,7 +225,7 @@ def _described(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _line(letter: Letter) -> list[Any]:
+def _line(letter: DeadLetter) -> list[Any]:
     reason = letter.reason if len(letter.reason) <= SHOWN else letter.reason[: SHOWN - 1] + "…"
     return [letter.id, format_instant(letter.received_at), letter.state, len(letter.value or b""), reason]
 

@@ -48,7 +48,7 @@ def demo(
         float | None, typer.Option(help="End by itself, so long after the first figures.", min=0.0)
     ] = None,
     agents: Annotated[
-        int, typer.Option(help="People on the simulated desk; ten make about 2,000 events a day.", min=4)
+        int, typer.Option(help="CustomerIdentities on the simulated desk; ten make about 2,000 events a day.", min=4)
     ] = 1000,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a board; so in a pipe, too.")] = False,
     lang: Annotated[

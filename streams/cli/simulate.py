@@ -23,7 +23,7 @@ _LINES = 1_000  # written at once
 
 def simulate(
     seed: Annotated[int, typer.Option(help="The same seed and options give the same bytes.")] = 1,
-    agents: Annotated[int, typer.Option(help="People on the desk, in four teams; at least 4.")] = 40,
+    agents: Annotated[int, typer.Option(help="CustomerIdentities on the desk, in four teams; at least 4.")] = 40,
     rate: Annotated[
         float | None,
         typer.Option(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.output.warnings import raised
 from streams.desk.policy.versions import Policies
 from streams.models.entities import AgentStateRow
@@ -33,14 +33,14 @@ class Agent:
         "next_at",
         "policies",
         "released_at",
-        "sheet",
+        "change_set",
         "since",
         "span",
         "warning",
     )
 
-    def __init__(self, agent_id: str, policies: Policies, sheet: Sheet) -> None:
-        self.id, self.policies, self.sheet = agent_id, policies, sheet
+    def __init__(self, agent_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        self.id, self.policies, self.change_set = agent_id, policies, change_set
         self.span: AgentStateRow | None = None
         self.since = 0  # when this state began; a change of team begins a span, not a state
         self.warning: WarningRow | None = None
@@ -60,14 +60,14 @@ class Agent:
         if span is None or span.state != data.state:
             self._begin(data.state, at)
         if span is not None and span.from_at < at:
-            self.sheet.put(msgspec.structs.replace(span, to_at=at, version=0))
+            self.change_set.put(msgspec.structs.replace(span, to_at=at, version=0))
         self.span = AgentStateRow(self.id, data.state, team, at, None, self._limit(data.state))
-        self.sheet.put(self.span)
+        self.change_set.put(self.span)
 
     def _begin(self, state: str, at: int) -> None:
         if self.warning is not None:
             ended = msgspec.structs.replace(self.warning, state="cleared", cleared_at=at, cleared_by=state, version=0)
-            self.sheet.put(ended)
+            self.change_set.put(ended)
             self.warning = None
         if self.span is None:
             self.began_at = at
@@ -104,8 +104,8 @@ class Agent:
             target_ms=at - self.since,
             due_at=at,
         )
-        self.sheet.put(self.warning)
-        self.sheet.urgent = True
+        self.change_set.put(self.warning)
+        self.change_set.urgent = True
 
     def standing(self) -> None:
         """Nothing more than the spans."""

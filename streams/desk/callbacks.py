@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.output.warnings import raised
 from streams.desk.policy.rules import RuleName
 from streams.desk.policy.versions import Policies
@@ -22,7 +22,7 @@ from streams.models.instants import NEVER, parse_instant
 from streams.models.rows import Row, WarningRow
 
 
-class Promise(ABC):
+class Commitment(ABC):
     """A promise as it stands after its events so far. A plain fold, like a ticket."""
 
     __slots__ = (
@@ -34,7 +34,7 @@ class Promise(ABC):
         "next_at",
         "policies",
         "released_at",
-        "sheet",
+        "change_set",
         "ticket_id",
         "warning",
     )
@@ -42,8 +42,8 @@ class Promise(ABC):
     rule: ClassVar[RuleName]
     done: ClassVar[type[Event]]  # the event that keeps it
 
-    def __init__(self, promise_id: str, policies: Policies, sheet: Sheet) -> None:
-        self.id, self.policies, self.sheet = promise_id, policies, sheet
+    def __init__(self, promise_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        self.id, self.policies, self.change_set = promise_id, policies, change_set
         self.created_at: int | None = None
         self.due_at: int | None = None
         self.done_at: int | None = None
@@ -119,8 +119,8 @@ class Promise(ABC):
             due_at=self.due_at,
             **self.about(),
         )
-        self.sheet.put(self.warning)
-        self.sheet.urgent = True
+        self.change_set.put(self.warning)
+        self.change_set.urgent = True
 
     def about(self) -> dict[str, Any]:
         """What else its warning says."""
@@ -128,20 +128,20 @@ class Promise(ABC):
 
     def _clear(self, at: int, by: str) -> None:
         if self.warning is not None:
-            self.sheet.put(
+            self.change_set.put(
                 msgspec.structs.replace(self.warning, state="cleared", cleared_at=at, cleared_by=by, version=0)
             )
             self.warning = None
 
 
-class Callback(Promise):
+class Callback(Commitment):
     """A callback. A member of the desk (the policy says who is one) is to be called back in any case."""
 
     __slots__ = ("customer_id", "member", "reached", "recorded", "reschedulings", "segment")
     kind, rule, done = "callback", "callback.overdue", events.CallbackDone
 
-    def __init__(self, promise_id: str, policies: Policies, sheet: Sheet) -> None:
-        super().__init__(promise_id, policies, sheet)
+    def __init__(self, promise_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        super().__init__(promise_id, policies, change_set)
         self.customer_id = self.segment = ""
         self.member = self.reschedulings = 0
         self.reached: bool | None = None
@@ -186,14 +186,14 @@ class Callback(Promise):
         )
 
 
-class Action(Promise):
+class Action(Commitment):
     """An entry of the improvement register."""
 
     __slots__ = ("owner", "title")
     kind, rule, done = "action", "action.overdue", events.ActionDone
 
-    def __init__(self, promise_id: str, policies: Policies, sheet: Sheet) -> None:
-        super().__init__(promise_id, policies, sheet)
+    def __init__(self, promise_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        super().__init__(promise_id, policies, change_set)
         self.owner = self.title = ""
 
     def take(self, data: events.Action, at: int) -> None:

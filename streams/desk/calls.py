@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.models import calls as events
 from streams.models.entities import CallRow
 from streams.models.envelope import Event
 from streams.models.instants import NEVER
-from streams.models.rows import Cause, FactRow, Passing, SpanRow
+from streams.models.rows import TIMER, Cause, FactRow, SpanRow
 
 
 def milliseconds(seconds: float | None) -> int:
@@ -47,15 +47,15 @@ class Call:
         "released_at",
         "row",
         "segment",
-        "sheet",
+        "change_set",
         "span",
         "team",
         "ticket_id",
         "transfers",
     )
 
-    def __init__(self, call_id: str, policies: Policies, sheet: Sheet) -> None:
-        self.id, self.policies, self.sheet = call_id, policies, sheet
+    def __init__(self, call_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        self.id, self.policies, self.change_set = call_id, policies, change_set
         self.created_at: int | None = None  # offered
         self.answered_at: int | None = None
         self.ended_at: int | None = None
@@ -91,7 +91,7 @@ class Call:
         self._count(cause, at, self.first_queue, {"offered": 1})
         queued_at = at + self.row["ivr"]
         self.span = SpanRow("call", self.id, 1, self.team, queued_at, queued_at, None, 0, 0)
-        self.sheet.put(self.span)
+        self.change_set.put(self.span)
         self.next_at = at + self.policies.at(at).calls.max_wait_ms
 
     def answer(self, data: events.Answered, at: int, cause: Cause) -> None:
@@ -154,12 +154,12 @@ class Call:
             at, self.next_at = self.next_at, NEVER
             self.fired_at = at
             self.outcome = "lost"
-            self.lost = self._count(Passing, at, self.first_queue, {"lost": 1})
+            self.lost = self._count(TIMER, at, self.first_queue, {"lost": 1})
             self._end(at)
 
     def _not_lost(self) -> None:
         if self.lost is not None:
-            self.sheet.uncount(self.lost)
+            self.change_set.uncount(self.lost)
             self.lost, self.ended_at, self.released_at = None, None, NEVER
 
     def _end(self, at: int) -> None:
@@ -172,16 +172,16 @@ class Call:
         if self.span is None:
             return
         if at <= self.span.from_at or self.outcome == "ivr":  # it never reached the queue
-            self.sheet.withdraw(self.span)
+            self.change_set.withdraw(self.span)
         else:
-            self.sheet.put(msgspec.structs.replace(self.span, to_at=at, version=0, is_deleted=0))
+            self.change_set.put(msgspec.structs.replace(self.span, to_at=at, version=0, is_deleted=0))
 
     def _count(self, cause: Cause, at: int, queue: str, counts: dict[str, int]) -> FactRow:
         dims = (self.team, "phone", "", "", self.segment, self.category, "")
         source, event_id = cause
         counter = next(iter(counts))
         fact = FactRow("call", self.id, source, event_id, counter, 0, at, *dims, self.agent_id, queue, "", counts)
-        self.sheet.count(fact)
+        self.change_set.count(fact)
         return fact
 
     def standing(self) -> CallRow | None:

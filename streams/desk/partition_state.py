@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from streams.models.records import Output
 
 
-class Cut(NamedTuple):
+class Snapshot(NamedTuple):
     """What a checkpoint writes: the entries changed since the last cut (None: removed) and the outputs made since."""
 
     entries: list[tuple[bytes, bytes | None]]
@@ -49,7 +49,7 @@ class PartitionState(Protocol):
     def urgent(self) -> bool:
         """Return True if an output waits that should leave sooner than at the usual interval."""
 
-    def cut(self, version: int, offsets: dict[str, int]) -> Cut:
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
         """Return what changed since the last cut, and mark it clean.
 
         Arguments:
@@ -57,5 +57,5 @@ class PartitionState(Protocol):
             offsets: next input offset by topic, as they will stand in this checkpoint.
         """
 
-    def rewrite(self, keys: set[bytes]) -> None:
+    def rewrite_keys(self, keys: set[bytes]) -> None:
         """Put the own values of these keys (or their absence) into the next cut: a former owner wrote them since."""

@@ -13,7 +13,7 @@ come, and its clock is the least of that:
 
 A message may come twice: an outbox that is sent again, or an old one from a former owner that wakes up late. Of an
 identity the highest version stands. What comes for the past is folded into the past: a stage's rows are a function of
-what it was told and of its clock, and `amend` writes what differs.
+what it was told and of its clock, and `apply_diff` writes what differs.
 """
 
 from abc import ABC, abstractmethod
@@ -23,9 +23,9 @@ from typing import ClassVar
 
 import msgspec
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.output.panes import KEPT, Panes
-from streams.desk.partition_state import Cut
+from streams.desk.partition_state import Snapshot
 from streams.models import messages
 from streams.models.dead_letters import dead_letter
 from streams.models.records import Output, Record
@@ -103,7 +103,7 @@ class Stage(ABC):
 
     def __init__(self, partition: int, sources: Iterable[Source], panes: Panes | None = None) -> None:
         self.partition, self.sources, self.panes = partition, Sources(sources), panes
-        self.sheet = Sheet(panes)
+        self.change_set = ChangeSet(panes)
         self.entries: dict[bytes, bytes | None] = {}  # to be written at the next checkpoint
         self.entry_bytes = 0
         self.clock = UNKNOWN  # business time up to which everything that fell due was written
@@ -120,14 +120,14 @@ class Stage(ABC):
 
     @abstractmethod
     def pass_time(self, to: int) -> None:
-        """Set `self.clock` to `to` and write on `self.sheet` all that follows from that and from what was taken.
+        """Set `self.clock` to `to` and write on `self.change_set` all that follows from that and from what was taken.
 
         `to` is not before `self.clock`; UNKNOWN: no time has come yet. May stop at an earlier instant when
         `self.full()`: it is called again after a checkpoint.
         """
 
     def own(self, version: int) -> list[Output]:
-        """Outputs of its own, besides the rows on the sheet."""
+        """Outputs of its own, besides the rows on the change_set."""
         return []
 
     def keep(self, key: bytes, value: bytes | None) -> None:
@@ -185,13 +185,13 @@ class Stage(ABC):
 
     def unsaved(self) -> bool:
         """Whether anything changed."""
-        return bool(self._folded or self.sheet.rows or self.entries)
+        return bool(self._folded or self.change_set.rows or self.entries)
 
     def pending_bytes(self) -> int:
         """About the size of the next checkpoint."""
         panes = 0 if self.panes is None else len(self.panes.changed)
         letters = sum(len(letter.value) + 500 for letter in self._letters)
-        return len(self.sheet.rows) * ROW_BYTES + panes * PANE_BYTES * 2 + self.entry_bytes + letters
+        return len(self.change_set.rows) * ROW_BYTES + panes * PANE_BYTES * 2 + self.entry_bytes + letters
 
     def full(self) -> bool:
         """Whether a checkpoint is to be written before anything else."""
@@ -199,11 +199,11 @@ class Stage(ABC):
 
     def urgent(self) -> bool:
         """Whether a warning waits."""
-        return self.sheet.urgent
+        return self.change_set.urgent
 
-    def cut(self, version: int, offsets: dict[str, int]) -> Cut:
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
         """All that changed since the last cut, and the outputs made since."""
-        rows = list(self.sheet.rows.values())
+        rows = list(self.change_set.rows.values())
         outputs = self._letters + messages.messages(self.partition, version, rows, f"/deskwatch/{self.name}")
         entries = list(self.entries.items())
         if self.panes is not None:
@@ -216,10 +216,10 @@ class Stage(ABC):
         sources = [row for row in self.sources.rows.values() if row is not None]
         head = Head(self.clock, 0 if self.panes is None else self.panes.opened, sources, self.reported)
         entries.append((HEAD, msgspec.msgpack.encode(head)))
-        self.sheet.clear()
+        self.change_set.clear()
         self.entries, self.entry_bytes = {}, 0
         self._letters, self._folded = [], False
-        return Cut(entries, outputs)
+        return Snapshot(entries, outputs)
 
     def _cut_panes(
         self, panes: Panes, version: int, entries: list[tuple[bytes, bytes | None]], outputs: list[Output]
@@ -257,7 +257,7 @@ class Stage(ABC):
         for row in head.sources:
             self.sources.see(row)
 
-    def rewrite(self, keys: set[bytes]) -> None:
+    def rewrite_keys(self, keys: set[bytes]) -> None:
         """Write our own values of these keys at the next cut."""
         for key in keys:
             if key[:1] == PANE and self.panes is not None:

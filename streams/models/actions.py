@@ -19,7 +19,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streams.models.codec import LARGEST, DeadLetter, Headers, structured
+from streams.models.codec import LARGEST, Headers, Rejected, structured
 from streams.models.envelope import Data, Event, Id, Instant
 from streams.models.instants import parse_instant
 
@@ -74,12 +74,12 @@ ACTIONS: tuple[type[ActionEvent], ...] = (Acknowledge, SnoozeEvent, Disagree)
 _decode = msgspec.json.Decoder(reduce(or_, ACTIONS)).decode
 
 
-def decode(value: bytes | None, headers: Headers = ()) -> ActionEvent | DeadLetter:
+def decode(value: bytes | None, headers: Headers = ()) -> ActionEvent | Rejected:
     """The action in a message, or why it is none."""
     if value is None:
-        return DeadLetter("the message has no value")
+        return Rejected("the message has no value")
     if len(value) > LARGEST:
-        return DeadLetter(f"the message has {len(value):,} bytes, more than the {LARGEST:,} allowed")
+        return Rejected(f"the message has {len(value):,} bytes, more than the {LARGEST:,} allowed")
     try:
         value = structured(value, headers)
         event: ActionEvent = _decode(value)  # type: ignore[arg-type]
@@ -90,5 +90,5 @@ def decode(value: bytes | None, headers: Headers = ()) -> ActionEvent | DeadLett
             if not event.at < event.until() <= event.at + LONGEST_SNOOZE_S * 1000:
                 raise ValueError("a snooze ends after it begins, and within 30 days")
     except (ValueError, RecursionError) as error:
-        return DeadLetter(f"no action on a warning: {error}")
+        return Rejected(f"no action on a warning: {error}")
     return event

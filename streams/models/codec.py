@@ -30,7 +30,7 @@ AHEAD = 5 * MINUTE  # how far a live event may be timed ahead of the wall clock
 _decode = msgspec.json.Decoder(reduce(or_, TYPES.values())).decode
 
 
-class DeadLetter(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True):
     """A message that is no event, and why, as one sentence."""
 
     reason: str
@@ -65,16 +65,16 @@ def structured(value: bytes | None, headers: Headers = ()) -> bytes | None:
     return msgspec.json.encode({**attributes, "data": msgspec.Raw(value)})
 
 
-def decode(value: bytes | None, headers: Headers = (), now: int | None = None) -> Event | DeadLetter | Unknown:
+def decode(value: bytes | None, headers: Headers = (), now: int | None = None) -> Event | Rejected | Unknown:
     """The event in a Kafka message.
 
     `value` is the message's value, `headers` its Kafka headers (for the binary mode), `now` the wall clock in ms,
     or None in a replay: live, an event timed more than five minutes ahead is a dead letter.
     """
     if value is None:
-        return DeadLetter("the message has no value")
+        return Rejected("the message has no value")
     if len(value) > LARGEST:
-        return DeadLetter(f"the message has {len(value):,} bytes, more than the {LARGEST:,} allowed")
+        return Rejected(f"the message has {len(value):,} bytes, more than the {LARGEST:,} allowed")
     try:
         if not value.isascii():
             value.decode()  # fields that we ignore are stored too: they must be text
@@ -89,11 +89,11 @@ def decode(value: bytes | None, headers: Headers = (), now: int | None = None) -
     except (ValueError, RecursionError) as error:  # msgspec's errors and UnicodeDecodeError are ValueErrors
         return _refuse(value or b"", error)
     if now is not None and event.at > now + AHEAD:
-        return DeadLetter(f"time {event.time} is more than five minutes ahead of the clock")
+        return Rejected(f"time {event.time} is more than five minutes ahead of the clock")
     return event
 
 
-def _refuse(value: bytes, error: Exception) -> DeadLetter | Unknown:
+def _refuse(value: bytes, error: Exception) -> Rejected | Unknown:
     try:
         name = _type(value).type
     except (ValueError, RecursionError):
@@ -101,8 +101,8 @@ def _refuse(value: bytes, error: Exception) -> DeadLetter | Unknown:
     if name is not None and name not in TYPES:
         return Unknown(str(name))
     if isinstance(error, RecursionError):
-        return DeadLetter("the JSON is nested too deeply")
-    return DeadLetter(f"{name or 'no CloudEvent'}: {error}")
+        return Rejected("the JSON is nested too deeply")
+    return Rejected(f"{name or 'no CloudEvent'}: {error}")
 
 
 def _check_survey(event: surveys.SurveyResponded) -> None:

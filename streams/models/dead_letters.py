@@ -3,7 +3,7 @@
     tickets[2] offset 17 ──no event──> letter "tickets/2/17" ──mended──> tickets[2] offset 90
                                                  └── mark: replayed
 
-Letter and mark are CloudEvents in binary mode: the bytes are the message's own, the rest stands in headers. Both lie in
+DeadLetter and mark are CloudEvents in binary mode: the bytes are the message's own, the rest stands in headers. Both lie in
 the same partition of `dead-letters`. A letter may be written twice (the outbox of a checkpoint): its id is its origin.
 """
 
@@ -24,7 +24,7 @@ _ORIGINAL = "header."  # before the name of a header that the message came with
 _VARIABLE = re.compile(r"'[^']*'|\d[\d,.:TZ+-]*")
 
 
-class Letter(msgspec.Struct, kw_only=True):
+class DeadLetter(msgspec.Struct, kw_only=True):
     """A message that is no event: where it came from, why, and as what it came. Instants in ms."""
 
     topic: str
@@ -52,7 +52,7 @@ class Letter(msgspec.Struct, kw_only=True):
         return structured(self.value, self.headers)
 
 
-class Mark(msgspec.Struct, frozen=True):
+class ReplayMarker(msgspec.Struct, frozen=True):
     """A letter was replayed: `value` was sent in its place."""
 
     topic: str
@@ -77,13 +77,13 @@ def dead_letter(topic: str, record: Record, reason: str) -> Output:
     return Output(DEAD_LETTERS, _key(topic, record), record.value or b"", (*told, *headers))
 
 
-def replayed(letter: Letter, value: bytes, at: int) -> Output:
+def replayed(letter: DeadLetter, value: bytes, at: int) -> Output:
     """The mark of a letter in whose place `value` was sent at the instant `at` (ms)."""
     told = _headers(REPLAYED, REPLAY, letter.topic, letter.partition, letter.offset, at)
     return Output(DEAD_LETTERS, _key(letter.topic, letter), value, tuple(told))
 
 
-def read(record: Record) -> Letter | Mark | None:
+def read(record: Record) -> DeadLetter | ReplayMarker | None:
     """What a message of the topic is; None if it is neither letter nor mark."""
     found: dict[str, bytes] = dict(record.headers or ())
     try:
@@ -93,8 +93,8 @@ def read(record: Record) -> Letter | Mark | None:
     except (KeyError, ValueError):
         return None
     if found.get("ce_type") == REPLAYED.encode():
-        return Mark(topic, partition, offset, at, record.value or b"")
-    return Letter(
+        return ReplayMarker(topic, partition, offset, at, record.value or b"")
+    return DeadLetter(
         topic=topic,
         partition=partition,
         offset=offset,
@@ -110,12 +110,12 @@ def read(record: Record) -> Letter | Mark | None:
     )
 
 
-def gather(messages: Iterable[Letter | Mark | None]) -> list[Letter]:
+def gather(messages: Iterable[DeadLetter | ReplayMarker | None]) -> list[DeadLetter]:
     """The letters, each once, those that a mark names as replayed; in the order of their origin."""
-    letters: dict[str, Letter] = {}
+    letters: dict[str, DeadLetter] = {}
     marks: dict[str, int] = {}
     for message in messages:
-        if isinstance(message, Letter):
+        if isinstance(message, DeadLetter):
             letters[message.id] = message
         elif message is not None:
             marks[message.id] = message.replayed_at
@@ -129,7 +129,7 @@ def kind_of(reason: str) -> str:
     return _VARIABLE.sub("…", reason)
 
 
-def _key(topic: str, origin: Record | Letter) -> bytes:
+def _key(topic: str, origin: Record | DeadLetter) -> bytes:
     return f"{topic}/{origin.partition}/{origin.offset}".encode()
 
 

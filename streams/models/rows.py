@@ -214,4 +214,4 @@ class ProgressRow(Row):
 
 Cause = tuple[str, str]  # source and id of an event
 
-Passing: Cause = ("", "")  # the passing of time
+TIMER: Cause = ("", "")  # the passing of time

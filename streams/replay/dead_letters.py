@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from streams.models.codec import DeadLetter, Unknown, decode
-from streams.models.dead_letters import Letter, Mark, gather, read, replayed
+from streams.models.codec import Rejected, Unknown, decode
+from streams.models.dead_letters import DeadLetter, ReplayMarker, gather, read, replayed
 from streams.models.records import Output
 from streams.models.topics import DEAD_LETTERS
 from streams.replay.log import place, targets
@@ -31,21 +31,21 @@ class LettersError(Exception):
 class Mended(NamedTuple):
     """A letter and the event that goes in its place."""
 
-    letter: Letter
+    letter: DeadLetter
     value: bytes
 
 
 def fault(value: bytes | None, now: int | None) -> str | None:
     """Why a value would be refused again; None if it is an event now. `now`: the wall clock in ms, None in a replay."""
     event = decode(value, (), now)
-    if isinstance(event, DeadLetter):
+    if isinstance(event, Rejected):
         return event.reason
     return f"its type {event.type!r} is unknown" if isinstance(event, Unknown) else None
 
 
-def read_letters(broker: str) -> list[Letter]:
+def read_letters(broker: str) -> list[DeadLetter]:
     """All letters on the topic, in the order of their origin. Raises LettersError."""
-    found: list[Letter] = asyncio.run(_guarded(broker, _read(broker)))
+    found: list[DeadLetter] = asyncio.run(_guarded(broker, _read(broker)))
     return found
 
 
@@ -66,8 +66,8 @@ async def _guarded(broker: str, work: Coroutine[Any, Any, Any]) -> Any:
         ) from None
 
 
-async def _read(broker: str) -> list[Letter]:
-    found: list[Letter | Mark | None] = []
+async def _read(broker: str) -> list[DeadLetter]:
+    found: list[DeadLetter | ReplayMarker | None] = []
     consumer = AIOKafkaConsumer(
         DEAD_LETTERS,
         bootstrap_servers=broker,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from streams.kafka.partitioner import partition_of
-from streams.models.codec import DeadLetter, Unknown, decode, topic_of
+from streams.models.codec import Rejected, Unknown, decode, topic_of
 from streams.models.envelope import Event
 from streams.models.topics import INPUTS
 
@@ -60,7 +60,7 @@ _sketch = msgspec.json.Decoder(_Sketch).decode
 def place(value: bytes) -> Line:
     """Where a line belongs; no event: where its type says, else to `signals`, to be a dead letter there."""
     event = decode(value)
-    if isinstance(event, DeadLetter | Unknown):
+    if isinstance(event, Rejected | Unknown):
         return _place_refused(value)
     key = event.key()
     return Line(value, topic_of(event), key, event, key is None)

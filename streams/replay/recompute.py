@@ -121,7 +121,7 @@ class _Fold:
         """Let time pass to the end, and write all that is left."""
         self._pass_time(self.latest if as_of is None else as_of)
         self._cut()
-        self.watch.leave_out(late)
+        self.watch.exclude_late(late)
         self._feed(self.watch, WATCH_ROLLUPS, self.came_to)
         for stage in self.stages.values():
             self._cut_stage(stage)
@@ -150,7 +150,7 @@ class _Fold:
     def _cut(self) -> None:
         self.version += 1
         fed: dict[str, list[_Record]] = {topic: [] for topic in self.stages}
-        for output in self.desk.cut(self.version, self.offsets).outputs:
+        for output in self.desk.snapshot(self.version, self.offsets).outputs:
             if output.topic in fed:
                 fed[output.topic].append(_Record(output.value, output.topic, 0, 0))
             else:
@@ -172,7 +172,7 @@ class _Fold:
 
     def _cut_stage(self, stage: Stage) -> None:
         self.version += 1
-        for output in stage.cut(self.version, {}).outputs:
+        for output in stage.snapshot(self.version, {}).outputs:
             self._take(output)
         self._write_if_large()
 

@@ -23,12 +23,12 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams import policies
 from streams.checkpoint.fencing import _packed
-from streams.desk.customers.homes import Homes
-from streams.desk.partition_state import Cut
+from streams.desk.customers.homes import CustomerPartitioner
+from streams.desk.partition_state import Snapshot
 from streams.desk.track.partition import Desk
 from streams.kafka.partitioner import partition_of
 from streams.models import messages
-from streams.models.codec import DeadLetter, Unknown, decode, topic_of
+from streams.models.codec import Rejected, Unknown, decode, topic_of
 from streams.models.topics import INPUTS
 from streams.replay.log import read
 from tests.desk.compare import record
@@ -38,11 +38,11 @@ PARTITIONS, EVERY = 4, 2_600
 Rows = list[tuple[Any, ...]]
 
 
-def folded(lines: list[bytes]) -> list[tuple[Rows, Cut]]:
+def folded(lines: list[bytes]) -> list[tuple[Rows, Snapshot]]:
     """Each checkpoint, and the rows that were made messages for it."""
     given, encode = policies.load(policies.DEFAULT), messages.messages
-    made: list[tuple[Rows, Cut]] = []
-    homes = Homes(PARTITIONS, partial(partition_of, partitions=PARTITIONS))
+    made: list[tuple[Rows, Snapshot]] = []
+    homes = CustomerPartitioner(PARTITIONS, partial(partition_of, partitions=PARTITIONS))
     desks = [Desk(number, given, wall=False, homes=homes) for number in range(PARTITIONS)]
     rows: Rows = []
 
@@ -52,7 +52,7 @@ def folded(lines: list[bytes]) -> list[tuple[Rows, Cut]]:
 
     def cut(desk: Desk) -> None:
         rows.clear()
-        checkpoint = desk.cut(len(made) + 1, {})
+        checkpoint = desk.snapshot(len(made) + 1, {})
         made.append((list(rows), checkpoint))
 
     with patch.object(messages, "messages", seen):
@@ -60,7 +60,7 @@ def folded(lines: list[bytes]) -> list[tuple[Rows, Cut]]:
             as_of = 0
             for offset, line in enumerate(lines[start : start + EVERY], start):
                 event = decode(line)
-                assert not isinstance(event, DeadLetter | Unknown)
+                assert not isinstance(event, Rejected | Unknown)
                 key, topic, as_of = event.key(), topic_of(event), event.at
                 for number in range(PARTITIONS) if key is None else (partition_of(key, PARTITIONS),):
                     while not desks[number].feed(topic, [record(line, topic, offset)], 0):
@@ -82,7 +82,7 @@ def batch(records: Iterable[tuple[bytes | None, bytes | None]]) -> bytes:
     return built
 
 
-def output_batches(cut: Cut) -> list[bytes]:
+def output_batches(cut: Snapshot) -> list[bytes]:
     """The batches of a checkpoint's outputs, one for each topic."""
     topics = defaultdict(list)
     for output in cut.outputs:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from streams.checkpoint import fencing as checkpoint_log
 from streams.checkpoint.fencing import HEAD, LogReader, version
-from streams.desk.partition_state import Cut
+from streams.desk.partition_state import Snapshot
 from streams.models.records import Output
 
 Entries = dict[bytes, bytes]
@@ -117,7 +117,7 @@ class Owner:
             count = min(count, len(self.events))
             stamp = (("version", b"%d" % version(reader.epoch, reader.sequence + 1)),)
             outputs = [Output("out", None, b"%d" % slot, stamp) for slot in range(self.rng.randrange(1, 4))]
-            cut = Cut([(key, held.entries.get(key)) for key in sorted(dirty)], outputs)
+            cut = Snapshot([(key, held.entries.get(key)) for key in sorted(dirty)], outputs)
             batch = reader.checkpoint(cut, {"in": count})
             dirty = set()
             yield  # frozen between the look at its lease and the append
@@ -191,17 +191,17 @@ def test_the_outbox_of_the_last_checkpoint_is_read_back_byte_for_byte(
         for number, (count, entries) in enumerate(checkpoints):
             headers = (("n", b"%d" % number),)
             outputs = [Output("out", None if slot % 2 else b"k", b"v%d" % slot, headers) for slot in range(count)]
-            cut = Cut([(b"e%d" % entry, b"%d" % number) for entry in range(entries)], outputs)
+            cut = Snapshot([(b"e%d" % entry, b"%d" % number) for entry in range(entries)], outputs)
             batch = owner.checkpoint(cut, {"in": number})
             base = log.append(batch)
             assert owner.wrote(base, len(batch), [])
         zombie.epoch = -1  # as it was before the claim
-        log.append(zombie.checkpoint(Cut([], [Output("out", b"z", b"z")] * zombie_outputs), {"in": 99}))
+        log.append(zombie.checkpoint(Snapshot([], [Output("out", b"z", b"z")] * zombie_outputs), {"in": 99}))
         reader = Reading(log).reader
         assert reader.outbox == outputs
         assert reader.zombie
         assert pack or reader.slots >= max(len(outputs), zombie_outputs)
-        log.append(reader.checkpoint(Cut([], []), {"in": 7}))
+        log.append(reader.checkpoint(Snapshot([], []), {"in": 7}))
         after = Reading(log).reader
         assert (after.outbox, after.slots, after.zombie, after.offsets) == ([], 0, False, {"in": 7})
 
@@ -214,19 +214,19 @@ def test_a_zombies_keys_are_written_again_before_compaction_keeps_them() -> None
     log, old, new = Log(), LogReader(), LogReader()
     epoch, claim = old.claim(1, "old")
     assert old.claimed(log.append(claim), epoch, "old")
-    first = old.checkpoint(Cut([(b"k", b"1")], []), {"in": 1})
+    first = old.checkpoint(Snapshot([(b"k", b"1")], []), {"in": 1})
     assert old.wrote(log.append(first), len(first), [])
     new.apply(log.records, lambda _key, _value: None)
     epoch, claim = new.claim(2, "new")
     assert new.claimed(log.append(claim), epoch, "new")
-    second = new.checkpoint(Cut([(b"k", b"2")], []), {"in": 2})
+    second = new.checkpoint(Snapshot([(b"k", b"2")], []), {"in": 2})
     assert new.wrote(log.append(second), len(second), [])
-    log.append(old.checkpoint(Cut([(b"k", b"9")], []), {"in": 9}))
-    empty = new.checkpoint(Cut([], []), {"in": 3})
+    log.append(old.checkpoint(Snapshot([(b"k", b"9")], []), {"in": 9}))
+    empty = new.checkpoint(Snapshot([], []), {"in": 3})
     start, base = new.position, log.append(empty)
     assert new.wrote(base, len(empty), log.between(start, base))
     assert new.stale == {b"k"}
-    again = new.checkpoint(Cut([(b"k", b"2")], []), {"in": 3})
+    again = new.checkpoint(Snapshot([(b"k", b"2")], []), {"in": 3})
     assert new.wrote(log.append(again), len(again), [])
     log.compact(0)
     seen = Reading(log)
@@ -241,11 +241,11 @@ def test_a_batch_that_was_sent_twice_counts_once() -> None:
     log, owner = Log(), LogReader()
     epoch, claim = owner.claim(1, "a")
     assert owner.claimed(log.append(claim), epoch, "a")
-    first = owner.checkpoint(Cut([(b"k", b"1")], []), {"in": 1})
+    first = owner.checkpoint(Snapshot([(b"k", b"1")], []), {"in": 1})
     start, _base = owner.position, log.append(first)
     again = log.append(first)
     assert owner.wrote(again, len(first), log.between(start, again))
-    second = owner.checkpoint(Cut([(b"k", b"2")], []), {"in": 2})
+    second = owner.checkpoint(Snapshot([(b"k", b"2")], []), {"in": 2})
     assert owner.wrote(log.append(second), len(second), [])
     log.append(first)
     seen = Reading(log)

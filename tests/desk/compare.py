@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.desk.policy.versions import Policies
 from streams.desk.track.partition import Desk
-from streams.models.codec import DeadLetter, Unknown, decode, topic_of
+from streams.models.codec import Rejected, Unknown, decode, topic_of
 from streams.models.envelope import Event
 from streams.models.instants import MINUTE
 from streams.models.rows import FactRow, Identity, LedgerRow, Row, WarningRow
@@ -32,7 +32,7 @@ def decoded(lines: Iterable[bytes]) -> list[tuple[Event, bytes]]:
     pairs = []
     for line in lines:
         event = decode(line)
-        assert not isinstance(event, DeadLetter | Unknown), event
+        assert not isinstance(event, Rejected | Unknown), event
         pairs.append((event, line))
     return pairs
 
@@ -48,13 +48,13 @@ def rows_of(
         if cut_every and i % cut_every == cut_every - 1:
             desk.advance(None)
             keep(standing, all_rows(desk))
-            desk.cut(i + 1, {})
+            desk.snapshot(i + 1, {})
     for topic in INPUTS:
         desk.watermarks.advance(topic, as_of)
     while desk.clock < as_of:
         desk.advance(None)
         keep(standing, all_rows(desk))
-        desk.cut(1 << 40, {})
+        desk.snapshot(1 << 40, {})
     return standing
 
 

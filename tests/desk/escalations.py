@@ -128,7 +128,7 @@ class Bench:
             while start < len(of_topic):
                 start = self.state.feed(topic, of_topic, start)
                 if start < len(of_topic):
-                    self.cut()
+                    self.snapshot()
         self.unsaved += records
 
     def at(self, minutes: float) -> None:
@@ -136,10 +136,10 @@ class Bench:
         self.now = START + round(minutes * MINUTE)
         self.state.advance(self.now if self.options["wall"] else None)
 
-    def cut(self) -> list[Message]:
+    def snapshot(self) -> list[Message]:
         """Write a checkpoint; the messages that may be sent now."""
         self.version += 1
-        cut = self.state.cut(self.version, {})
+        cut = self.state.snapshot(self.version, {})
         for key, value in cut.entries:
             if value is None:
                 self.log.pop(key, None)
@@ -155,9 +155,9 @@ class Bench:
         at = (self.now - START) / MINUTE if since is None else since
         while at <= until:
             self.at(at)
-            self.send(self.cut(), outcome)
+            self.send(self.snapshot(), outcome)
             at += step
-        self.cut()
+        self.snapshot()
 
     def send(self, messages: Iterable[Message], outcome: str = "sent") -> None:
         """What a sender does."""

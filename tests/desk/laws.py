@@ -70,7 +70,7 @@ def assert_that_nothing_changes(log: list[dict[str, Any]], texts: list[str], ran
         desk.advance(None)
         if n % every == 0:
             keep(standing, all_rows(desk))
-            changelog.update(desk.cut(n + 1, {}).entries)
+            changelog.update(desk.snapshot(n + 1, {}).entries)
             desk = restored(changelog, versions(texts))
     for name in INPUTS:
         desk.watermarks.advance(name, AS_OF)

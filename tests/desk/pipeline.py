@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from streams.desk.customers.homes import Homes
+from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.customers.partition import Customers
-from streams.desk.partition_state import Cut
+from streams.desk.partition_state import Snapshot
 from streams.desk.policy.versions import Policies
 from streams.desk.track.partition import Desk
 from streams.kafka.partitioner import partition_of
@@ -54,10 +54,10 @@ class Part:
         self.epoch, self.sequence = 1, 0
         self.offset = self.saved = 0
 
-    def cut(self) -> list[Output]:
+    def snapshot(self) -> list[Output]:
         """Write a checkpoint; returns its outbox."""
         self.sequence += 1
-        cut: Cut = self.state.cut(self.epoch << 32 | self.sequence, {"events": self.offset})
+        cut: Snapshot = self.state.snapshot(self.epoch << 32 | self.sequence, {"events": self.offset})
         self.changelog.update(cut.entries)
         self.saved = self.offset
         return cut.outputs
@@ -76,7 +76,7 @@ class Pipeline:
     def __init__(self, policies: Policies, partitions: int) -> None:
         numbers = range(partitions)
         self.partitions = partitions
-        self.homes = Homes(partitions, partial(partition_of, partitions=partitions))
+        self.homes = CustomerPartitioner(partitions, partial(partition_of, partitions=partitions))
         self.desks = [Part(partial(Desk, n, policies, wall=False, homes=self.homes)) for n in numbers]
         self.customers = [Part(partial(Customers, n, policies, self.homes)) for n in numbers]
         self.events: list[list[tuple[str, Event, bytes]]] = [[] for _ in numbers]  # a desk's input
@@ -114,9 +114,9 @@ class Pipeline:
             part.offset += part.state.feed(CUSTOMER_FACTS, records, 0)
             part.state.advance(None)
 
-    def cut(self, part: Part, n: int) -> None:
+    def snapshot(self, part: Part, n: int) -> None:
         """A checkpoint, and its outputs sent."""
-        outputs = part.cut()
+        outputs = part.snapshot()
         self.sent.append((n, outputs))
         self.send(n, outputs)
 
@@ -141,13 +141,13 @@ class Pipeline:
 
     def restart(self, part: Part, n: int, new: Any, random: Random) -> None:
         """A state is started again, and folds what it holds by its policy in as many steps as it likes."""
-        self.cut(part, n)
+        self.snapshot(part, n)
         part.new = new
         part.restore(1)
         while part.state.policy.followed is not part.state.policy.given:
             part.state._full = part.state.full = lambda: random.random() > 0.6
             part.state.advance(None)
-            self.cut(part, n)
+            self.snapshot(part, n)
             if random.random() < 0.3:
                 part.restore(1)
         part.restore(1)  # with room again
@@ -160,11 +160,11 @@ class Pipeline:
             self.feed_desk(n, 1 << 30)
             while desk.state.clock < as_of:
                 self.tell(n, as_of)
-            self.cut(desk, n)
+            self.snapshot(desk, n)
         while any(part.offset < len(topic) for part, topic in zip(self.customers, self.topic, strict=True)):
             for n, part in enumerate(self.customers):
                 self.feed_customers(n, 1 << 30)
-                self.cut(part, n)
+                self.snapshot(part, n)
         return self
 
     def wander(self, random: Random, latest: int) -> None:
@@ -177,11 +177,11 @@ class Pipeline:
             case 2:
                 self.tell(n, latest)
             case 3:
-                self.cut(desk, n)
+                self.snapshot(desk, n)
             case 4 | 5:
                 self.feed_customers(n, random.randint(1, 4))
             case 6:
-                self.cut(home, n)
+                self.snapshot(home, n)
             case 7:
                 desk.restore(random.randint(1, 9))
             case 8:

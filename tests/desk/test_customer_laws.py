@@ -93,7 +93,7 @@ def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
             for n in range(partitions):
                 pipeline.feed_desk(n, 1 << 30)
                 pipeline.tell(n, event.at)
-                pipeline.cut(pipeline.desks[n], n)
+                pipeline.snapshot(pipeline.desks[n], n)
                 if random.random() < 0.7:
                     pipeline.feed_customers(n, 1 << 30)
         if at >= len(log):
@@ -122,10 +122,10 @@ def test_whom_the_stage_has_forgotten_begins_anew(
             for n in range(partitions):
                 pipeline.feed_desk(n, 1 << 30)
                 pipeline.tell(n, event.at)
-                pipeline.cut(pipeline.desks[n], n)
+                pipeline.snapshot(pipeline.desks[n], n)
                 if random.random() < share:
                     pipeline.feed_customers(n, 1 << 30)
-                    pipeline.cut(pipeline.customers[n], n)
+                    pipeline.snapshot(pipeline.customers[n], n)
                     if random.random() < share / 4:
                         pipeline.customers[n].restore(1)
         found.append(pipeline.finish(AS_OF))

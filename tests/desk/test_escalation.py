@@ -34,10 +34,10 @@ def test_nothing_leaves_before_its_intent_is_in_a_checkpoint() -> None:
     bench.at(0)
     assert bench.state.messages() == []
     assert bench.state.urgent()
-    (message,) = bench.cut()
+    (message,) = bench.snapshot()
     assert message.id == "w1-0/1"
     assert bench.events()[-1]["state"] == "sending"
-    assert bench.cut() == []
+    assert bench.snapshot() == []
 
 
 def test_an_acknowledgement_stops_the_chain() -> None:
@@ -161,7 +161,7 @@ def test_an_action_told_twice_counts_once() -> None:
     bench = Bench()
     bench.feed(warning(), action("disagree", "w1-0", 1), action("disagree", "w1-0", 1))
     bench.at(2)
-    bench.cut()
+    bench.snapshot()
     assert len(bench.events("warning.disagreed")) == 1
 
 
@@ -181,11 +181,11 @@ def test_a_replay_sends_nothing() -> None:
     bench = Bench(wall=False)
     bench.feed(warning(), progress(12))
     bench.at(0)
-    bench.cut()
+    bench.snapshot()
     assert bench.standing("w1-0") == {1: "skipped", 2: "skipped", 3: "scheduled"}
     bench.feed(progress(20))
     bench.at(0)
-    bench.cut()
+    bench.snapshot()
     skipped = [(event["at"] - START) / MINUTE for event in bench.events() if event["state"] == "skipped"]
     assert skipped == [0, 10, 15]
     assert bench.state.messages() == []
@@ -196,11 +196,11 @@ def test_a_replay_skips_the_same_steps_however_fast_it_is() -> None:
     fast, slow = Bench(wall=False), Bench(wall=False)
     fast.feed(warning(cleared=12), progress(60))
     fast.at(0)
-    fast.cut()
+    fast.snapshot()
     for record in (warning(), progress(5), progress(11), warning(cleared=12, version=2), progress(60)):
         slow.feed(record)
         slow.at(0)
-        slow.cut()
+        slow.snapshot()
     for bench in (fast, slow):
         skipped = {event["step"]: event["reason"] for event in bench.events() if event["state"] == "skipped"}
         assert skipped == {1: "a replay sends nothing", 2: "a replay sends nothing", 3: "cleared: fulfilled"}
@@ -210,8 +210,8 @@ def test_a_replay_with_notify_sends() -> None:
     bench = Bench(wall=False, notify=True)
     bench.feed(warning(), progress(1))
     bench.at(0)
-    bench.send(bench.cut())
-    bench.cut()
+    bench.send(bench.snapshot())
+    bench.snapshot()
     assert [message.id for message in bench.sent] == ["w1-0/1"]
 
 
@@ -219,7 +219,7 @@ def test_the_clock_of_a_replay_is_that_of_the_slowest_who_sends_warnings() -> No
     bench = Bench(wall=False)
     bench.feed(warning(), progress(60), progress(5, "risk-warnings/watch"))
     bench.at(0)
-    bench.cut()
+    bench.snapshot()
     assert bench.standing("w1-0") == {1: "skipped", 2: "scheduled", 3: "scheduled"}
 
 
@@ -229,10 +229,10 @@ def test_a_dead_receiver_is_tried_again_with_back_off_while_the_chain_goes_on() 
     at = 0.0
     while at <= 30:
         bench.at(at)
-        for message in bench.cut():
+        for message in bench.snapshot():
             bench.send([message], "failed" if message.receiver == "lead" else "sent")
         at += 1 / 60
-    bench.cut()
+    bench.snapshot()
     tries = [round((event["at"] - START) / 1000) for event in bench.events() if event["state"] == "failed"]
     assert tries == [0, 5, 15, 35, 75, 155, 275, 395, 515]  # 5 s, doubled each time, at most two minutes apart
     assert bench.told() == [(10, "w1-0/2"), (15, "w1-0/3")]
@@ -244,7 +244,7 @@ def test_what_was_under_way_at_a_crash_is_unknown_and_never_sent_again() -> None
     bench = Bench()
     bench.feed(warning())
     bench.at(0)
-    assert len(bench.cut()) == 1  # handed to a sender, and then:
+    assert len(bench.snapshot()) == 1  # handed to a sender, and then:
     bench.crash()
     bench.run(30)
     assert bench.standing("w1-0")[1] == "unknown"
@@ -255,7 +255,7 @@ def test_an_idempotent_receiver_gets_it_again() -> None:
     bench = Bench(POLICY.replace('LEAD_URL"', 'LEAD_URL", idempotent = true'))
     bench.feed(warning())
     bench.at(0)
-    (first,) = bench.cut()
+    (first,) = bench.snapshot()
     bench.crash()
     bench.run(1)
     assert [message.id for message in bench.sent] == [first.id]
@@ -266,9 +266,9 @@ def test_a_step_that_was_never_tried_falls_due_again() -> None:
     bench = Bench()
     bench.feed(warning())
     bench.at(0)
-    for message in bench.cut():
+    for message in bench.snapshot():
         bench.state.settle(message, ("unsent", "the worker ends"), bench.now)
-    bench.cut()
+    bench.snapshot()
     bench.crash()
     bench.run(1)
     assert bench.told() == [(0, "w1-0/1")]
@@ -360,7 +360,7 @@ def test_a_digest_that_was_under_way_at_a_crash_is_unknown_step_by_step() -> Non
     bench = Bench()
     bench.feed(*(warning(n) for n in range(30)))
     bench.at(0)
-    assert len(bench.cut()) == 1
+    assert len(bench.snapshot()) == 1
     bench.crash()
     bench.run(5)
     assert bench.sent == []
@@ -370,7 +370,7 @@ def test_a_digest_that_was_under_way_at_a_crash_is_unknown_step_by_step() -> Non
 def test_an_action_on_a_warning_of_another_partition_is_handed_on() -> None:
     bench = Bench(partitions=3)
     bench.feed(action("acknowledge", "w1-0"))
-    bench.cut()
+    bench.snapshot()
     assert [output.partition for output in bench.outputs] == [1, 2]
     (copy, _) = bench.outputs
     other = Bench(partitions=3)
@@ -381,14 +381,14 @@ def test_an_action_on_a_warning_of_another_partition_is_handed_on() -> None:
     assert len(other.events("warning.acknowledged")) == 1
     unknown = Bench(partitions=3)
     unknown.feed(action("acknowledge", "w1-0")._replace(value=copy.value, headers=copy.headers))
-    unknown.cut()
+    unknown.snapshot()
     assert unknown.outputs == []
 
 
 def test_an_action_that_comes_before_its_warning_is_kept_through_a_crash() -> None:
     bench = Bench()
     bench.feed(action("acknowledge", "w1-0", 1))
-    bench.cut()
+    bench.snapshot()
     bench.crash()
     bench.feed(warning())
     bench.run(20)
@@ -399,7 +399,7 @@ def test_an_action_that_comes_before_its_warning_is_kept_through_a_crash() -> No
 def test_what_is_no_action_is_a_dead_letter() -> None:
     bench = Bench()
     bench.feed(action("acknowledge", "", 1), action("snooze", "w", 1), action("shrug", "w"))
-    bench.cut()
+    bench.snapshot()
     assert [output.topic for output in bench.outputs] == ["dead-letters"] * 3
 
 
@@ -421,10 +421,10 @@ def test_a_cleared_chain_is_forgotten_after_a_day() -> None:
     bench.run(1)
     bench.feed(warning(cleared=5, version=2))
     bench.at(24 * 60 + 4)
-    bench.cut()
+    bench.snapshot()
     assert len(bench.state.chains) == 1
     bench.at(24 * 60 + 6)
-    bench.cut()
+    bench.snapshot()
     assert not bench.state.chains
     assert not bench.state.keys
     assert {key[:1] for key in bench.log} == {b"h", b"f"}

@@ -41,7 +41,7 @@ class Story:
             self._play_until(at)
             self._do(n, what, at, ticket, severity)
         self._play_until(90 + 10 * sum(what == "snooze" for what, *_ in story))  # each may put the last step off
-        self.bench.cut()
+        self.bench.snapshot()
 
     def _warning(self, ticket: int, at: int, **fields: Any) -> Made:
         parent_id = "" if f"t{ticket}" == self.parent else self.parent
@@ -55,7 +55,7 @@ class Story:
             self._send()
 
     def _send(self) -> None:
-        messages = self.bench.cut()
+        messages = self.bench.snapshot()
         self.handed.update(message.id for message in messages)
         self.bench.send(messages, self.outcome)
 
@@ -73,12 +73,12 @@ class Story:
             self.ended.add(f"w{ticket}-{since}")
         elif what == "takeover":
             self._send()
-            bench.cut()  # nothing is under way, and all that came of it is saved
+            bench.snapshot()  # nothing is under way, and all that came of it is saved
             bench.crash()
         elif what.startswith("crash"):
             bench.at(at)
             if what != "crash":
-                messages = bench.cut()
+                messages = bench.snapshot()
                 self.handed.update(message.id for message in messages if what == "crash after sending")
             bench.crash()
         elif ticket in self.raised and what in ("acknowledge", "disagree", "snooze"):
@@ -187,7 +187,7 @@ def test_a_storm_becomes_digests_and_memory_stays_bounded() -> None:
     for second in range(60):
         bench.feed(*(warning(n, at=second / 60) for n in range(second * 167, second * 167 + 167)))
         bench.at(second / 60)
-        bench.send(bench.cut())
+        bench.send(bench.snapshot())
     bench.run(30)
     by_receiver = Counter(message.receiver for message in bench.sent)
     assert by_receiver["lead"] <= 3 + 5
@@ -200,7 +200,7 @@ def test_a_storm_becomes_digests_and_memory_stays_bounded() -> None:
     bench.feed(*(warning(n, at=n // 167 / 60, cleared=31, version=2) for n in range(10_020)))
     bench.run(32)
     bench.at(32 + 24 * 60)
-    bench.cut()
+    bench.snapshot()
     assert not bench.state.chains
 
 

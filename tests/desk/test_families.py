@@ -204,7 +204,7 @@ def test_an_outage_of_a_thousand_tickets_is_one_chain() -> None:
     bench.run(21)
     assert len(bench.sent) == 3
     bench.at(21 + 24 * 60)
-    bench.cut()
+    bench.snapshot()
     assert not bench.state.chains
 
 

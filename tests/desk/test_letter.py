@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.models.codec import decode
-from streams.models.dead_letters import Letter, Mark, dead_letter, gather, kind_of, read, replayed
+from streams.models.dead_letters import DeadLetter, ReplayMarker, dead_letter, gather, kind_of, read, replayed
 from streams.models.envelope import Event
 from streams.models.instants import EARLIEST, LATEST
 from tests.sinks.desk import Record, event
@@ -21,10 +21,10 @@ _records = st.builds(
 )
 
 
-def came_back(record: Record, reason: str = "it is nonsense") -> Letter:
+def came_back(record: Record, reason: str = "it is nonsense") -> DeadLetter:
     output = dead_letter(record.topic, record, reason)
     letter = read(Record(output.value, output.topic, headers=output.headers))
-    assert isinstance(letter, Letter)
+    assert isinstance(letter, DeadLetter)
     return letter
 
 
@@ -55,7 +55,7 @@ def _message(output) -> Record:  # type: ignore[no-untyped-def]
 
 def test_a_mark_says_what_was_sent() -> None:
     mark = read(_message(replayed(came_back(Record(b"x", offset=7)), b"{1}", 1_790_000_000_000)))
-    assert mark == Mark("tickets", 0, 7, 1_790_000_000_000, b"{1}")
+    assert mark == ReplayMarker("tickets", 0, 7, 1_790_000_000_000, b"{1}")
 
 
 def test_a_message_in_binary_mode_becomes_one_document_again() -> None:

@@ -51,31 +51,31 @@ class Run:
         self.changelog: Changelog = {}
         self.cuts = 0
 
-    def cut(self) -> None:
+    def snapshot(self) -> None:
         self.cuts += 1
         keep(self.standing, all_rows(self.desk))
-        self.changelog.update(self.desk.cut(self.cuts, {}).entries)
+        self.changelog.update(self.desk.snapshot(self.cuts, {}).entries)
 
     def feed(self, log: list[dict[str, Any]], first: int = 0) -> None:
         for n, (event, raw) in enumerate(decoded(lines(log)), first):
             topic = topic_of(event)
             while not self.desk.feed(topic, [record(raw, topic, n)], 0):
-                self.cut()
+                self.snapshot()
             for name in INPUTS:
                 self.desk.watermarks.advance(name, event.at)
             self.desk.advance(None)
             if not n % 4:
-                self.cut()
+                self.snapshot()
 
     def finish(self) -> None:
         for name in INPUTS:
             self.desk.watermarks.advance(name, AS_OF)
         while self.desk.clock < AS_OF:
             self.desk.advance(None)
-            self.cut()
+            self.snapshot()
 
     def restart(self, given: Policies, *, restate: bool = False) -> None:
-        self.cut()
+        self.snapshot()
         self.desk = restarted(self.changelog, given, restate=restate)
 
 
@@ -115,7 +115,7 @@ def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
         run.desk._full = lambda: random.random() < 0.4  # type: ignore[method-assign]
     while run.desk.policy.given is not run.desk.policy.followed:
         run.desk.advance(None)
-        run.cut()
+        run.snapshot()
     run.restart(versions(texts))  # and needs no leave any more
     run.feed(log[at:], at)
     run.finish()
@@ -251,7 +251,7 @@ def test_a_checkpoint_of_the_first_format_is_read() -> None:
     """It had no policy in it, and a shorter head."""
     run = Run(versions([policy("a")]))
     run.feed([CREATED])
-    run.cut()
+    run.snapshot()
     head = msgspec.msgpack.decode(run.changelog[b"h"] or b"")
     old = {key: value for key, value in run.changelog.items() if key[:1] != b"v"}
     old[b"h"] = msgspec.msgpack.encode(head[:7])
@@ -264,7 +264,7 @@ def test_a_checkpoint_of_the_first_format_is_read() -> None:
 def test_a_checkpoint_of_a_newer_release_is_refused_in_one_sentence() -> None:
     run = Run(versions([policy("a")]))
     run.feed([CREATED])
-    run.cut()
+    run.snapshot()
     head = msgspec.msgpack.decode(run.changelog[b"h"] or b"")
     head[3], head[7] = "another type", FORMAT + 1
     newer = {**run.changelog, b"h": msgspec.msgpack.encode(head), b"?new": b"an entry of its own"}

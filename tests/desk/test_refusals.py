@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.desk.track.dead_letter_limit import Limit, Refusals, TooManyDeadLetters
+from streams.desk.track.dead_letter_limit import DeadLetterLimit, DeadLetterMonitor, TooManyDeadLetters
 from streams.desk.track.partition import Desk
 from streams.desk.track.snapshot import FULL
 from streams.models.codec import LARGEST
 from tests.sinks.desk import Record, event, policies
 
-LIMIT = Limit(ratio=0.5, run=10)
+LIMIT = DeadLetterLimit(ratio=0.5, run=10)
 UNKNOWN = b'{"type":"ticket.sneezed"}'
 
 
@@ -34,17 +34,17 @@ def fed(desk: Desk, run: Sequence[Record]) -> list[bytes]:
     while start < len(run):
         start = desk.feed("tickets", run, start)
         desk.advance(None)
-        left += [output.value for output in desk.cut(1, {}).outputs if output.topic == "dead-letters"]
+        left += [output.value for output in desk.snapshot(1, {}).outputs if output.topic == "dead-letters"]
     return left
 
 
-def desk(limit: Limit = LIMIT) -> Desk:
+def desk(limit: DeadLetterLimit = LIMIT) -> Desk:
     return Desk(2, policies(), wall=False, limit=limit)
 
 
 @given(st.text(alphabet=".x", max_size=40), st.sampled_from([0.0, 0.5, 0.9, 1.0]), st.integers(1, 12))
 def test_it_stops_when_the_share_of_the_last_records_is_over_the_limit(pattern: str, ratio: float, run: int) -> None:
-    refusals = Refusals(0, ["tickets"], Limit(ratio, run))
+    refusals = DeadLetterMonitor(0, ["tickets"], DeadLetterLimit(ratio, run))
     last: deque[bool] = deque(maxlen=run)
     stopped = False
     for record, kind in zip(records(pattern), pattern, strict=True):
@@ -81,12 +81,12 @@ def test_a_successor_stops_too_until_the_limit_is_another(each: int) -> None:
     while stopping.refusals.stop is None:
         start = stopping.feed("tickets", run[: start + each], start)
         stopping.advance(None)
-        cut = stopping.cut(1, {})
+        cut = stopping.snapshot(1, {})
         changelog.update(cut.entries)
         left += sum(output.topic == "dead-letters" for output in cut.outputs)
     assert left == start == 10
 
-    def successor(limit: Limit) -> Desk:
+    def successor(limit: DeadLetterLimit) -> Desk:
         found = desk(limit)
         for key, value in changelog.items():
             found.load(key, value)
@@ -97,18 +97,18 @@ def test_a_successor_stops_too_until_the_limit_is_another(each: int) -> None:
         successor(LIMIT).advance(None)
     with pytest.raises(TooManyDeadLetters):
         successor(LIMIT).feed("tickets", run, start)
-    assert len(fed(successor(Limit(ratio=1.0, run=10)), run[start:])) == 20
+    assert len(fed(successor(DeadLetterLimit(ratio=1.0, run=10)), run[start:])) == 20
 
 
 def test_large_letters_do_not_outgrow_a_checkpoint() -> None:
     large = [Record(b"x" * (3 << 20), offset=n) for n in range(9)]
-    found = desk(Limit(ratio=1.0))
+    found = desk(DeadLetterLimit(ratio=1.0))
     start, sizes = 0, []
     while start < len(large):
         end = found.feed("tickets", large, start)
         assert end > start
         start = end
-        sizes.append(sum(len(output.value) for output in found.cut(1, {}).outputs))
+        sizes.append(sum(len(output.value) for output in found.snapshot(1, {}).outputs))
     assert max(sizes) < FULL + (1 << 20)
 
 
@@ -121,5 +121,5 @@ def test_large_events_do_not_outgrow_a_checkpoint() -> None:
     start, sizes = 0, []
     while start < len(run):
         start = found.feed("tickets", run, start)
-        sizes.append(sum(len(value or b"") for _, value in found.cut(1, {}).entries))
+        sizes.append(sum(len(value or b"") for _, value in found.snapshot(1, {}).entries))
     assert max(sizes) < FULL + (2 << 20)

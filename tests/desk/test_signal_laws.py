@@ -146,13 +146,13 @@ def test_what_an_agent_did_long_ago_is_forgotten_and_that_changes_nothing(
         desk.advance(None)
         if random.random() > 0.6:
             keep(standing, all_rows(desk))
-            changelog.update(desk.cut(n + 1, {}).entries)
+            changelog.update(desk.snapshot(n + 1, {}).entries)
             desk = restored(changelog, versions([SHORT]))
     for name in INPUTS:
         desk.watermarks.advance(name, as_of)
     desk.advance(None)
     keep(standing, all_rows(desk))
-    changelog.update(desk.cut(len(log) + 1, {}).entries)
+    changelog.update(desk.snapshot(len(log) + 1, {}).entries)
     assert without_version(standing) == without_version(at_once)
     for agent in desk.subjects.held.all():  # the state that lasts, with what repeats it or moves the agent
         assert len({event.data.state for event in agent.events()}) == 1
@@ -177,7 +177,7 @@ def test_a_late_event_from_before_what_is_held_of_an_agent_changes_nothing() -> 
                 desk.watermarks.advance(name, MONDAY + 4 * DAY)
             desk.advance(None)
             keep({}, all_rows(desk))
-            desk.cut(1, {})
+            desk.snapshot(1, {})
         desk.feed("signals", [record(raw, "signals", n)], 0)
     assert desk.totals["released"] == 2
     spans = sorted((row.from_at, row.state, row.team) for row in all_rows(desk) if isinstance(row, AgentStateRow))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streams.desk.track.partition import Desk
 from streams.desk.track.subject import Subject
-from streams.desk.track.subject_cache import Everyone
+from streams.desk.track.subject_cache import SubjectCache
 from streams.models.codec import topic_of
 from streams.models.rows import Identity, Row
 from streams.models.topics import INPUTS
@@ -18,10 +18,10 @@ from tests.desk.logs import MONDAY, STEP, lines, logs, policies
 from tests.desk.test_signal_laws import signal_logs
 
 
-def _written(log: list[dict[str, Any]], texts: list[str], every: int, awake: int) -> tuple[list[Any], int]:
+def _written(log: list[dict[str, Any]], texts: list[str], every: int, cached_subjects: int) -> tuple[list[Any], int]:
     """What each checkpoint of a desk holds but its panes, and all rows; and how many subjects slept in all."""
     desk = Desk(0, versions(texts), wall=False)
-    desk.subjects.held.limit = awake
+    desk.subjects.held.limit = cached_subjects
     cuts: list[Any] = []
     standing: dict[Identity, Row] = {}
     slept = 0
@@ -33,7 +33,7 @@ def _written(log: list[dict[str, Any]], texts: list[str], every: int, awake: int
         keep(standing, rows)
         written = [repr(msgspec.structs.replace(row, version=0)) for row in rows]  # the version is set by the cut
         cuts.append((desk.clock, dict(desk.subjects.entries), sorted(written), sorted(map(repr, facts))))
-        desk.cut(n, {})
+        desk.snapshot(n, {})
         slept += desk.subjects.held.asleep()
 
     for n, (event, raw) in enumerate(decoded(lines(log))):
@@ -75,7 +75,7 @@ def test_those_that_wait_longest_sleep_and_are_woken_by_their_instant_alone() ->
     limit 4    a: touched  b: until 9  c: until 7  d: for nothing  e: until 5 ── cut ──> b d sleep ── 9 ──> b wakes
     """
     woken: list[str] = []
-    everyone = Everyone(lambda subject: woken.append(subject.name), limit=4)
+    everyone = SubjectCache(lambda subject: woken.append(subject.name), limit=4)
     subjects = {name: Subject(name) for name in ("ta", "tb", "tc", "td", "te")}
     for name, subject in subjects.items():
         everyone[name], subject.raws, subject.told = subject, [name.encode()], b"told"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from streams.desk.policy.versions import parse
-from streams.desk.window_rules.surge import QUARTER, WEEK, Usual, judge_surge, log10_tail
+from streams.desk.window_rules.surge import QUARTER, WEEK, Baseline, judge_surge, log10_tail
 from streams.models.instants import DAY, HOUR, MINUTE
 from tests.desk.logs import MONDAY
 
@@ -49,7 +49,7 @@ def test_the_tail_of_what_never_happens_has_no_floor() -> None:
     assert log10_tail(0, 0.5, 0.9) == 0
 
 
-def fill(usual: Usual, contacts: Callable[[int], int], until: int) -> None:
+def fill(usual: Baseline, contacts: Callable[[int], int], until: int) -> None:
     for minute in range(MONDAY, until, MINUTE):
         if n := contacts(minute):
             usual.add("bill", minute, n)
@@ -57,7 +57,7 @@ def fill(usual: Usual, contacts: Callable[[int], int], until: int) -> None:
 
 def test_what_is_usual_is_the_mean_of_the_same_hours_of_the_weeks_before() -> None:
     """One contact a minute in week 1, two in week 2: a window of 30 minutes brings 45."""
-    usual, at = Usual(), MONDAY + 2 * WEEK + 10 * HOUR
+    usual, at = Baseline(), MONDAY + 2 * WEEK + 10 * HOUR
     fill(usual, lambda minute: 1 if minute < MONDAY + WEEK else 2, at)
     expected = usual.expected("bill", at, HALF, UTC)
     assert expected is not None
@@ -66,7 +66,7 @@ def test_what_is_usual_is_the_mean_of_the_same_hours_of_the_weeks_before() -> No
 
 
 def test_other_hours_and_weekdays_do_not_count() -> None:
-    usual, at = Usual(), MONDAY + 3 * WEEK + 10 * HOUR
+    usual, at = Baseline(), MONDAY + 3 * WEEK + 10 * HOUR
     fill(usual, lambda minute: 100 * (minute // DAY % 7 != MONDAY // DAY % 7), at)
     usual.add("bill", MONDAY, 1)
     expected = usual.expected("bill", at, HALF, UTC)
@@ -75,7 +75,7 @@ def test_other_hours_and_weekdays_do_not_count() -> None:
 
 
 def test_while_there_are_few_weeks_the_days_before_count_too() -> None:
-    usual, at = Usual(), MONDAY + 3 * DAY + 10 * HOUR
+    usual, at = Baseline(), MONDAY + 3 * DAY + 10 * HOUR
     fill(usual, lambda minute: 1, at)
     expected = usual.expected("bill", at, HALF, UTC)
     assert expected is not None
@@ -85,7 +85,7 @@ def test_while_there_are_few_weeks_the_days_before_count_too() -> None:
 
 def test_the_hour_is_that_of_the_wall() -> None:
     """Berlin, 25 October 2026: clocks go back. 09:30-10:00 on the 26th is compared with 09:30-10:00 a week before."""
-    usual, week = Usual(), MONDAY + WEEK  # Monday the 19th
+    usual, week = Baseline(), MONDAY + WEEK  # Monday the 19th
     usual.add("other", week - 6 * DAY, 1)
     for minute in range(30):
         usual.add("bill", week + 7 * HOUR + HALF + minute * MINUTE, 1)  # 09:30 summer time is 07:30 UTC
@@ -107,7 +107,7 @@ def busy(minute: int) -> float:
     return day * (0.5 if minute % WEEK // DAY in (2, 3) else 1.0)  # the epoch was a Thursday
 
 
-def judged(usual: Usual, counts: dict[int, int], at: int) -> bool:
+def judged(usual: Baseline, counts: dict[int, int], at: int) -> bool:
     n = sum(counts.get(minute, 0) for minute in range(at - HALF, at, MINUTE))
     return n >= RULE.min_n and judge_surge(RULE, usual, "bill", at, n, UTC).raised
 
@@ -115,7 +115,7 @@ def judged(usual: Usual, counts: dict[int, int], at: int) -> bool:
 @pytest.mark.parametrize("times", [2, 3])
 def test_an_injected_surge_is_found_within_30_minutes(times: int) -> None:
     """Ninety contacts in half an hour are usual; from each of eight starts on, twice or three times as many come."""
-    random, usual = Random(times), Usual()
+    random, usual = Random(times), Baseline()
     for minute in range(MONDAY, MONDAY + 3 * WEEK + 4 * DAY, MINUTE):
         usual.add("bill", minute, poisson(random, busy(minute)))
     for n in range(8):
@@ -130,7 +130,7 @@ def test_weeks_as_usual_raise_nothing_but_once_in_a_while() -> None:
     """Five reasons over their third week, judged at every tenth minute: at most one false alarm."""
     alarms = 0
     for seed in range(5):
-        random, usual = Random(seed), Usual()
+        random, usual = Random(seed), Baseline()
         counts: dict[int, int] = {}
         for minute in range(MONDAY, MONDAY + 3 * WEEK, MINUTE):
             counts[minute] = poisson(random, busy(minute) / 2)
@@ -140,7 +140,7 @@ def test_weeks_as_usual_raise_nothing_but_once_in_a_while() -> None:
 
 
 def test_a_reason_that_varies_more_is_given_more_room() -> None:
-    calm, wild = Usual(), Usual()
+    calm, wild = Baseline(), Baseline()
     for quarter in range(2 * WEEK // QUARTER):
         calm.add("bill", MONDAY + quarter * QUARTER, 10)
         wild.add("bill", MONDAY + quarter * QUARTER, 20 * (quarter // 2 % 2 ^ (quarter >= WEEK // QUARTER)))

@@ -112,9 +112,9 @@ class Pipeline:
                 desk.advance(None)
 
     def checkpoint(self, desk: Desk) -> None:
-        """Cut a desk, and bring its messages to the stage."""
+        """Snapshot a desk, and bring its messages to the stage."""
         self.version += 1
-        cut = desk.cut(self.version, {})
+        cut = desk.snapshot(self.version, {})
         self.changelogs[desk.partition].update(cut.entries)
         made = [output for output in cut.outputs if output.topic == WATCH_ROLLUPS]
         assert all(output.partition == 0 for output in made)
@@ -126,7 +126,7 @@ class Pipeline:
         self.watch.feed(WATCH_ROLLUPS, [record(output.value, WATCH_ROLLUPS) for output in made], 0)
         self.watch.advance(None)
         self.version += 1
-        for row in list(self.watch.sheet.rows.values()):
+        for row in list(self.watch.change_set.rows.values()):
             if isinstance(row, LateTallyRow):
                 self.late.append(row)
                 continue
@@ -135,7 +135,7 @@ class Pipeline:
                 self.standing.pop(row.warning_id, None)
             else:
                 self.standing[row.warning_id] = msgspec.structs.replace(row, version=0)
-        for key, value in self.watch.cut(self.version, {}).entries:
+        for key, value in self.watch.snapshot(self.version, {}).entries:
             if value is None:
                 self.changelog.pop(key, None)
             else:
@@ -321,10 +321,10 @@ def judged_at_once(
     for topic in INPUTS:
         desk.watermarks.advance(topic, as_of)
     desk.advance(None)
-    *told, came_to = [output for output in desk.cut(1, {}).outputs if output.topic == WATCH_ROLLUPS]
+    *told, came_to = [output for output in desk.snapshot(1, {}).outputs if output.topic == WATCH_ROLLUPS]
     pipeline.watch.feed(WATCH_ROLLUPS, [record(output.value, WATCH_ROLLUPS) for output in told], 0)
     fields = TallyRow.__struct_fields__
-    pipeline.watch.leave_out([TallyRow(*(getattr(row, name) for name in fields)) for row in late])
+    pipeline.watch.exclude_late([TallyRow(*(getattr(row, name) for name in fields)) for row in late])
     pipeline.bring([came_to])
     assert not pipeline.late
     return pipeline.standing

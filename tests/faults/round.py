@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sinks.clickhouse.client import Client
-from streams.checkpoint.takeover import TAKEN
+from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.roles import prepare, start_role, start_roles
 from streams.embedded.stack import StackError
 from streams.policies import policies_of
@@ -205,7 +205,7 @@ class Round:
     def _await_part(self, name: str, said: int = 0) -> None:
         """Wait until a worker has taken partitions over, after the first `said` characters of its log."""
         until = time.monotonic() + FOLLOWS_S
-        while TAKEN not in self.system.log_of(name)[said:] and time.monotonic() < until:
+        while TOOK_OVER_LOG not in self.system.log_of(name)[said:] and time.monotonic() < until:
             time.sleep(0.1)
 
     def _await_all(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from streams.checkpoint.takeover import TAKEN
+from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.apache_kafka import Kafka
 from streams.embedded.stack import Stack
 from tests.faults.clickhouse import AWAY
@@ -107,7 +107,7 @@ class System(Stack):
 
     def partitions_of(self, name: str) -> list[int]:
         """The partitions that a track worker took over last."""
-        _, found, rest = self.log_of(name).rpartition(TAKEN)
+        _, found, rest = self.log_of(name).rpartition(TOOK_OVER_LOG)
         listed = rest.partition("]")[0].lstrip("[")
         return [int(number) for number in listed.split(",")] if found and listed else []
 

@@ -10,7 +10,7 @@ import pytest
 
 from streams.checkpoint.changelog import Changelog
 from streams.checkpoint.fencing import ENTRY, LogReader
-from streams.desk.partition_state import Cut
+from streams.desk.partition_state import Snapshot
 from streams.kafka.app import BatchApp
 from streams.kafka.topics import CHANGELOG_CONFIG
 from tests.flow.conftest import CHANGELOG, ToyDesk, started_kafka, wait_for
@@ -74,7 +74,7 @@ async def zombie_checkpoint(desk: ToyDesk) -> None:
     await changelog.start()
     for number, records in enumerate(written):
         keys = sorted({record.key for record in records if record.key[:1] == ENTRY and record.value is not None})
-        cut = Cut([(keys[0][1:], ZOMBIE), (keys[1][1:], None), (b"t999999999", ZOMBIE)], [])
+        cut = Snapshot([(keys[0][1:], ZOMBIE), (keys[1][1:], None), (b"t999999999", ZOMBIE)], [])
         await changelog.append(number, LogReader(epoch=0, owner="zombie", sequence=7).checkpoint(cut, {}))
     await changelog.stop()
 

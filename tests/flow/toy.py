@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from streams.desk.partition_state import Cut
+from streams.desk.partition_state import Snapshot
 from streams.models.records import Output
 
 PARTITIONS = 4
@@ -65,7 +65,7 @@ class ToyState:
     def urgent(self) -> bool:
         return False
 
-    def cut(self, version: int, offsets: dict[str, int]) -> Cut:
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
         dirty, self.dirty = sorted(self.dirty), set()
         outputs, self.rows = self.rows, []
         stamp = (("version", str(version).encode()),)
@@ -76,9 +76,9 @@ class ToyState:
             entries.append((key.encode(), value))
             if key.startswith("pane") and value is not None:
                 outputs.append(Output(self.prefix + PANES, f"{self.partition}{key}".encode(), value, stamp))
-        return Cut(entries, outputs)
+        return Snapshot(entries, outputs)
 
-    def rewrite(self, keys: set[bytes]) -> None:
+    def rewrite_keys(self, keys: set[bytes]) -> None:
         self.dirty |= {key.decode() for key in keys}
 
     def pane(self, key: str, amount: int) -> None:

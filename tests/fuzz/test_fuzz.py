@@ -9,7 +9,7 @@ from sinks.clickhouse.events import DeadLetterRow, dead_letter_row, stored
 from sinks.clickhouse.rows import encoded, rows_of
 from streams import policies
 from streams.desk.track.partition import Desk
-from streams.models.codec import TYPES, DeadLetter, Unknown, decode
+from streams.models.codec import TYPES, Rejected, Unknown, decode
 from streams.models.instants import HOUR
 from streams.models.records import Output
 from streams.models.topics import DEAD_LETTERS, INPUTS, PROGRESS_TOPICS
@@ -69,19 +69,19 @@ def fuzz(corpus: list[bytes], number: int, seed: int) -> Counter[str]:
         if not n % RESTORE_EVERY:
             desk = _restored(changelog, desk)
     letters += _cut(desk, number + 1, changelog)
-    assert letters == found["DeadLetter"]
+    assert letters == found["Rejected"]
     _restored(changelog, desk)
     return found
 
 
 def _kind(record: Record) -> str:
     decoded = decode(record.value, record.headers)
-    return type(decoded).__name__ if isinstance(decoded, DeadLetter | Unknown) else "Event"
+    return type(decoded).__name__ if isinstance(decoded, Rejected | Unknown) else "Event"
 
 
 def _cut(desk: Desk, n: int, changelog: dict[bytes, bytes | None]) -> int:
-    """Cut, and read what leaves as the store does; the number of dead letters."""
-    cut = desk.cut(n, dict.fromkeys(INPUTS, n))
+    """Snapshot, and read what leaves as the store does; the number of dead letters."""
+    cut = desk.snapshot(n, dict.fromkeys(INPUTS, n))
     changelog.update(cut.entries)
     return sum(_letter(output) if output.topic == DEAD_LETTERS else _rows(output) for output in cut.outputs)
 
@@ -113,7 +113,7 @@ def _restored(changelog: dict[bytes, bytes | None], former: Desk) -> Desk:
 @pytest.mark.parametrize("seed", range(3))
 def test_some_thousand_mutated_events(corpus: list[bytes], seed: int) -> None:
     found = fuzz(corpus, 1500, seed)
-    assert min(found["Event"], found["DeadLetter"]) > 300
+    assert min(found["Event"], found["Rejected"]) > 300
     assert found["Unknown"]
 
 

@@ -187,12 +187,12 @@ def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Ou
         while not sent or desk.clock < latest:  # a full checkpoint comes in between
             desk.advance(None)
             version += 1
-            sent += desk.cut(version, dict(offsets)).outputs
+            sent += desk.snapshot(version, dict(offsets)).outputs
         told = [output for output in sent if output.topic == CUSTOMER_FACTS]
         customers.feed(CUSTOMER_FACTS, [Record(output.value, CUSTOMER_FACTS) for output in told], 0)
         customers.advance(None)
         sent = [output for output in sent if output.topic in (*PROGRESS_TOPICS, DEAD_LETTERS)]
-        made.append(sent + customers.cut(version, {}).outputs)
+        made.append(sent + customers.snapshot(version, {}).outputs)
     return made
 
 

@@ -5,7 +5,7 @@ from base64 import b64decode
 import msgspec
 
 from sinks.clickhouse.events import DeadLetterRow, ReplayedRow, dead_letter_row, stored
-from streams.models.dead_letters import Letter, dead_letter, read, replayed
+from streams.models.dead_letters import DeadLetter, dead_letter, read, replayed
 from tests.sinks.desk import Record, event, ms
 
 CREATED = event("ticket.created", "mon 10:00")
@@ -75,7 +75,7 @@ def test_a_dead_letter_keeps_its_bytes_and_where_it_came_from() -> None:
 
 def test_a_letter_that_was_replayed_keeps_what_was_sent() -> None:
     letter = read(Record(b"x", headers=dead_letter("calls", Record(b"x", offset=12), "it is nonsense").headers))
-    assert isinstance(letter, Letter)
+    assert isinstance(letter, DeadLetter)
     mark = replayed(letter, CREATED, ms("mon 11:00"))
     row = dead_letter_row(Record(mark.value, topic="dead-letters", headers=mark.headers))
     assert isinstance(row, ReplayedRow)

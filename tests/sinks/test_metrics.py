@@ -97,7 +97,7 @@ def fed_table() -> Any:
     assert desk.feed("tickets", records, 0) == len(records)
     desk.watermarks.seen = dict.fromkeys(desk.watermarks.seen, desk.watermarks.seen["tickets"])
     desk.advance(None)
-    desk.cut(1 << 8, {"tickets": 8})
+    desk.snapshot(1 << 8, {"tickets": 8})
     table = table_of(desk)
     table.statistics.fed["tickets"], table.statistics.batches["tickets"] = 8, 1
     table.statistics.checkpoints, table.statistics.checkpoint_seconds = 4, 0.25
@@ -265,7 +265,7 @@ def test_the_store_of_real_rows_is_counted(page: Any, tmp_path: Path) -> None:
             created = event("1", "ticket.created", "2026-11-02T01:00:00Z", priority="high")
             desk.feed("tickets", [record(0, created)], 0)
             batch = Batch()
-            for output in desk.cut(1 << 8, {"tickets": 1}).outputs:
+            for output in desk.snapshot(1 << 8, {"tickets": 1}).outputs:
                 if output.topic in PROGRESS_TOPICS:
                     batch.add(rows_of(output.value))
             pipeline.writer.write(batch)

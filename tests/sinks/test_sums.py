@@ -102,7 +102,7 @@ def desk(log: list[bytes], given: Policies) -> Desk:
         desk.watermarks.advance(topic, latest)
     while desk.clock < latest:
         desk.advance(None)
-        desk.cut(1, {})
+        desk.snapshot(1, {})
     return desk
 
 

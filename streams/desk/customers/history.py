@@ -22,7 +22,7 @@ from typing import NamedTuple
 from streams.desk.customers.first_contact import CALL, WEEK, Contacts, fact_row, verdict
 from streams.desk.customers.risk_index import Risk
 from streams.desk.customers.risk_warning import RiskWarning
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies, Policy
 from streams.models.customer_facts import CustomerFact, PolicyChange
 from streams.models.entities import CustomerRow
@@ -80,7 +80,7 @@ def fold(
             life = _joined(life, following)
             continue
         history.judge_first_contacts(clock)
-        rows |= history.sheet.rows
+        rows |= history.change_set.rows
         life = following
     history = _History(ids, life, changes, policies)
     next_at = min(ahead_at, history.live(clock), history.judge_first_contacts(clock))
@@ -88,9 +88,9 @@ def fold(
     if history.warning.row is None:
         forget_at = max(life.over_at, history.warning.cleared_at) + DAY
     if clock > forget_at:  # whoever is forgotten stands no longer
-        return Folded(rows | history.sheet.rows, ahead_at, ahead_at == NEVER)
-    history.sheet.put(history.standing())
-    return Folded(rows | history.sheet.rows, min(next_at, forget_at), False)
+        return Folded(rows | history.change_set.rows, ahead_at, ahead_at == NEVER)
+    history.change_set.put(history.standing())
+    return Folded(rows | history.change_set.rows, min(next_at, forget_at), False)
 
 
 def _lives(facts: Iterable[CustomerFact], policies: Policies) -> list[Life]:
@@ -128,9 +128,9 @@ class _History:
         self.ids, self.life, self.policies = ids, life, policies
         self.changes = [change for change in changes if change.known_at <= life.over_at]
         self.by_subject = {fact.subject: fact for fact in life.facts}
-        self.sheet = Sheet()
+        self.change_set = ChangeSet()
         self.risk = Risk(policies.at(life.began_at).risk_index)
-        self.warning = RiskWarning(ids[0], self.risk, policies, self.sheet)
+        self.warning = RiskWarning(ids[0], self.risk, policies, self.change_set)
         self.counts: Counter[str] = Counter()
         self.contacts: list[int] = []
         self._last: dict[str | None, int] = {}  # by category the last contact, "None" of a call without one
@@ -222,7 +222,7 @@ class _History:
             assert fact.solved is not None
             found, changes_at = verdict(fact.solved, contacts, clock)
             next_at = min(next_at, changes_at)
-            self.sheet.put(fact_row(self.ids[0], fact.subject[1:], fact.solved, found))
+            self.change_set.put(fact_row(self.ids[0], fact.subject[1:], fact.solved, found))
             self.counts[found] += 1
             self.counts["solved"] += 1
         return next_at

@@ -9,7 +9,7 @@ Links hold for all time: whose a ticket was does not depend on when two ids were
 from streams.models.customer_facts import CustomerLink
 
 
-class People:
+class CustomerIdentities:
     """All links, and the groups that they make."""
 
     def __init__(self) -> None:

@@ -24,10 +24,10 @@ from heapq import heappop, heappush
 import msgspec
 
 from streams.desk.customers.history import fold
-from streams.desk.customers.homes import HERE, Homes
+from streams.desk.customers.homes import SINGLE_PARTITION, CustomerPartitioner
 from streams.desk.customers.packed_rows import NOTHING, pack, unpack
 from streams.desk.customers.snapshot import CHANGE, LINK, RESTATED, CustomersCheckpoints, decode_fact, encode, fact_key
-from streams.desk.output.change_set import amend
+from streams.desk.output.change_set import apply_diff
 from streams.desk.policy.versions import Policies
 from streams.models import customer_facts as models
 from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange
@@ -58,7 +58,9 @@ _changes = msgspec.json.Decoder(_Changes).decode
 class Customers(CustomersCheckpoints):
     """The state of one partition of the stage. `homes`, `restate`: as the desk has them."""
 
-    def __init__(self, partition: int, policies: Policies, homes: Homes = HERE, restate: bool = False) -> None:
+    def __init__(
+        self, partition: int, policies: Policies, homes: CustomerPartitioner = SINGLE_PARTITION, restate: bool = False
+    ) -> None:
         super().__init__(partition, policies, homes, restate)
         self.rows: dict[str, bytes] = {}  # by person, what stands, encoded
         self._queue: list[tuple[int, str]] = []  # a heap of when time changes a person
@@ -194,7 +196,7 @@ class Customers(CustomersCheckpoints):
             before, rows = self.rows.pop(person, NOTHING), self._fold(person)
             after = pack(rows)
             if after != before:
-                amend(self.sheet, unpack(before), rows)
+                apply_diff(self.change_set, unpack(before), rows)
             if person in self._next:  # else they are forgotten: what was written stands
                 self.rows[person] = after
         self.touched.clear()

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from streams.desk.customers.risk_index import Risk
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.output.warnings import warning_id
 from streams.desk.policy.rules import Rule
 from streams.desk.policy.versions import Policies, Policy
@@ -31,8 +31,8 @@ _DEFAULT = Rule(rule=RULE, by="customer")
 class RiskWarning:
     """A customer's warnings; `settle` after each instant at which something was given, `pass_time` in between."""
 
-    def __init__(self, customer_id: str, risk: Risk, policies: Policies, sheet: Sheet) -> None:
-        self.customer_id, self.risk, self.policies, self.sheet = customer_id, risk, policies, sheet
+    def __init__(self, customer_id: str, risk: Risk, policies: Policies, change_set: ChangeSet) -> None:
+        self.customer_id, self.risk, self.policies, self.change_set = customer_id, risk, policies, change_set
         self.policy: Policy | None = None  # that of the last instant, and its rule
         self.rule = _DEFAULT
         self.row: WarningRow | None = None  # the one that is raised
@@ -75,11 +75,11 @@ class RiskWarning:
 
     def _put(self, row: WarningRow) -> None:
         self.row = row
-        self.sheet.put(row)
+        self.change_set.put(row)
 
     def _clear(self, row: WarningRow, at: int, score: float) -> None:
         measures = {**row.measures, "cleared_value": round(score, 1)}
-        self.sheet.put(
+        self.change_set.put(
             msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by="decayed", measures=measures)
         )
         self.row, self.cleared_at = None, at

@@ -6,10 +6,10 @@ again at a restore.
 
 import msgspec
 
-from streams.desk.customers.homes import HERE, Homes
-from streams.desk.customers.identities import People
+from streams.desk.customers.homes import SINGLE_PARTITION, CustomerPartitioner
+from streams.desk.customers.identities import CustomerIdentities
 from streams.desk.output.panes import LocalDays, Panes
-from streams.desk.partition_state import Cut
+from streams.desk.partition_state import Snapshot
 from streams.desk.policy.restatement import FOLLOWED, NEXT, Following
 from streams.desk.policy.versions import Policies
 from streams.desk.stage import Stage
@@ -38,7 +38,9 @@ class CustomersCheckpoints(Stage):
     name = "customers"
     reports = (FACTS, ROLLUPS, WARNINGS)
 
-    def __init__(self, partition: int, policies: Policies, homes: Homes = HERE, restate: bool = False) -> None:
+    def __init__(
+        self, partition: int, policies: Policies, homes: CustomerPartitioner = SINGLE_PARTITION, restate: bool = False
+    ) -> None:
         others = [number for number in range(homes.partitions) if number != partition]
         sources = [(CUSTOMER_FACTS, number) for number in range(homes.partitions)]
         sources += [(HANDED_ON, number) for number in others]
@@ -47,7 +49,7 @@ class CustomersCheckpoints(Stage):
         super().__init__(partition, sources, Panes(PANES + partition, days))
         self.homes, self.others = homes, others
         self.facts: dict[str, dict[str, bytes]] = {}  # by customer id and subject, encoded: very many, seldom needed
-        self.people = People()
+        self.people = CustomerIdentities()
         self.changes: dict[str, PolicyChange] = {}
         self.touched: set[str] = set()  # ids whose person is to be folded
         self._restated: str | None = None  # during a restatement, the last person who follows what it leads to
@@ -58,11 +60,11 @@ class CustomersCheckpoints(Stage):
         """About the size of the next checkpoint, with the people who are to be folded."""
         return super().pending_bytes() + len(self.touched) * PERSON_BYTES
 
-    def cut(self, version: int, offsets: dict[str, int]) -> Cut:
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
         """All that changed since the last cut, and the outputs made since."""
         self.entries |= self.policy.entries
         self.policy.entries = {}
-        return super().cut(version, offsets)
+        return super().snapshot(version, offsets)
 
     def own(self, version: int) -> list[Output]:
         """What goes to the other homes: facts that are theirs, and how far the desk was heard."""

@@ -13,9 +13,9 @@ import msgspec
 from streams.desk.escalation import chain as chains
 from streams.desk.escalation import messages
 from streams.desk.escalation.chain import Chain, Key
-from streams.desk.escalation.dispatch import Floods, Message
-from streams.desk.escalation.incidents import Families
-from streams.desk.partition_state import Cut
+from streams.desk.escalation.dispatch import DigestThrottle, Message
+from streams.desk.escalation.incidents import IncidentGroups
+from streams.desk.partition_state import Snapshot
 from streams.desk.policy.versions import Policies
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.instants import DAY
@@ -44,10 +44,10 @@ class Chains:
         self.partition, self.policies, self.wall = partition, policies, wall
         self.chains: dict[Key, Chain] = {}
         self.keys: dict[str, Key] = {}  # by warning_id
-        self.families = Families(self.chains)
+        self.families = IncidentGroups(self.chains)
         self.clock = -1
         self.sources: dict[str, int] = {}
-        self.floods = Floods()
+        self.floods = DigestThrottle()
         self.totals: Counter[str] = Counter()  # steps by state, since the start of this process
         self.early: dict[str, list[bytes]] = {}  # actions on warnings that are not known (yet)
         self._heap: list[tuple[int, Key]] = []
@@ -116,7 +116,7 @@ class Chains:
         """Whether a message waits for its checkpoint."""
         return bool(self._intents or self._recorded)
 
-    def cut(self, version: int, offsets: dict[str, int]) -> Cut:
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
         """All that changed since the last cut, and the outputs made since."""
         entries = list(self._entries.items())
         entries += [(_chain_key(key), msgspec.msgpack.encode(self.chains[key])) for key in self._dirty]
@@ -128,7 +128,7 @@ class Chains:
         self._recorded += self._intents
         self._intents, self._rows, self._outputs = [], [], []
         self._dirty, self._entries, self._changed = set(), {}, False
-        return Cut(entries, outputs)
+        return Snapshot(entries, outputs)
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one entry of the changelog."""
@@ -149,7 +149,7 @@ class Chains:
             chain = msgspec.msgpack.decode(value, type=Chain)
             self.chains[chain.key] = chain
 
-    def rewrite(self, keys: set[bytes]) -> None:
+    def rewrite_keys(self, keys: set[bytes]) -> None:
         """Write our own values of these keys at the next cut."""
         for key in keys:
             kind, name = key[:1], key[1:].decode()

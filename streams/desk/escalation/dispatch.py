@@ -94,7 +94,7 @@ class Flood(msgspec.Struct, array_like=True):
     digests: int = 0
 
 
-class Floods:
+class DigestThrottle:
     """Keeps each receiver from being flooded."""
 
     def __init__(self) -> None:

@@ -17,10 +17,10 @@ from streams.desk.escalation.chain import Chain, Key, Write
 from streams.desk.escalation.received_warning import Warned
 from streams.desk.policy.versions import Policy
 
-GRAVITY = {"info": 0, "warning": 1, "critical": 2}
+SEVERITY_RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
-class Families:
+class IncidentGroups:
     """Who leads, and who is folded: known from the `chains` of a partition alone. Keeps `folds` of who leads."""
 
     def __init__(self, chains: dict[Key, Chain]) -> None:
@@ -79,7 +79,7 @@ class Families:
 
 def _place(chain: Chain) -> tuple[int, int, Key]:
     """The order in which those that are folded come to lead."""
-    return -GRAVITY.get(chain.warned.severity, 0), chain.warned.raised_at, chain.key
+    return -SEVERITY_RANK.get(chain.warned.severity, 0), chain.warned.raised_at, chain.key
 
 
 def member(own: Chain | None, warned: Warned, policy: Policy) -> Chain:

@@ -16,13 +16,13 @@ from streams.desk.escalation import incidents as families
 from streams.desk.escalation import messages
 from streams.desk.escalation.chain import Chain
 from streams.desk.escalation.chains import EARLY
-from streams.desk.escalation.incidents import GRAVITY
+from streams.desk.escalation.incidents import SEVERITY_RANK
 from streams.desk.escalation.received_warning import Warned
 from streams.desk.escalation.sending import Sending
 from streams.desk.policy.versions import Policies, Policy
 from streams.models import actions
 from streams.models.actions import ActionEvent, Disagree, SnoozeEvent
-from streams.models.codec import DeadLetter
+from streams.models.codec import Rejected
 from streams.models.dead_letters import dead_letter
 from streams.models.escalations import WarningStepRow
 from streams.models.records import Record
@@ -114,7 +114,7 @@ class Escalations(Sending):
         for raw in self.early.pop(warned.warning_id, ()):
             self._entries[EARLY + warned.warning_id.encode()] = None
             event = actions.decode(raw)
-            if not isinstance(event, DeadLetter):
+            if not isinstance(event, Rejected):
                 self._act(chain, event)
 
     def _rise(self, own: Chain | None, warned: Warned, policy: Policy) -> Chain:
@@ -153,7 +153,7 @@ class Escalations(Sending):
     def _lead_if_graver(self, chain: Chain, policy: Policy) -> None:
         lead = self.families.lead(chain.warned.family)
         assert lead is not None  # or it would not be folded
-        if GRAVITY.get(chain.warned.severity, 0) > GRAVITY.get(lead.warned.severity, 0):
+        if SEVERITY_RANK.get(chain.warned.severity, 0) > SEVERITY_RANK.get(lead.warned.severity, 0):
             at = max(self.clock, chain.warned.raised_at)
             self._hand_over(lead, chain, policy, at)
             families.fold(lead, chain, at, self._write)
@@ -188,7 +188,7 @@ class Escalations(Sending):
 
     def _fold_action(self, record: Record) -> None:
         event = actions.decode(record.value, record.headers)
-        if isinstance(event, DeadLetter):
+        if isinstance(event, Rejected):
             self._refuse(record, event.reason)
             return
         key = self.keys.get(event.data.warning_id)

@@ -1,7 +1,7 @@
-"""The sheet on which a fold writes its rows, and the difference of two sheets.
+"""The change_set on which a fold writes its rows, and the difference of two change sets.
 
-Folding a subject's events writes rows. In order, each event adds to the partition's sheet. Out of order, the subject is
-folded twice on sheets of their own, without and with the new event, and `amend` writes only what differs: new rows,
+Folding a subject's events writes rows. In order, each event adds to the partition's change_set. Out of order, the subject is
+folded twice on change sets of their own, without and with the new event, and `apply_diff` writes only what differs: new rows,
 corrected rows, and rows that are withdrawn.
 """
 
@@ -12,7 +12,7 @@ from streams.desk.output.tally import Tally
 from streams.models.rows import FactRow, Identity, Row, WarningRow
 
 
-class Sheet:
+class ChangeSet:
     """Rows written since the last checkpoint, the last one of each identity. `panes` are kept in step with facts.
 
     `tally` counts what happened, for the rules: see its module.
@@ -59,33 +59,33 @@ class Sheet:
         return {identity: row for identity, row in self.rows.items() if not row.is_deleted}  # type: ignore[attr-defined]
 
 
-def amend(sheet: Sheet, before: dict[Identity, Row], after: dict[Identity, Row]) -> bool:
-    """Write on `sheet` what turns the rows `before` into the rows `after`; True if there was anything."""
+def apply_diff(change_set: ChangeSet, before: dict[Identity, Row], after: dict[Identity, Row]) -> bool:
+    """Write on `change_set` what turns the rows `before` into the rows `after`; True if there was anything."""
     changed = False
     for identity, row in before.items():
         if after.get(identity) == row:
             continue
         changed = True
         if isinstance(row, FactRow):
-            sheet.uncount(row)
+            change_set.uncount(row)
         elif identity not in after:
-            sheet.withdraw(row)
-            sheet.urgent |= isinstance(row, WarningRow)
+            change_set.withdraw(row)
+            change_set.urgent |= isinstance(row, WarningRow)
     for identity, row in after.items():
         if before.get(identity) == row:
             continue
         changed = True
         if isinstance(row, FactRow):
-            sheet.add(row)
+            change_set.add(row)
         else:
-            sheet.put(row)
-            sheet.urgent |= isinstance(row, WarningRow)
+            change_set.put(row)
+            change_set.urgent |= isinstance(row, WarningRow)
     return changed
 
 
-def amend_warnings(sheet: Sheet, before: Iterable[WarningRow], after: Iterable[WarningRow]) -> None:
-    """Write on `sheet` what turns some warnings into others."""
-    amend(sheet, _by_identity(before), _by_identity(after))
+def apply_warning_diff(change_set: ChangeSet, before: Iterable[WarningRow], after: Iterable[WarningRow]) -> None:
+    """Write on `change_set` what turns some warnings into others."""
+    apply_diff(change_set, _by_identity(before), _by_identity(after))
 
 
 def _by_identity(rows: Iterable[WarningRow]) -> dict[Identity, Row]:

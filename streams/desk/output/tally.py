@@ -69,7 +69,7 @@ class Tally:
         sums = self._sums((at - at % MINUTE, team, channel, segment, category, "", ""))
         sums["reviewed"] = sums.get("reviewed", 0) + 1
 
-    def amend(self, before: "Tally", after: "Tally") -> None:
+    def apply_diff(self, before: "Tally", after: "Tally") -> None:
         """Count the difference of two tallies."""
         for tally, sign in ((after, 1), (before, -1)):
             for combination, counts in tally.sums.items():

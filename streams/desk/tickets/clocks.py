@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies, Policy
 from streams.desk.tickets.silence import TicketWarnings
 from streams.desk.tickets.sla_clock import Clock, State
 from streams.models.instants import NEVER
-from streams.models.rows import Cause, Passing, SpanRow
+from streams.models.rows import TIMER, Cause, SpanRow
 
 FIRST, NEXT, RESOLUTION = METRICS = ("first_response", "next_response", "resolution")
 DONE = ("solved", "closed")
@@ -39,8 +39,8 @@ class TicketClocks(TicketWarnings):
         "switch",
     )
 
-    def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
-        super().__init__(ticket_id, policies, sheet)
+    def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        super().__init__(ticket_id, policies, change_set)
         self.created_at: int | None = None
         self.status = self.merged_into = ""
         self.clocks: list[Clock] = []  # in the order they started; of each metric the last one is current
@@ -99,9 +99,9 @@ class TicketClocks(TicketWarnings):
         self.switch += 1
         policy = self.policies.at(at)
         for clock in self._active_clocks():
-            clock.match(self._target(clock.metric, policy), at, Passing, self)
+            clock.match(self._target(clock.metric, policy), at, TIMER, self)
         self.choose_silence(policy, at)
-        self._hold_still(policy, at, Passing)
+        self._hold_still(policy, at, TIMER)
         self._settle(at)
 
     # Parts
@@ -163,7 +163,7 @@ class TicketClocks(TicketWarnings):
             self.spans += 1
             team, created_at = self.dims[0], self.created_at
             self.span = SpanRow("ticket", self.id, self.spans, team, created_at, at, None, int(at_risk), int(breached))
-            self.sheet.put(self.span)
+            self.change_set.put(self.span)
 
     def _close_span(self, at: int) -> None:
         span, self.span = self.span, None
@@ -171,9 +171,9 @@ class TicketClocks(TicketWarnings):
             return
         if span.from_at == at:
             self.spans -= 1
-            self.sheet.withdraw(span)
+            self.change_set.withdraw(span)
         else:
-            self.sheet.put(msgspec.structs.replace(span, to_at=at, version=0))
+            self.change_set.put(msgspec.structs.replace(span, to_at=at, version=0))
 
     def _settle_next(self) -> None:
         at = min(self._next_clock()[1], self.quiet_until)

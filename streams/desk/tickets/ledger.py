@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.output.warnings import raised
 from streams.desk.policy.rules import RuleName
 from streams.desk.policy.versions import Policies, Target
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from streams.desk.tickets.sla_clock import Clock
 
 
-class Book:
-    """A ticket's id and dimensions as they stand, and the sheet that its rows go to."""
+class TicketLedger:
+    """A ticket's id and dimensions as they stand, and the change_set that its rows go to."""
 
     __slots__ = (
         "agent_id",
@@ -26,14 +26,14 @@ class Book:
         "parent_id",
         "past_dims",
         "policies",
-        "sheet",
+        "change_set",
         "signals",
         "url",
         "warnings",
     )
 
-    def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
-        self.id, self.policies, self.sheet = ticket_id, policies, sheet
+    def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        self.id, self.policies, self.change_set = ticket_id, policies, change_set
         self.dims: Dimensions = ("", "", "", "", "", "", "")
         self.agent_id = self.url = self.customer_id = self.parent_id = ""
         self.past_dims: list[tuple[int, Dimensions, str]] | None = None  # since the ticket was solved: see Ticket
@@ -85,7 +85,7 @@ class Book:
             cause[0],
             cause[1],
         )
-        self.sheet.rows["ledger", self.id, clock.metric, clock.cycle, clock.seq] = row
+        self.change_set.rows["ledger", self.id, clock.metric, clock.cycle, clock.seq] = row
         return row
 
     def restate_breach(self, clock: "Clock") -> None:
@@ -105,10 +105,10 @@ class Book:
             "agent_id": self.agent_id,
         }
         clock.breach = msgspec.structs.replace(clock.breach, **dims, version=0)
-        self.sheet.put(clock.breach)
-        self.sheet.uncount(fact)
+        self.change_set.put(clock.breach)
+        self.change_set.uncount(fact)
         counted = msgspec.structs.replace(fact, **dims, version=0, is_deleted=0)
-        self.sheet.add(counted)
+        self.change_set.add(counted)
         clock.facts = {**(clock.facts or {}), "breached": counted}
 
     def fact(
@@ -117,7 +117,7 @@ class Book:
         """Count something under the dimensions as they stood at `at`; `known_at`: if nobody could know before."""
         dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
         row = FactRow("ticket", self.id, cause[0], cause[1], counter, cycle, at, *dims, agent_id, "", "", counts)
-        self.sheet.count(row, known_at)
+        self.change_set.count(row, known_at)
         return row
 
     def outcome(
@@ -137,18 +137,18 @@ class Book:
     def take_back(self, clock: "Clock", slot: str) -> None:
         """Take a clock's outcome out of the counts."""
         if clock.facts and (fact := clock.facts.pop(slot, None)) is not None:
-            self.sheet.uncount(fact)
+            self.change_set.uncount(fact)
 
     def exempt(self, clock: "Clock") -> None:
         """Count the clock's breach, if there is one, as exempted too."""
         fact = clock.facts and clock.facts.get("breached")
         if not fact:
             return
-        self.sheet.uncount(fact)
+        self.change_set.uncount(fact)
         exempted = msgspec.structs.replace(
             fact, counts={**fact.counts, f"{clock.metric}_exempted": 1}, version=0, is_deleted=0
         )
-        self.sheet.add(exempted)
+        self.change_set.add(exempted)
         clock.facts = {**(clock.facts or {}), "breached": exempted}
 
     def raise_warning(self, clock: "Clock", rule: RuleName, at: int) -> None:
@@ -176,7 +176,7 @@ class Book:
             row = self._warning(rule, f"ticket/{self.id}", at, target, **fields)
         else:
             row = msgspec.structs.replace(stands, state="changed", version=0, **fields)
-            self.sheet.put(row)
+            self.change_set.put(row)
         self.warnings = {**(self.warnings or {}), rule: row}
 
     def _warning(self, rule: RuleName, subject: str, at: int, target: Target | None, **fields: Any) -> WarningRow:
@@ -202,11 +202,11 @@ class Book:
             parent_id=self.parent_id,
             **fields,
         )
-        self.sheet.put(row)
-        self.sheet.urgent = True
+        self.change_set.put(row)
+        self.change_set.urgent = True
         return row
 
-    def clear(self, of: "Clock | Book", rule: RuleName, at: int, by: str) -> None:
+    def clear(self, of: "Clock | TicketLedger", rule: RuleName, at: int, by: str) -> None:
         """The reason for a warning, of a clock or of the ticket as a whole, has gone, by `by`."""
         if of.warnings and (row := of.warnings.pop(rule, None)) is not None:
-            self.sheet.put(msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by=by, version=0))
+            self.change_set.put(msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by=by, version=0))

@@ -6,7 +6,7 @@ created ──────> solved ──> closed          merged: the end
   └─ resolution ─┘ fulfilled
 """
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies, Policy
 from streams.desk.tickets.clocks import DONE, FIRST, RESOLUTION
 from streams.desk.tickets.risk_signals import TicketSignals
@@ -24,8 +24,8 @@ class TicketLife(TicketSignals):
 
     __slots__ = ("closed_at", "ended_at", "reopenings", "solved_at")
 
-    def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
-        super().__init__(ticket_id, policies, sheet)
+    def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        super().__init__(ticket_id, policies, change_set)
         self.solved_at: int | None = None
         self.closed_at: int | None = None
         self.ended_at: int | None = None  # solved, closed or merged, and not reopened since
@@ -64,7 +64,7 @@ class TicketLife(TicketSignals):
             fact = self.fact(cause, next(iter(counts)), 0, at, counts)
             if self.solved_fact is None and "solved" in counts:
                 self.solved_fact = fact
-                self.sheet.tally.count_solved(fact)
+                self.change_set.tally.count_solved(fact)
         for clock in self._active_clocks() if counts else ():  # solved after closed ends nothing
             if clock.metric == RESOLUTION:
                 clock.fulfil(at, cause, self)

@@ -7,7 +7,7 @@ created ──────────────── 24 h without a word ─
 
 import msgspec
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.desk.tickets.clocks import DONE, TicketClocks
 from streams.models.rows import FactRow
@@ -20,8 +20,8 @@ class TicketSignals(TicketClocks):
 
     __slots__ = ("known_at", "marked", "quiet_since", "severe", "severity", "solved_fact")
 
-    def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
-        super().__init__(ticket_id, policies, sheet)
+    def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        super().__init__(ticket_id, policies, change_set)
         self.severity = ""
         self.known_at = 0  # since when this customer is known
         self.marked: tuple[str, ...] = ()  # the signals that a ticket gives once, and gave
@@ -36,9 +36,9 @@ class TicketSignals(TicketClocks):
         self.customer_id, self.known_at = customer_id, at
         fact = self.solved_fact
         if fact is not None and "fcr_unknown" in fact.counts:
-            self.sheet.uncount(fact)
+            self.change_set.uncount(fact)
             self.solved_fact = _without_unknown(fact)
-            self.sheet.add(self.solved_fact)
+            self.change_set.add(self.solved_fact)
 
     def mark(self, at: int) -> None:
         """Properties were set: give the signals that they are, each once."""

@@ -10,24 +10,24 @@ Both stand only while the ticket is open. No word is owed while it waits for the
 
 from typing import Final
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.rules import TRANSFERS
 from streams.desk.policy.sla_targets import Target
 from streams.desk.policy.versions import Policies, Policy
-from streams.desk.tickets.ledger import Book
+from streams.desk.tickets.ledger import TicketLedger
 from streams.models.instants import NEVER
 
 SILENT: Final = "ticket.silent"
 LOOP: Final = "transfer.loop"
 
 
-class TicketWarnings(Book):
+class TicketWarnings(TicketLedger):
     """The part of a ticket that its silence and its transfers are told from."""
 
     __slots__ = ("hops", "quiet_until", "silence", "tags", "told_at")
 
-    def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
-        super().__init__(ticket_id, policies, sheet)
+    def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        super().__init__(ticket_id, policies, change_set)
         self.tags: tuple[str, ...] = ()
         self.hops = 0  # team changes
         self.told_at: int | None = None  # the last public update; None: nobody waits for one

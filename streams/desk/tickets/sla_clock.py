@@ -14,9 +14,9 @@ from sys import intern
 
 from streams.desk.calendars.business_time import Calendar
 from streams.desk.policy.versions import Target
-from streams.desk.tickets.ledger import Book
+from streams.desk.tickets.ledger import TicketLedger
 from streams.models.instants import NEVER
-from streams.models.rows import Cause, FactRow, LedgerRow, Passing, WarningRow
+from streams.models.rows import TIMER, Cause, FactRow, LedgerRow, WarningRow
 
 
 class State(IntEnum):
@@ -99,7 +99,7 @@ class Clock:
 
     # Its life; each of these is called with the instant and the cause of the change
 
-    def match(self, target: Target | None, at: int, cause: Cause, book: Book) -> None:
+    def match(self, target: Target | None, at: int, cause: Cause, book: TicketLedger) -> None:
         """Take the target that the policies give now: activate, retarget or cancel where that is a change."""
         if target is None:
             if self.matched:
@@ -111,7 +111,7 @@ class Clock:
         elif target is not self.target and self.target is not None and target.signature != self.target.signature:
             self._retarget(target, at, cause, book)
 
-    def _activate(self, target: Target, at: int, cause: Cause, book: Book) -> None:
+    def _activate(self, target: Target, at: int, cause: Cause, book: TicketLedger) -> None:
         """A match where there was none; after a cancellation for want of one, that is taken back."""
         self.target, self.matched = target, True
         self.calendar, self.target_ms = target.resolve(self.started_at)
@@ -136,7 +136,7 @@ class Clock:
         )
         return self.calendar.between(self.started_at, at) - paused
 
-    def _retarget(self, target: Target, at: int, cause: Cause, book: Book) -> None:
+    def _retarget(self, target: Target, at: int, cause: Cause, book: TicketLedger) -> None:
         """Another target or calendar: what has elapsed is banked under the old calendar."""
         self.elapsed = self.elapsed_at(at)
         self.since = at
@@ -151,7 +151,7 @@ class Clock:
             book.clear(self, "sla.at_risk", at, "retargeted")
         self._breach_if_over(at, cause, book)
 
-    def pause(self, at: int, cause: Cause, book: Book) -> None:
+    def pause(self, at: int, cause: Cause, book: TicketLedger) -> None:
         """The status is one in which this clock stands still."""
         self.elapsed, self.state = self.elapsed_at(at), State.PAUSED
         self.pauses = [*(self.pauses or ()), [at]]
@@ -159,7 +159,7 @@ class Clock:
             self._schedule(at)
             book.write(self, "paused", at, self.elapsed, cause)
 
-    def resume(self, at: int, cause: Cause, book: Book) -> None:
+    def resume(self, at: int, cause: Cause, book: TicketLedger) -> None:
         """The status is one in which this clock runs again."""
         self.state, self.since = State.RUNNING, at
         if self.pauses:
@@ -168,15 +168,15 @@ class Clock:
             self._schedule(at)
             book.write(self, "resumed", at, self.elapsed, cause)
 
-    def fulfil(self, at: int, cause: Cause, book: Book) -> None:
+    def fulfil(self, at: int, cause: Cause, book: TicketLedger) -> None:
         """What the clock waits for has happened."""
         self._end(State.FULFILLED, at, cause, book)
 
-    def cancel(self, at: int, cause: Cause, book: Book) -> None:
+    def cancel(self, at: int, cause: Cause, book: TicketLedger) -> None:
         """What the clock waits for need not happen any more."""
         self._end(State.CANCELLED, at, cause, book)
 
-    def _end(self, state: State, at: int, cause: Cause, book: Book) -> None:
+    def _end(self, state: State, at: int, cause: Cause, book: TicketLedger) -> None:
         self.elapsed = self.elapsed_at(at)
         self.state, self.ended_at, self.next_at = state, at, NEVER
         if not self.matched:
@@ -193,7 +193,7 @@ class Clock:
             name = intern(f"{self.metric}_cancelled")
             book.outcome(self, "ended", name, {name: 1}, at, cause)
 
-    def reactivate(self, at: int, closed_time: bool, cause: Cause, book: Book) -> None:
+    def reactivate(self, at: int, closed_time: bool, cause: Cause, book: TicketLedger) -> None:
         """The ticket is open again: take the fulfilment back and go on from the elapsed time at solving.
 
         `closed_time`: count the time since then too (reopen = "continue"); a due time passed meanwhile is a breach
@@ -221,14 +221,14 @@ class Clock:
             self.due_at = passed
         book.write(self, "reactivated", at, self.elapsed, cause)
         if passed is not None:
-            self._breach(passed, Passing, book, self.target_ms, known_at=at)
+            self._breach(passed, TIMER, book, self.target_ms, known_at=at)
             self.next_at = NEVER
         elif self.breached_at is not None:
             book.raise_warning(self, "sla.breached", at)
         elif self.at_risk:
             book.raise_warning(self, "sla.at_risk", at)
 
-    def exempt(self, at: int, cause: Cause, book: Book) -> None:
+    def exempt(self, at: int, cause: Cause, book: TicketLedger) -> None:
         """Take its breach out of the rates; it stays visible."""
         if self.exempted or self.target is None:
             return
@@ -238,25 +238,25 @@ class Clock:
 
     # The passing of time
 
-    def fire(self, book: Book) -> None:
+    def fire(self, book: TicketLedger) -> None:
         """Its next instant has passed: it is at risk, or it breaches."""
         at = self.next_at
         if self.due_at is not None and at >= self.due_at:
-            self._breach(self.due_at, Passing, book, self.target_ms)
+            self._breach(self.due_at, TIMER, book, self.target_ms)
             return
         self.at_risk = True
         self._next()
         elapsed = self.elapsed_at(at)
-        book.write(self, "at_risk", at, elapsed, Passing)
+        book.write(self, "at_risk", at, elapsed, TIMER)
         book.signal("sla_share", at, elapsed / self.target_ms)
         book.raise_warning(self, "sla.at_risk", at)
 
-    def _breach_if_over(self, at: int, cause: Cause, book: Book) -> None:
+    def _breach_if_over(self, at: int, cause: Cause, book: TicketLedger) -> None:
         if self.breached_at is None and self.elapsed > self.target_ms:
             self.due_at = at
             self._breach(at, cause, book, self.elapsed)
 
-    def _breach(self, at: int, cause: Cause, book: Book, elapsed: int, known_at: int | None = None) -> None:
+    def _breach(self, at: int, cause: Cause, book: TicketLedger, elapsed: int, known_at: int | None = None) -> None:
         self.breached_at, self.next_at = at, NEVER
         book.signal("breach", at)
         self.breach = book.write(self, "breached", at, elapsed, cause)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from sys import intern
 from typing import Any
 
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.desk.reviews import in_sample
 from streams.desk.tickets.clocks import DONE, FIRST, NEXT, RESOLUTION
@@ -36,8 +36,8 @@ class Ticket(TicketLife):
         "updated_at",
     )
 
-    def __init__(self, ticket_id: str, policies: Policies, sheet: Sheet) -> None:
-        super().__init__(ticket_id, policies, sheet)
+    def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        super().__init__(ticket_id, policies, change_set)
         self.stage = ""
         self.sampled: bool | None = None  # in the sample for quality inspection, by the policy of its first event
         self.first_replied_at: int | None = None

@@ -15,9 +15,9 @@ from itertools import pairwise
 import msgspec
 
 from streams.desk.calls import Call
-from streams.desk.customers.homes import Homes
+from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.tickets.ticket import Ticket
-from streams.desk.track.reference_events import Notes
+from streams.desk.track.reference_events import ReferenceEvents
 from streams.desk.track.subject import SURVEY, TICKET, Subject
 from streams.desk.track.subjects import Subjects
 from streams.models import customer_facts as models
@@ -36,7 +36,7 @@ NOTHING = _encode([])
 class CustomerFacts:
     """What was told of each subject, and what is to be told at the next checkpoint."""
 
-    def __init__(self, subjects: Subjects, notes: Notes, homes: Homes) -> None:
+    def __init__(self, subjects: Subjects, notes: ReferenceEvents, homes: CustomerPartitioner) -> None:
         self.subjects, self.notes, self.homes = subjects, notes, homes
         self.told: dict[str, bytes] = {}  # of whom no subject is held (else: `Subject.told`), by name, encoded
         self.waiting: dict[tuple[str, str], CustomerFact] = {}
@@ -66,7 +66,7 @@ class CustomerFacts:
 
     def restored(self) -> None:
         """All is as the last checkpoint left it, so what is to be told was told."""
-        for name in {_name(subject) for subject in self.subjects.held.all()} | self.notes.moods.keys():
+        for name in {_name(subject) for subject in self.subjects.held.all()} | self.notes.sentiment_scores.keys():
             if facts := self._facts(name):
                 self._tell(name, _encode(list(facts.values())))
 
@@ -138,7 +138,7 @@ class CustomerFacts:
         surveys = self.subjects.surveys.rows.get(name)
         facts: dict[str, CustomerFact] = {}
         given: list[Signal] = []  # by who names no customer
-        if surveys or name in self.notes.moods:
+        if surveys or name in self.notes.sentiment_scores:
             given = self._alone(name, surveys, facts)
         if isinstance(state, Ticket | Call) and state.customer_id:
             fact = _of_ticket(name, state) if isinstance(state, Ticket) else _of_call(name, state)

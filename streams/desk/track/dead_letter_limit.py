@@ -18,14 +18,14 @@ from streams.models.dead_letters import dead_letter
 from streams.models.records import Output, Record
 
 
-class Limit(NamedTuple):
+class DeadLetterLimit(NamedTuple):
     """How many dead letters are too many: more than `ratio` of the last `run` records; with ratio 1 never."""
 
     ratio: float = 0.5
     run: int = 1000
 
 
-NEVER = Limit(ratio=1.0)
+NEVER = DeadLetterLimit(ratio=1.0)
 
 
 class TooManyDeadLetters(Exception):
@@ -47,10 +47,10 @@ class _Topic:
         return len(self.refused)
 
 
-class Refusals:
+class DeadLetterMonitor:
     """The dead letters of one partition since the last cut, and whether they are too many."""
 
-    def __init__(self, partition: int, topics: Iterable[str], limit: Limit) -> None:
+    def __init__(self, partition: int, topics: Iterable[str], limit: DeadLetterLimit) -> None:
         self.partition, self.limit = partition, limit
         self.letters: list[Output] = []
         self.bytes = 0

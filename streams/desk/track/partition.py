@@ -1,6 +1,6 @@
 """The desk: all that one partition knows. It folds the input topics' records and says what a checkpoint must hold.
 
-    record ──decode──> event ──> its subject's fold ──> sheet ──cut──> entries (the changelog) + outputs (the topics)
+    record ──decode──> event ──> its subject's fold ──> change_set ──cut──> entries (the changelog) + outputs (the topics)
                   └──> dead letter                        ^
     time passes ──> deadlines ────────────────────────────┘
 
@@ -16,7 +16,7 @@ from streams.desk.track.reference_events import KINDS
 from streams.desk.track.snapshot import FULL, DeskCheckpoints
 from streams.desk.track.subject import ACTION, AGENT, CALL, CALLBACK, SURVEY, TICKET
 from streams.models import calls, surveys, tickets
-from streams.models.codec import DeadLetter, Unknown, decode, structured
+from streams.models.codec import Rejected, Unknown, decode, structured
 from streams.models.envelope import Event
 from streams.models.instants import DAY, HOUR, parse_instant
 from streams.models.records import Record
@@ -49,7 +49,7 @@ class Desk(DeskCheckpoints):
     """The state of one partition (`streams.desk.partition_state.PartitionState`).
 
     `restate`: the policies may change what was written, which is then counted anew. `limit` of dead letters. `homes`:
-    where customers' facts go. `awake`: so many subjects stay unpacked.
+    where customers' facts go. `cached_subjects`: so many subjects stay unpacked.
     """
 
     # Events
@@ -107,7 +107,7 @@ class Desk(DeskCheckpoints):
             self.watermarks.see(topic, event.at)
         return True
 
-    def _refuse(self, refused: DeadLetter | Unknown, topic: str, record: Record, nth: int) -> bool:
+    def _refuse(self, refused: Rejected | Unknown, topic: str, record: Record, nth: int) -> bool:
         """Pass over, or put aside, the `nth` record of this run; False: not yet, for the checkpoint is full."""
         if isinstance(refused, Unknown):
             self._count(topic, record.timestamp, "unknown", 1)

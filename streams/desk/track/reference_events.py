@@ -1,4 +1,4 @@
-"""Events that stand for themselves: scored moods, links between customers, announced policy changes.
+"""Events that stand for themselves: scored sentiment_scores, links between customers, announced policy changes.
 
 They change no ticket and no call; the desk keeps them as they came and tells the stage `customers` of them. The same
 event twice changes nothing; of one identity with two contents the earlier (time, then bytes) stands.
@@ -20,17 +20,19 @@ SENTIMENT = "negative_sentiment"
 Count = Callable[[str, int], None]
 
 
-class Notes:
+class ReferenceEvents:
     """The notes of a partition. `entries` are the changelog entries to be written at the next checkpoint."""
 
     def __init__(self, entries: Callable[[], MutableMapping[bytes, bytes | None]]) -> None:
         self._entries = entries
         self.known: dict[bytes, bytes] = {}  # by changelog key, the events as they came
-        self.moods: dict[str, dict[bytes, SentimentScored]] = {}  # by whom they are about (`t17`)
+        self.sentiment_scores: dict[str, dict[bytes, SentimentScored]] = {}  # by whom they are about (`t17`)
         self.links: dict[str, CustomerLink] = {}
         self.changes: dict[str, PolicyChange] = {}
-        self.touched: set[str] = set()  # whose moods changed
-        self.releasing: Callable[[str], None] = lambda name: None  # told before the moods about one are forgotten
+        self.touched: set[str] = set()  # whose sentiment_scores changed
+        self.releasing: Callable[[str], None] = lambda name: (
+            None
+        )  # told before the sentiment_scores about one are forgotten
         self.fresh: list[CustomerLink | PolicyChange] = []  # to be told
 
     def take(self, event: Event, raw: bytes, oldest: int, count: Count) -> None:
@@ -61,19 +63,19 @@ class Notes:
 
     def signals(self, name: str) -> Iterator[tuple[SentimentScored, Signal]]:
         """The negative scores about a ticket, a call, or nobody but a customer."""
-        for mood in self.moods.get(name, {}).values():
+        for mood in self.sentiment_scores.get(name, {}).values():
             if mood.data.score < 0:
                 yield mood, (SENTIMENT, mood.at, -mood.data.score)
 
     def release(self, oldest: int, held: Callable[[str], bool]) -> None:
         """Forget scores from before `oldest` about what is not `held` any more."""
-        for name, moods in list(self.moods.items()):
-            if not held(name) and all(mood.at < oldest for mood in moods.values()):
+        for name, sentiment_scores in list(self.sentiment_scores.items()):
+            if not held(name) and all(mood.at < oldest for mood in sentiment_scores.values()):
                 self.releasing(name)
-                for key in moods:
+                for key in sentiment_scores:
                     del self.known[key]
                     self._entries()[key] = None
-                del self.moods[name]
+                del self.sentiment_scores[name]
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one from a checkpoint."""
@@ -92,7 +94,7 @@ class Notes:
         name = key[1:].decode()
         if isinstance(event, SentimentScored):
             about = _about(event)
-            self.moods.setdefault(about, {})[key] = event
+            self.sentiment_scores.setdefault(about, {})[key] = event
             self.touched.add(about)
         elif isinstance(event, CustomerLinked):
             self.links[name] = CustomerLink(name, event.data.customer_id, event.data.other_id)
@@ -107,7 +109,7 @@ class Notes:
     def _drop(self, key: bytes, event: Event) -> None:
         if isinstance(event, SentimentScored):
             about = _about(event)
-            self.moods[about].pop(key)
+            self.sentiment_scores[about].pop(key)
             self.touched.add(about)
 
 

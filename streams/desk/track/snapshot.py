@@ -6,20 +6,20 @@ again at a restore.
 
 from collections import Counter
 
-from streams.desk.customers.homes import HERE, Homes
-from streams.desk.output.change_set import Sheet
+from streams.desk.customers.homes import SINGLE_PARTITION, CustomerPartitioner
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.output.panes import KEPT, LocalDays, Panes
-from streams.desk.partition_state import Cut
+from streams.desk.partition_state import Snapshot
 from streams.desk.policy.restatement import FOLLOWED, NEXT, Following
 from streams.desk.policy.versions import Policies
 from streams.desk.track import snapshot_header as head
 from streams.desk.track.closures import CLOSURE, Closures
 from streams.desk.track.customer_feed import CustomerFacts
-from streams.desk.track.dead_letter_limit import NEVER, Limit, Refusals
-from streams.desk.track.reference_events import NOTE, Notes
+from streams.desk.track.dead_letter_limit import NEVER, DeadLetterLimit, DeadLetterMonitor
+from streams.desk.track.reference_events import NOTE, ReferenceEvents
 from streams.desk.track.snapshot_header import Head
 from streams.desk.track.subject import ACTION, AGENT, CALL, CALLBACK, SURVEY, TICKET
-from streams.desk.track.subject_cache import AWAKE
+from streams.desk.track.subject_cache import CACHED_SUBJECTS
 from streams.desk.track.subject_store import RELEASED, parse_key
 from streams.desk.track.subjects import Subjects
 from streams.desk.track.watermark import Watermarks
@@ -45,23 +45,23 @@ class DeskCheckpoints:
         *,
         wall: bool,
         restate: bool = False,
-        limit: Limit = NEVER,
-        homes: Homes = HERE,
-        awake: int = AWAKE,
+        limit: DeadLetterLimit = NEVER,
+        homes: CustomerPartitioner = SINGLE_PARTITION,
+        cached_subjects: int = CACHED_SUBJECTS,
     ) -> None:
         self.partition, self.wall = partition, wall
         self.policy = Following(partition, policies, restate)
         self.panes = Panes(partition, LocalDays(lambda at: self.policy.followed.at(at).timezone))
-        self.sheet = Sheet(self.panes)
-        self.subjects = Subjects(policies, self.sheet, self._count, awake)
+        self.change_set = ChangeSet(self.panes)
+        self.subjects = Subjects(policies, self.change_set, self._count, cached_subjects)
         self.watermarks = Watermarks(INPUTS)
         self.closures = Closures(self.policy, self.subjects)
-        self.notes = Notes(lambda: self.subjects.entries)
+        self.notes = ReferenceEvents(lambda: self.subjects.entries)
         self.customers = CustomerFacts(self.subjects, self.notes, homes)
         self.subjects.releasing, self.notes.releasing = self.customers.release, self.customers.release_scores
         self.totals: Counter[str] = Counter()  # since the start of this process, for the metrics
         self._arrived: Counter[tuple[str, int, str]] = Counter()
-        self.refusals = Refusals(partition, INPUTS, limit)
+        self.refusals = DeadLetterMonitor(partition, INPUTS, limit)
         self._head: Head | None = None  # as restored
         self._now: int | None = None
         self._folded = False  # anything since the last cut
@@ -82,11 +82,11 @@ class DeskCheckpoints:
     def unsaved(self) -> bool:
         """Whether anything changed, or an idle partition has not said for a while how far it is."""
         idle = self.wall and self.subjects.clock - self._cut_at > IDLE
-        return bool(self._folded or self.sheet.rows or self.subjects.entries or idle)
+        return bool(self._folded or self.change_set.rows or self.subjects.entries or idle)
 
     def pending_bytes(self) -> int:
         """About the size of the next checkpoint."""
-        rows = len(self.sheet.rows) + len(self.subjects.touched)
+        rows = len(self.change_set.rows) + len(self.subjects.touched)
         made = (rows + len(self.customers.waiting)) * ROW_BYTES + len(self.panes.changed) * PANE_BYTES * 2
         return made + self.subjects.entry_bytes + self.refusals.bytes
 
@@ -95,9 +95,9 @@ class DeskCheckpoints:
 
     def urgent(self) -> bool:
         """Whether a warning waits."""
-        return self.sheet.urgent
+        return self.change_set.urgent
 
-    def cut(self, version: int, offsets: dict[str, int]) -> Cut:
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
         """All that changed since the last cut, and the outputs made since."""
         outputs = self.refusals.letters + messages.messages(self.partition, version, self.rows())
         self.panes.put_away(self.clock - KEPT)
@@ -107,7 +107,7 @@ class DeskCheckpoints:
             key, row = self.panes.dump(minute, version)
             entries.append((_pane_key(minute), row))
             outputs.append(messages.pane(self.partition, version, key, row))
-        tallies, announced = list(self.sheet.tally.rows()), self.notes.announcements()
+        tallies, announced = list(self.change_set.tally.rows()), self.notes.announcements()
         outputs += messages.tallies(self.partition, version, tallies, announced, self.clock)
         outputs += self.customers.outputs(self.partition, version, self.clock)
         for topic in PROGRESS_TOPICS:
@@ -115,10 +115,10 @@ class DeskCheckpoints:
         entries += self.policy.entries.items()
         entries.append((HEAD, head.encode(self._make_head())))
         self._clean()
-        return Cut(entries, outputs)
+        return Snapshot(entries, outputs)
 
     def _clean(self) -> None:
-        self.sheet.clear()
+        self.change_set.clear()
         self.panes.clean()
         self.subjects.entries, self.subjects.entry_bytes = {}, 0
         self.policy.entries = {}
@@ -135,10 +135,10 @@ class DeskCheckpoints:
         self.customers.gather()
         for subject in self.subjects.touched:
             if subject.state is not None and (row := subject.state.standing()) is not None:
-                self.sheet.put(row)
+                self.change_set.put(row)
         self.subjects.held.rest(self.subjects.touched)
         self.subjects.touched.clear()
-        return list(self.sheet.rows.values())
+        return list(self.change_set.rows.values())
 
     def _make_head(self) -> Head:
         marks, subjects, closing = self.watermarks, self.subjects, self.closures.under_way
@@ -204,7 +204,7 @@ class DeskCheckpoints:
         self.panes.changed.clear()
         self._cut_at = self.clock
 
-    def rewrite(self, keys: set[bytes]) -> None:
+    def rewrite_keys(self, keys: set[bytes]) -> None:
         """Write our own values of these keys at the next cut."""
         for key in keys:
             if key[:1] == PANE:

@@ -10,16 +10,18 @@ from typing import NamedTuple
 from streams.desk.agent_states import Agent
 from streams.desk.callbacks import Action, Callback
 from streams.desk.calls import Call
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.desk.tickets.ticket import Ticket
-from streams.models.codec import DeadLetter, Unknown, decode
+from streams.models.codec import Rejected, Unknown, decode
 from streams.models.envelope import Event
 
 TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT = "t", "c", "s", "b", "a", "g"
 State = Ticket | Call | Callback | Action | Agent
 _STATES: dict[str, type[State]] = {TICKET: Ticket, CALL: Call, CALLBACK: Callback, ACTION: Action, AGENT: Agent}
-BORN = frozenset((TICKET, CALL, CALLBACK, ACTION))  # the kinds that begin with a creation; without one, an orphan
+HAS_CREATION = frozenset(
+    (TICKET, CALL, CALLBACK, ACTION)
+)  # the kinds that begin with a creation; without one, an orphan
 Order = tuple[int, int, str, str, str]
 MANY = 64  # events from which ids are looked up in a set: an agent's states are thousands, a ticket's events a dozen
 
@@ -122,14 +124,14 @@ class Subject:
 def event_of(raw: bytes) -> Event:
     """Decode an event that was accepted before."""
     event = decode(raw)
-    if isinstance(event, DeadLetter | Unknown):
+    if isinstance(event, Rejected | Unknown):
         raise ValueError(f"an event that was accepted before is not one any more: {event}")
     return event
 
 
-def new_state(kind: str, subject_id: str, policies: Policies, sheet: Sheet) -> State:
+def new_state(kind: str, subject_id: str, policies: Policies, change_set: ChangeSet) -> State:
     """A ticket, call, callback, action or agent to which nothing has happened yet."""
-    return _STATES[kind](subject_id, policies, sheet)
+    return _STATES[kind](subject_id, policies, change_set)
 
 
 def places(events: list[Event]) -> list[tuple[Place, Event]]:
@@ -146,9 +148,11 @@ def _by_place(placed: tuple[Place, Event]) -> Place:
     return placed[0]
 
 
-def fold(kind: str, subject_id: str, events: list[Event], policies: Policies, clock: int, sheet: Sheet) -> State:
-    """Fold all of a subject's events, given in any order, and let time pass to `clock`, writing on `sheet`."""
-    state = new_state(kind, subject_id, policies, sheet)
+def fold(
+    kind: str, subject_id: str, events: list[Event], policies: Policies, clock: int, change_set: ChangeSet
+) -> State:
+    """Fold all of a subject's events, given in any order, and let time pass to `clock`, writing on `change_set`."""
+    state = new_state(kind, subject_id, policies, change_set)
     for place, event in places(events):
         state.apply(event, place.at)
     if state.next_at < clock:
@@ -163,4 +167,4 @@ def stood_at(subject: Subject, at: int, policies: Policies) -> State | None:
         return state
     placed = places([event_of(raw) for raw in subject.raws])
     earlier = [event for place, event in placed if place.at <= max(at, placed[0][0].at)]
-    return fold(subject.kind, subject.id, earlier, policies, -1, Sheet())
+    return fold(subject.kind, subject.id, earlier, policies, -1, ChangeSet())

@@ -1,12 +1,12 @@
-"""All subjects of a partition by name (kind and id): a number of them awake, the others asleep, to hold many at once.
+"""All subjects of a partition by name (kind and id): a number of them cached_subjects, the others asleep, to hold many at once.
 
-awake      events, state            ~6 KB
-  │ cut: too many are awake, and this one waits longest for its next instant
+cached_subjects      events, state            ~6 KB
+  │ cut: too many are cached_subjects, and this one waits longest for its next instant
   v
 asleep     events, packed           ~0.7 KB
   │ an event of it, or it falls due
   v
-awake      folded again, as at a restore: nothing is written, so nobody can tell whether one slept
+cached_subjects      folded again, as at a restore: nothing is written, so nobody can tell whether one slept
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -17,15 +17,15 @@ import msgspec
 from streams.desk.track.subject import Subject
 from streams.models.instants import NEVER
 
-AWAKE = 12_000  # subjects awake in all partitions together, unless a setting says otherwise
+CACHED_SUBJECTS = 12_000  # subjects cached_subjects in all partitions together, unless a setting says otherwise
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[int] | None, list[bytes], bytes]).decode
 
 
-class Everyone:
-    """The subjects of a partition. `revive` folds one again from its events; `limit`: so many stay awake at a cut."""
+class SubjectCache:
+    """The subjects of a partition. `revive` folds one again from its events; `limit`: so many stay cached_subjects at a cut."""
 
-    def __init__(self, revive: Callable[[Subject], None], limit: int = AWAKE) -> None:
+    def __init__(self, revive: Callable[[Subject], None], limit: int = CACHED_SUBJECTS) -> None:
         self.limit = limit
         self._revive = revive
         self._awake: dict[str, Subject] = {}
@@ -33,7 +33,7 @@ class Everyone:
         self._sample = b""  # events of the first one that slept: what others repeat of them is not kept again
 
     def get(self, name: str) -> Subject | None:
-        """The subject of that name, awake, if it is held."""
+        """The subject of that name, cached_subjects, if it is held."""
         subject = self._awake.get(name)
         if subject is None and name in self._asleep:
             return self._wake(name)
@@ -43,7 +43,7 @@ class Everyone:
         self._awake[name] = subject
 
     def __delitem__(self, name: str) -> None:
-        """Forget one that is awake."""
+        """Forget one that is cached_subjects."""
         del self._awake[name]
 
     def __contains__(self, name: str) -> bool:

@@ -9,10 +9,10 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from streams.desk.agent_states import Agent, last_beginning, naming
-from streams.desk.output.change_set import Sheet
+from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
-from streams.desk.track.subject import AGENT, BORN, SURVEY, State, Subject, event_of, fold, order_of
-from streams.desk.track.subject_cache import AWAKE, Everyone
+from streams.desk.track.subject import AGENT, HAS_CREATION, SURVEY, State, Subject, event_of, fold, order_of
+from streams.desk.track.subject_cache import CACHED_SUBJECTS, SubjectCache
 from streams.desk.track.survey_index import Surveys
 from streams.models.envelope import Event
 from streams.models.instants import DAY, NEVER
@@ -28,17 +28,19 @@ class Due(NamedTuple):
     name: str
 
 
-class Held:
+class SubjectStore:
     """The subjects that a partition holds. `entries` are the changelog entries to be written at the next checkpoint."""
 
-    def __init__(self, policies: Policies, sheet: Sheet, count: Count, awake: int = AWAKE) -> None:
-        self.policies, self.sheet, self.count = policies, sheet, count
-        self.held = Everyone(self._revive, awake)
+    def __init__(
+        self, policies: Policies, change_set: ChangeSet, count: Count, cached_subjects: int = CACHED_SUBJECTS
+    ) -> None:
+        self.policies, self.change_set, self.count = policies, change_set, count
+        self.held = SubjectCache(self._revive, cached_subjects)
         self.released: set[str] = set()  # their names
         self.entries: dict[bytes, bytes | None] = {}
         self.entry_bytes = 0
         self.touched: set[Subject] = set()  # whose standing row is to be written
-        self.surveys = Surveys(self.held, sheet)
+        self.surveys = Surveys(self.held, change_set)
         self.releasing: Callable[[Subject], None] = lambda subject: None  # told before a subject is released
         self.clock = -1  # time has passed up to here,
         self.fired = ""  # and for the subjects with names up to this one to the end of this instant too
@@ -48,19 +50,19 @@ class Held:
 
     # Folding
 
-    def _fold(self, subject: Subject, policies: Policies, events: list[Event] | None = None) -> tuple[State, Sheet]:
-        sheet = Sheet()
+    def _fold(self, subject: Subject, policies: Policies, events: list[Event] | None = None) -> tuple[State, ChangeSet]:
+        change_set = ChangeSet()
         if events is None:
             events = [event_of(raw) for raw in subject.raws]
-        state = fold(subject.kind, subject.id, events, policies, self._clock(subject), sheet)
-        return state, sheet
+        state = fold(subject.kind, subject.id, events, policies, self._clock(subject), change_set)
+        return state, change_set
 
     def _revive(self, subject: Subject) -> None:
         """Fold a subject again from its events: nothing is written, for it was before."""
         events = [event_of(raw) for raw in subject.raws]
         subject.ids = [event.id for event in events]
         subject.latest = max(event.at for event in events)
-        if subject.kind in BORN and all(event.rank for event in events):
+        if subject.kind in HAS_CREATION and all(event.rank for event in events):
             subject.orphan_at = events[0].at
         if subject.kind != SURVEY:
             subject.state, _ = self._fold(subject, self._policies(subject), events)
@@ -77,9 +79,9 @@ class Held:
         return self.former
 
     def _adopt(self, subject: Subject, events: list[Event] | None = None) -> None:
-        """A state that was folded apart goes on with the partition's sheet."""
+        """A state that was folded apart goes on with the partition's change_set."""
         assert subject.state is not None
-        subject.state.sheet = self.sheet
+        subject.state.change_set = self.change_set
         subject.last = max(map(order_of, map(event_of, subject.raws) if events is None else events))
         self._queue(subject)
 

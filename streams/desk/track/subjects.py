@@ -12,21 +12,23 @@ from heapq import heapify, heappop, heappush
 
 from streams.desk.agent_states import Agent
 from streams.desk.calls import Call
-from streams.desk.output.change_set import Sheet, amend
+from streams.desk.output.change_set import ChangeSet, apply_diff
 from streams.desk.policy.versions import Policies
 from streams.desk.tickets.ticket import Ticket
-from streams.desk.track.subject import AGENT, BORN, CALL, SURVEY, TICKET, Subject, event_of, new_state, order_of
-from streams.desk.track.subject_cache import AWAKE
-from streams.desk.track.subject_store import Count, Held
+from streams.desk.track.subject import AGENT, CALL, HAS_CREATION, SURVEY, TICKET, Subject, event_of, new_state, order_of
+from streams.desk.track.subject_cache import CACHED_SUBJECTS
+from streams.desk.track.subject_store import Count, SubjectStore
 from streams.models.envelope import Event
 from streams.models.instants import NEVER
 
 
-class Subjects(Held):
+class Subjects(SubjectStore):
     """The subjects of a partition, and what events and a change of the policies do to them."""
 
-    def __init__(self, policies: Policies, sheet: Sheet, count: Count, awake: int = AWAKE) -> None:
-        super().__init__(policies, sheet, count, awake)
+    def __init__(
+        self, policies: Policies, change_set: ChangeSet, count: Count, cached_subjects: int = CACHED_SUBJECTS
+    ) -> None:
+        super().__init__(policies, change_set, count, cached_subjects)
         self._unchanged: list[str] = []  # a heap of names: kind and id
 
     # Events
@@ -44,7 +46,7 @@ class Subjects(Held):
             subject = self.held[name] = Subject(name)
             if self.former is not None and name > self.changed:
                 heappush(self._unchanged, name)
-            if event.rank and kind in BORN:
+            if event.rank and kind in HAS_CREATION:
                 subject.orphan_at = event.at
                 self.count(topic, event.at, "orphans", 1)
         elif kind == AGENT and _is_forgotten(subject, event):
@@ -69,7 +71,7 @@ class Subjects(Held):
             if subject.state is not None:
                 since = event.at
             else:
-                subject.state = new_state(kind, subject_id, self._policies(subject), self.sheet)
+                subject.state = new_state(kind, subject_id, self._policies(subject), self.change_set)
             subject.last = order_of(event)
             subject.state.apply(event, event.at)
             if subject.state.next_at <= self.clock:  # it came late: what fell due meanwhile follows at once
@@ -105,16 +107,16 @@ class Subjects(Held):
     def _refold(self, subject: Subject, change: Callable[[], object]) -> None:
         """Fold the subject without and with a change of its events, and write the difference."""
         policies = self._policies(subject)
-        before = self._fold(subject, policies)[1] if subject.raws else Sheet()
+        before = self._fold(subject, policies)[1] if subject.raws else ChangeSet()
         change()
         subject.state, after = self._fold(subject, policies)
         self._amend(before, after)
         self._adopt(subject)
         self.touched.add(subject)
 
-    def _amend(self, before: Sheet, after: Sheet) -> bool:
-        self.sheet.tally.amend(before.tally, after.tally)
-        return amend(self.sheet, before.standing(), after.standing())
+    def _amend(self, before: ChangeSet, after: ChangeSet) -> bool:
+        self.change_set.tally.apply_diff(before.tally, after.tally)
+        return apply_diff(self.change_set, before.standing(), after.standing())
 
     def _refresh_surveys(self, surveys: Subject) -> None:
         self.surveys.refresh(surveys, self._policies)

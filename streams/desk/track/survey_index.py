@@ -7,14 +7,14 @@ survey               └ answered: team a      └ answered: team b      a corre
 from collections.abc import Callable
 
 from streams.desk.calls import Call
-from streams.desk.output.change_set import Sheet, amend
+from streams.desk.output.change_set import ChangeSet, apply_diff
 from streams.desk.output.tally import Tally
 from streams.desk.policy.versions import Policies
 from streams.desk.reviews import review_rows
 from streams.desk.surveys import About, survey_rows
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.subject import SURVEY, Subject, stood_at
-from streams.desk.track.subject_cache import Everyone
+from streams.desk.track.subject_cache import SubjectCache
 from streams.models.rows import Identity, Row
 
 PoliciesOf = Callable[[Subject], Policies]  # that a subject follows
@@ -23,8 +23,8 @@ PoliciesOf = Callable[[Subject], Policies]  # that a subject follows
 class Surveys:
     """The rows of all surveys that stand, by the surveys' subject. `held`: the partition's subjects."""
 
-    def __init__(self, held: Everyone, sheet: Sheet) -> None:
-        self.held, self.sheet = held, sheet
+    def __init__(self, held: SubjectCache, change_set: ChangeSet) -> None:
+        self.held, self.change_set = held, change_set
         self.rows: dict[str, dict[Identity, Row]] = {}
         self.tallies: dict[str, Tally] = {}
 
@@ -43,8 +43,8 @@ class Surveys:
             row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
         counted = self.tallies.get(surveys.id, Tally())
         self.restore(surveys, policies)
-        amend(self.sheet, before, self.rows[surveys.id])
-        self.sheet.tally.amend(counted, self.tallies[surveys.id])
+        apply_diff(self.change_set, before, self.rows[surveys.id])
+        self.change_set.tally.apply_diff(counted, self.tallies[surveys.id])
 
     def restore(self, surveys: Subject, policies: PoliciesOf) -> None:
         """Make their rows anew; they were written before."""

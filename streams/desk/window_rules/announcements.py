@@ -7,7 +7,7 @@ announced          effective
 
 from collections.abc import Iterable
 
-from streams.desk.output.change_set import Sheet, amend_warnings
+from streams.desk.output.change_set import ChangeSet, apply_warning_diff
 from streams.desk.output.rule_warning import raised
 from streams.desk.window_rules.measures import SHORT_NOTICE, Rules
 from streams.models.instants import DAY, HOUR
@@ -40,7 +40,7 @@ class Announcements:
         self._new.add(row.change_id)
         return True
 
-    def blamed(self, category: str, at: int) -> str:
+    def attributed_change(self, category: str, at: int) -> str:
         """The change that took effect last before `at`, was known then and concerns the category; "" for none."""
         found: AnnouncementRow | None = None
         for known in self.changes.values():
@@ -53,12 +53,12 @@ class Announcements:
             return ""
         return f"{found.change_id}: {found.title}" if found.title else found.change_id
 
-    def judge(self, rules: Rules, now: int, sheet: Sheet) -> None:
-        """Write on `sheet` what the notices come to at `now`, of the changes that are new or warned of."""
+    def judge(self, rules: Rules, now: int, change_set: ChangeSet) -> None:
+        """Write on `change_set` what the notices come to at `now`, of the changes that are new or warned of."""
         for change_id in sorted(self._new | self._warned_of()):
             before = self.notices.get(change_id, ())
             self.notices[change_id] = self.warnings(change_id, rules, now)
-            amend_warnings(sheet, before, self.notices[change_id])
+            apply_warning_diff(change_set, before, self.notices[change_id])
         self._new = {change_id for change_id in self._new if self._to_come(change_id, now)}
 
     def _warned_of(self) -> set[str]:

@@ -2,20 +2,20 @@
 
     tally ──count──> the cases it concerns (rule × subject) ──queue──> verdict of the next minute ──> warnings
 
-A surge is judged by the usual, and blamed on what was announced.
+A surge is judged by the usual, and attributed_change on what was announced.
 """
 
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from zoneinfo import ZoneInfo
 
-from streams.desk.output.change_set import Sheet, amend_warnings
+from streams.desk.output.change_set import ChangeSet, apply_warning_diff
 from streams.desk.output.rule_warning import raised
 from streams.desk.policy.versions import Policies
 from streams.desk.window_rules.announcements import Announcements
 from streams.desk.window_rules.case import Case
 from streams.desk.window_rules.measures import SURGE, InForce, Key, Rules, Verdict, judge_rate
-from streams.desk.window_rules.surge import Usual, judge_surge
+from streams.desk.window_rules.surge import Baseline, judge_surge
 from streams.models.instants import MINUTE, NEVER
 from streams.models.rows import WarningRow
 from streams.models.tallies import TallyRow
@@ -26,7 +26,7 @@ DIMENSIONS = ("team", "channel", "segment", "category", "queue", "agent")  # of 
 class Cases:
     """All cases of some rules, by rule and subject."""
 
-    def __init__(self, policies: Policies, rules: Rules, usual: Usual, announcements: Announcements) -> None:
+    def __init__(self, policies: Policies, rules: Rules, usual: Baseline, announcements: Announcements) -> None:
         self.rules, self.usual, self.announcements = rules, usual, announcements
         self.zones = {policy.version: ZoneInfo(policy.timezone) for policy in policies.versions}
         self.known: dict[tuple[Key, str], Case] = {}
@@ -56,7 +56,7 @@ class Cases:
                 case.add(row.minute, part, whole)
                 self._push(case)
 
-    def blame_anew(self, since: int) -> None:
+    def reattribute(self, since: int) -> None:
         """A change became known: a surge that was judged since then may name it."""
         for (key, _), case in self.known.items():
             if key[0] == SURGE and any(warning.raised_at >= since for warning in case.warnings):
@@ -75,7 +75,7 @@ class Cases:
         """The first minute's end that some case is still to be judged at."""
         return self._queue[0][0] if self._queue else NEVER
 
-    def run(self, to: int, sheet: Sheet, full: Callable[[], bool]) -> bool:
+    def run(self, to: int, change_set: ChangeSet, full: Callable[[], bool]) -> bool:
         """Judge every minute that has ended by `to`, and write what differs; False: not all, a checkpoint is `full`."""
         while self.next_at() <= to:
             if full():
@@ -84,7 +84,7 @@ class Cases:
             case.queued_at = NEVER
             if case.next_at <= to:
                 case.run(to, self._judge, self._make)
-                amend_warnings(sheet, case.written, case.warnings)
+                apply_warning_diff(change_set, case.written, case.warnings)
                 case.written = list(case.warnings)
             self._push(case)
         return True
@@ -103,7 +103,7 @@ class Cases:
 
     def _make(self, case: Case, in_force: InForce, at: int, verdict: Verdict) -> WarningRow:
         (name, dimension), value = case.key, case.value
-        cause = self.announcements.blamed(value, at) if name == SURGE else ""
+        cause = self.announcements.attributed_change(value, at) if name == SURGE else ""
         severity, version = in_force.rule.severity, in_force.policy.version
         return raised(name, dimension, value, at, severity, version, measures=verdict.measures, cause=cause)
 

@@ -22,7 +22,7 @@ from streams.desk.window_rules.announcements import Announcements
 from streams.desk.window_rules.cases import Cases
 from streams.desk.window_rules.measures import SHORT_NOTICE, Rules
 from streams.desk.window_rules.surge import KEPT as USUAL_KEPT
-from streams.desk.window_rules.surge import Usual
+from streams.desk.window_rules.surge import Baseline
 from streams.models.instants import DAY, HOUR, MINUTE, NEVER
 from streams.models.rows import WarningRow
 from streams.models.tallies import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Combination, LateTallyRow, Tallies, TallyRow
@@ -67,7 +67,7 @@ class Watch(Stage):
         self.policy = Following(0, policies, restate)
         self.policies, self.rules = policies, Rules(policies)
         self.minutes: dict[int, dict[Combination, dict[str, int]]] = {}  # minute -> dimensions -> counts
-        self.usual, self.announcements = Usual(), Announcements()
+        self.usual, self.announcements = Baseline(), Announcements()
         self.cases = Cases(policies, self.rules, self.usual, self.announcements)
         self.last: dict[int, tuple[int, int]] = {}
         self._changed: set[int] = set()  # minutes
@@ -88,7 +88,7 @@ class Watch(Stage):
             for row in _announced(data).rows:
                 if self.announcements.take(row):
                     self.keep(_announcement_key(row), _pack(row))
-                    self.cases.blame_anew(max(row.at, row.effective_at, self._earliest(self.clock)))
+                    self.cases.reattribute(max(row.at, row.effective_at, self._earliest(self.clock)))
         else:
             raise ValueError(f"role watch knows no message of type {kind}")
 
@@ -102,11 +102,11 @@ class Watch(Stage):
             if row.minute < earliest:
                 self.totals["late"] += 1
                 told = row.minute, *row.combination(), row.counts
-                self.sheet.put(LateTallyRow(message.partition, message.version, number, *told))
+                self.change_set.put(LateTallyRow(message.partition, message.version, number, *told))
             else:
                 self._count(row)
 
-    def leave_out(self, rows: Sequence[TallyRow]) -> None:
+    def exclude_late(self, rows: Sequence[TallyRow]) -> None:
         """Take back, before time passes, what was counted here but came too late elsewhere."""
         for row in rows:
             counts = {name: -number for name, number in row.counts.items()}
@@ -133,10 +133,10 @@ class Watch(Stage):
 
     def pass_time(self, to: int) -> None:
         """Judge every minute that has ended by `to`."""
-        if to < 0 or not self.cases.run(to, self.sheet, self.full):
+        if to < 0 or not self.cases.run(to, self.change_set, self.full):
             return
         self.clock = to
-        self.announcements.judge(self.rules, to, self.sheet)
+        self.announcements.judge(self.rules, to, self.change_set)
         if self.clock >= self._put_away_at:
             self._put_away()
 
@@ -169,9 +169,9 @@ class Watch(Stage):
         """About the size of the next checkpoint."""
         return super().pending_bytes() + 600 * len(self._changed) + 100 * len(self.usual.changed)
 
-    def cut(self, version: int, offsets: dict[str, int]) -> Any:
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Any:
         """All that changed since the last cut, and the outputs made since."""
-        for row in self.sheet.rows.values():
+        for row in self.change_set.rows.values():
             if isinstance(row, WarningRow):
                 self.keep(_warning_key(row), None if row.is_deleted else _pack(row))
         for minute in self._changed:
@@ -182,7 +182,7 @@ class Watch(Stage):
         self.entries |= self.policy.entries
         self.policy.entries = {}
         self._changed, self.usual.changed = set(), set()
-        return super().cut(version, offsets)
+        return super().snapshot(version, offsets)
 
     def entry(self, key: bytes) -> bytes | None:
         """What the changelog should hold under a key."""

@@ -54,7 +54,7 @@ class Expected(NamedTuple):
         return -log10_tail(n, self.mean * p / (1 - p), p)
 
 
-def judge_surge(rule: Rule, usual: "Usual", category: str, at: int, contacts: int, zone: ZoneInfo) -> Verdict:
+def judge_surge(rule: Rule, usual: "Baseline", category: str, at: int, contacts: int, zone: ZoneInfo) -> Verdict:
     """Judge the contacts of the window that ends at `at`: raised and over by surprise, and by times the usual."""
     window, (raise_at, clear_at) = width(rule), limits(rule)
     expected = usual.expected(category, at, window, zone)
@@ -75,7 +75,7 @@ def judge_surge(rule: Rule, usual: "Usual", category: str, at: int, contacts: in
     return Verdict(raised, surprise < clear_at, measures, waits=True)
 
 
-class Usual:
+class Baseline:
     """Contacts by category and quarter of an hour. `changed`: (category, day) to be written at the next checkpoint."""
 
     def __init__(self) -> None:
