@@ -33,7 +33,7 @@ RESTORE = "restore"
 NAMES = (WHOLE_JOB, TICKETS_ALONE, IDIOMATIC, RAW_DRAIN, TRACK_MEMORY, RESTORE)
 USUAL = (WHOLE_JOB, TICKETS_ALONE, IDIOMATIC, RAW_DRAIN)
 
-YARDSTICK = Path(__file__).parents[2] / "tests" / "benchmarks" / "idiomatic_faust.py"
+YARDSTICK = Path(__file__).with_name("idiomatic_faust.py")
 YARDSTICK_PARTITIONS = 4
 YARDSTICK_EVENTS = 60_000
 """It is some thirty times slower: its rate shows on these as well as on a million."""

@@ -27,13 +27,13 @@ class Agent:
 
     __slots__ = (
         "began_at",
+        "change_set",
         "fired_at",
         "forget_at",
         "id",
         "next_at",
         "policies",
         "released_at",
-        "change_set",
         "since",
         "span",
         "warning",

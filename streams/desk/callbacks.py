@@ -26,6 +26,7 @@ class Commitment(ABC):
     """A promise as it stands after its events so far. A plain fold, like a ticket."""
 
     __slots__ = (
+        "change_set",
         "created_at",
         "done_at",
         "due_at",
@@ -34,7 +35,6 @@ class Commitment(ABC):
         "next_at",
         "policies",
         "released_at",
-        "change_set",
         "ticket_id",
         "warning",
     )

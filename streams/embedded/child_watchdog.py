@@ -1,4 +1,4 @@
-"""Runs a program that dies with the process that started it: `python leash.py PARENT PROGRAM ARGUMENT…`.
+"""Runs a program that dies with the process that started it: `python child_watchdog.py PARENT PROGRAM ARGUMENT…`.
 
 It asks the kernel to be killed when the parent ends, however that ends, and then becomes the program (same process id).
 A program of its own, because between fork and exec of a process with threads nothing but exec is safe. Linux only: on

@@ -1,4 +1,4 @@
-"""One child process of the stack: started on a leash, its output in a file, ended in good time."""
+"""One child process of the stack: started under a watchdog, its output in a file, ended in good time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-_LEASH = Path(__file__).with_name("leash.py")
+_WATCHDOG = Path(__file__).with_name("child_watchdog.py")
 
 
 class Process:
@@ -24,10 +24,10 @@ class Process:
 
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], pid_file: Path, log_file: Path) -> None:
         self.name, self._pid_file, self._log_file = name, pid_file, log_file
-        leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid())]
+        watchdog = [sys.executable, "-I", "-S", str(_WATCHDOG), str(os.getpid())]
         with log_file.open("ab") as log:
             self._popen = subprocess.Popen(
-                [*leash, *argv],
+                [*watchdog, *argv],
                 env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

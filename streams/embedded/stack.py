@@ -96,7 +96,7 @@ class Stack:
         if threading.current_thread() is threading.main_thread():
             # SIGINT too: a shell starts background jobs with SIGINT ignored.
             self._handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        # One thread starts every child and lives to the end: the kernel ties a child's leash to the thread that made
+        # One thread starts every child and lives to the end: the kernel ties a child's watchdog to the thread that made
         # it.
         self._keeper = threading.Thread(target=self._keep, name="stack", daemon=True)
         self._keeper.start()

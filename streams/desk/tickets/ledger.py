@@ -20,13 +20,13 @@ class TicketLedger:
 
     __slots__ = (
         "agent_id",
+        "change_set",
         "customer_id",
         "dims",
         "id",
         "parent_id",
         "past_dims",
         "policies",
-        "change_set",
         "signals",
         "url",
         "warnings",
