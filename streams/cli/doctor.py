@@ -23,7 +23,7 @@ from rich.table import Table
 from sinks.clickhouse.client import in_one_line
 from sinks.clickhouse.migrate import MigrationError, pending
 from streams.cli.sql import Unreachable, open_client
-from streams.desk.policy.versions import PolicyError
+from streams.desk.policy.file import PolicyError
 from streams.embedded import NotInstalled, broker
 from streams.embedded.client import NoDatabase
 from streams.embedded.directory import Directory, DirectoryInUse

@@ -10,7 +10,7 @@ from sinks.clickhouse.client import in_one_line
 from sinks.clickhouse.migrate import MigrationError
 from sinks.clickhouse.writer import WriteError
 from streams.cli.sql import Unreachable
-from streams.desk.policy.versions import PolicyError
+from streams.desk.policy.file import PolicyError
 from streams.embedded import NotInstalled
 from streams.embedded.client import NoDatabase
 from streams.embedded.directory import DirectoryInUse

@@ -107,7 +107,7 @@ class Agent:
         self.change_set.put(self.warning)
         self.change_set.urgent = True
 
-    def standing(self) -> None:
+    def entity_row(self) -> None:
         """Nothing more than the spans."""
 
 

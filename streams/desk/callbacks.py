@@ -61,7 +61,7 @@ class Commitment(ABC):
         """Take over what an event says of it."""
 
     @abstractmethod
-    def standing(self) -> Row:
+    def entity_row(self) -> Row:
         """The promise as it stands."""
 
     def apply(self, event: Event, at: int) -> None:
@@ -168,7 +168,7 @@ class Callback(Commitment):
         """Whom it is for."""
         return {"customer_id": self.customer_id, "segment": self.segment}
 
-    def standing(self) -> CallbackRow:
+    def entity_row(self) -> CallbackRow:
         """The callback as it stands."""
         return CallbackRow(
             self.id,
@@ -204,7 +204,7 @@ class Action(Commitment):
         """Who owes it, and what it is."""
         return {"agent_id": self.owner, "cause": self.title}
 
-    def standing(self) -> ActionRow:
+    def entity_row(self) -> ActionRow:
         """The action as it stands."""
         return ActionRow(
             self.id, self.status, self.created_at, self.due_at, self.done_at, self.owner, self.title, self.ticket_id

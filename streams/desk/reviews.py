@@ -9,9 +9,10 @@ from hashlib import blake2b
 
 from streams.desk.output.tally import Tally
 from streams.desk.surveys import About
+from streams.models.dimensions import Dimensions
 from streams.models.entities import ReviewRow
 from streams.models.envelope import Event
-from streams.models.rows import FactRow, Identity, Row
+from streams.models.rows import Identity, Row, fact_of
 from streams.models.signals import ReviewCompleted
 
 MILLION = 1_000_000
@@ -42,10 +43,8 @@ def review_rows(
         data = event.data
         team, agent_id = data.team or stood.team, data.agent_id or stood.agent_id
         counts = {"reviewed": 1, "passed" if data.passed else "failed": 1}
-        dims = (team, stood.channel, "", "", stood.segment, stood.category, "")
-        rows.append(
-            FactRow("review", subject, event.source, event.id, "reviewed", 0, event.at, *dims, agent_id, "", "", counts)
-        )
+        dims = Dimensions(team, stood.channel, segment=stood.segment, category=stood.category)
+        rows.append(fact_of("review", subject, (event.source, event.id), event.at, dims, agent_id, counts))
         rows.append(
             ReviewRow(
                 subject,

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from streams.desk.output.tally import Tally
 from streams.desk.policy.versions import Policies
+from streams.models.dimensions import Dimensions
 from streams.models.entities import SurveyRow
 from streams.models.envelope import Event
-from streams.models.rows import FactRow, Identity, Row
+from streams.models.rows import FactRow, Identity, Row, fact_of
 from streams.models.surveys import Responded, SurveyOffered, SurveyResponded
 
 MILLION = 1_000_000
@@ -58,11 +59,11 @@ def survey_rows(
         stood = told[offer.at]
         rows.append(_fact(subject, offer, offer.data.metric or "", stood, {"offered": 1}))
         if not any(survey_id == offer.data.survey_id for survey_id, _ in responses):
-            rows.append(_standing(subject, offer, None, stood))
+            rows.append(_survey_row(subject, offer, None, stood))
     for response in responses.values():
         stood = _named(response.data, told[response.at])
         rows.append(_answer(subject, response, told[response.at], policies))
-        rows.append(_standing(subject, offers.get(response.data.survey_id), response, stood))
+        rows.append(_survey_row(subject, offers.get(response.data.survey_id), response, stood))
     return {row.identity(): row for row in rows}, tally
 
 
@@ -71,7 +72,7 @@ def normalised(score: float, data: Responded) -> int:
     return round((score - data.scale_min) / (data.scale_max - data.scale_min) * MILLION)
 
 
-def counts(data: Responded, policies: Policies, at: int) -> dict[str, int]:
+def classify_response(data: Responded, policies: Policies, at: int) -> dict[str, int]:
     """What a response counts as: by the policy's thresholds, or, for NPS, promoter (9-10), passive, detractor (0-6)."""
     place = normalised(data.score, data)
     found = {"responses": 1, "score_sum": place}
@@ -112,18 +113,15 @@ def _named(data: Responded, stood: About) -> About:
 
 def _answer(subject: str, response: SurveyResponded, stood: About, policies: Policies) -> FactRow:
     data = response.data
-    return _fact(subject, response, data.metric, _named(data, stood), counts(data, policies, response.at))
+    return _fact(subject, response, data.metric, _named(data, stood), classify_response(data, policies, response.at))
 
 
 def _fact(subject: str, event: Event, metric: str, stood: About, found: dict[str, int]) -> FactRow:
-    dims = (stood.team, stood.channel, "", "", stood.segment, stood.category, "")
-    counter = next(iter(found))
-    return FactRow(
-        "survey", subject, event.source, event.id, counter, 0, event.at, *dims, stood.agent_id, "", metric, found
-    )
+    dims = Dimensions(stood.team, stood.channel, segment=stood.segment, category=stood.category)
+    return fact_of("survey", subject, (event.source, event.id), event.at, dims, stood.agent_id, found, metric=metric)
 
 
-def _standing(subject: str, offer: SurveyOffered | None, response: SurveyResponded | None, stood: About) -> SurveyRow:
+def _survey_row(subject: str, offer: SurveyOffered | None, response: SurveyResponded | None, stood: About) -> SurveyRow:
     either = response or offer
     assert either is not None
     answer = None if response is None else response.data

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from streams.desk.policy.versions import parse
-from streams.desk.window_rules.surge import QUARTER, WEEK, Baseline, judge_surge, log10_tail
-from streams.models.instants import DAY, HOUR, MINUTE
+from streams.desk.window_rules.surge import Baseline, judge_surge, log10_tail
+from streams.models.instants import DAY, HOUR, MINUTE, QUARTER, WEEK
 from tests.desk.logs import MONDAY
 
 UTC, SHANGHAI, BERLIN = ZoneInfo("UTC"), ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")

@@ -110,7 +110,7 @@ def test_each_clock_stands_as_in_the_core(folded: Database, desk: Desk) -> None:
     expected: dict[tuple[str, str, int], tuple[Any, ...]] = {}
     for subject in desk.subjects.held.all():
         if isinstance(subject.state, Ticket):
-            for clock in subject.state.clocks:
+            for clock in subject.state.clocks.all:
                 if clock.seq:
                     elapsed = clock.elapsed_at(desk.clock)
                     key = subject.id, clock.metric, clock.cycle

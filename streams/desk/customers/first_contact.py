@@ -12,10 +12,9 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from streams.models.customer_facts import CustomerFact, Solved
-from streams.models.instants import DAY, NEVER
+from streams.models.instants import NEVER, WEEK
 from streams.models.rows import FactRow
 
-WEEK = 7 * DAY
 CALL = "c"  # kind of a subject
 
 

@@ -19,14 +19,14 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from streams.desk.customers.first_contact import CALL, WEEK, Contacts, fact_row, verdict
+from streams.desk.customers.first_contact import CALL, Contacts, fact_row, verdict
 from streams.desk.customers.risk_index import Risk
 from streams.desk.customers.risk_warning import RiskWarning
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies, Policy
 from streams.models.customer_facts import CustomerFact, PolicyChange
 from streams.models.entities import CustomerRow
-from streams.models.instants import DAY, NEVER
+from streams.models.instants import DAY, NEVER, WEEK
 from streams.models.rows import Identity, Row
 
 CONTACT, SIGNAL, SWITCH = 0, 1, 2  # order of the steps of one instant

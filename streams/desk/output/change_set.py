@@ -54,7 +54,7 @@ class ChangeSet:
             self.panes.add(fact, -1)
         self.withdraw(fact)
 
-    def standing(self) -> dict[Identity, Row]:
+    def live_rows(self) -> dict[Identity, Row]:
         """The rows that stand: all but the withdrawn."""
         return {identity: row for identity, row in self.rows.items() if not row.is_deleted}  # type: ignore[attr-defined]
 

@@ -17,13 +17,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streams.models.instants import DAY, HOUR, MINUTE
+from streams.models.instants import DAY, HOUR, MINUTE, QUARTER
 from streams.models.rows import FactRow, PaneRow
 
 Counts = dict[str, int]
 Key = tuple[str, str]  # dimension, value
 KEPT = 2 * DAY
-QUARTER = HOUR // 4
 TICKET_DIMENSIONS = ("team", "channel", "priority", "kind", "segment", "category", "product")
 REMEMBERED = 50_000  # combinations of dimensions that are kept
 MANY = 64  # combinations in a pane from which it is smaller by single keys

@@ -11,13 +11,13 @@ minute changes only when an event comes late, and never because of what came aft
 
 from collections.abc import Iterator
 
+from streams.models.envelope import METRICS
 from streams.models.instants import MINUTE
 from streams.models.rows import FactRow
 from streams.models.tallies import TallyRow
 
 Combination = tuple[int, str, str, str, str, str, str]  # minute, team, channel, segment, category, queue, agent
 
-METRICS = ("first_response", "next_response", "resolution")
 NAMES = {  # counters of facts -> what they are called in a tally
     **{name: name for name in ("created", "severe_complaints")},
     **{

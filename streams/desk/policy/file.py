@@ -14,7 +14,6 @@ from streams.desk.calendars.opening_hours import DaysOff
 from streams.desk.policy.receivers import Escalation, Pool, Receiver, Rota, people_faults
 from streams.desk.policy.rules import Rule, rule_faults
 from streams.desk.policy.sections import (
-    METRICS,
     Agents,
     CalendarSection,
     Callbacks,
@@ -32,6 +31,7 @@ from streams.desk.policy.sections import (
     Windows,
 )
 from streams.desk.policy.values import ByPriority, Duration, Instant, Targets, TimeZone, decode
+from streams.models.envelope import METRICS
 
 _T = TypeVar("_T")
 _AT = re.compile(r" - at `\$([^`]*)`")

@@ -16,34 +16,19 @@ from streams.desk.policy.file import PolicyError, read
 from streams.desk.policy.receivers import Escalation, Pool, Receiver, Rota
 from streams.desk.policy.rules import Rule, RuleName
 from streams.desk.policy.sections import (
-    METRICS,
     Agents,
     Callbacks,
     Calls,
     Csat,
     Goal,
-    Metric,
     Quality,
     Reopen,
     RiskIndex,
     Scorecard,
     SlaSection,
 )
-from streams.desk.policy.sla_targets import Choice, Dimensions, SlaTable, Tags, Target
-
-__all__ = [
-    "METRICS",
-    "Choice",
-    "ClockRule",
-    "Dimensions",
-    "Metric",
-    "Policies",
-    "Policy",
-    "PolicyError",
-    "Tags",
-    "Target",
-    "parse",
-]
+from streams.desk.policy.sla_targets import Choice, SlaTable, Target
+from streams.models.dimensions import Dimensions, Tags
 
 
 class ClockRule(msgspec.Struct, frozen=True):
@@ -87,7 +72,7 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     table: SlaTable
 
     def targets(self, dimensions: Dimensions, tags: Tags = ()) -> Choice:
-        """Return the targets of a ticket with these dimensions, ordered as `sla.DIMENSIONS`; remembered, so cheap."""
+        """Return the targets of a ticket with these dimensions, ; remembered, so cheap."""
         return self.table.choose(dimensions, tags)
 
     def target(self, metric: str, dimensions: Dimensions, tags: Tags = ()) -> Target | None:

@@ -175,23 +175,23 @@ def _name(subject: Subject) -> str:
 
 
 def _of_ticket(name: str, ticket: Ticket) -> CustomerFact:
-    team, _, _, _, _, category, _ = ticket.dims
-    known_at, solved = ticket.known_at, ticket.solved_fact
-    signals: list[Signal] = [(signal, max(at, known_at), weight) for signal, at, weight in ticket.signals or ()]
-    if (silent_at := ticket.silent_at()) is not None:
+    ledger, life = ticket.ledger, ticket.life
+    known_at, solved = ticket.known_at, life.solved_fact
+    signals: list[Signal] = [(signal, max(at, known_at), weight) for signal, at, weight in ledger.signals or ()]
+    if (silent_at := ticket.silence.signal_at()) is not None:
         signals.append(("silence", max(silent_at, known_at), 1.0))
     return CustomerFact(
-        ticket.customer_id,
+        ledger.customer_id,
         name,
-        ticket.created_at,
-        category,
+        life.created_at,
+        ledger.dims.category,
         "",
-        ticket.is_open(),
-        team,
-        ticket.url,
-        list(ticket.tags),
+        life.is_open(),
+        ledger.dims.team,
+        ledger.url,
+        list(ledger.tags),
         signals,
-        None if solved is None else _solved(solved, bool(ticket.hops or ticket.reopenings)),
+        None if solved is None else _solved(solved, bool(ticket.transfers.count or life.reopenings)),
     )
 
 

@@ -134,7 +134,7 @@ class DeskCheckpoints:
         self._arrived.clear()
         self.customers.gather()
         for subject in self.subjects.touched:
-            if subject.state is not None and (row := subject.state.standing()) is not None:
+            if subject.state is not None and (row := subject.state.entity_row()) is not None:
                 self.change_set.put(row)
         self.subjects.held.rest(self.subjects.touched)
         self.subjects.touched.clear()

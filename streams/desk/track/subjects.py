@@ -116,7 +116,7 @@ class Subjects(SubjectStore):
 
     def _amend(self, before: ChangeSet, after: ChangeSet) -> bool:
         self.change_set.tally.apply_diff(before.tally, after.tally)
-        return apply_diff(self.change_set, before.standing(), after.standing())
+        return apply_diff(self.change_set, before.live_rows(), after.live_rows())
 
     def _refresh_surveys(self, surveys: Subject) -> None:
         self.surveys.refresh(surveys, self._policies)

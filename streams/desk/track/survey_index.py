@@ -71,7 +71,7 @@ def _about(named: Subject | None, at: int, policies: PoliciesOf) -> About | None
     if at > state.released_at:
         return None
     if isinstance(state, Ticket):
-        team, channel, _, _, segment, category, _ = state.dims
-        return About(team, channel, segment, state.agent_id, category)
+        dims = state.ledger.dims
+        return About(dims.team, dims.channel, dims.segment, state.ledger.agent_id, dims.category)
     assert isinstance(state, Call)
     return About(state.team, "phone", state.segment, state.agent_id, state.category)

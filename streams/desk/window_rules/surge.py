@@ -29,10 +29,8 @@ from zoneinfo import ZoneInfo
 
 from streams.desk.policy.rules import Rule
 from streams.desk.window_rules.measures import Verdict, limits, width
-from streams.models.instants import DAY, HOUR
+from streams.models.instants import DAY, HOUR, QUARTER, WEEK
 
-QUARTER = HOUR // 4
-WEEK = 7 * DAY
 WEEKS = 4  # how far the usual looks back
 FEW_WEEKS = 2  # with fewer, the days before count as well
 AROUND = HOUR // 2  # of a reference, before and after the window
