@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.output.rule_warning import raised
+from streams.desk.output.warnings import raised_by_window_rule
 from streams.desk.policy.versions import Policies, parse
 from streams.desk.window_rules.case import Case
 from streams.desk.window_rules.measures import SERVICE_LEVELS, InForce, Rules, Verdict, judge_rate, wilson
@@ -98,7 +98,7 @@ class Bench:
 
     @staticmethod
     def make(case: Case, in_force: InForce, at: int, verdict: Verdict) -> WarningRow:
-        return raised(*KEY, case.value, at, in_force.rule.severity, "v", measures=verdict.measures)
+        return raised_by_window_rule(*KEY, case.value, at, in_force.rule.severity, "v", measures=verdict.measures)
 
 
 def bench(text: str = TEXT) -> Bench:

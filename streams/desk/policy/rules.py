@@ -1,7 +1,7 @@
 """What is warned of: the rules that a policy names, and what it may say of each."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
@@ -14,6 +14,11 @@ RuleName = Literal[
     "complaint.risk", "severe_complaints.high", "category.surge", "policy.short_notice", "callback.overdue",
     "action.overdue", "review.coverage", "ticket.silent", "transfer.loop", "agent.overbreak",
 ]  # fmt: skip
+DEFAULT_SEVERITIES: dict[str, Severity] = {
+    **dict.fromkeys(get_args(RuleName), "warning"),
+    "sla.breached": "critical",
+}
+"""By rule, where the policy has no [[rules]] entry of it."""
 Subject = Literal["all", "team", "channel", "category", "segment", "queue", "agent", "customer"]
 RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
     "breach_rate.high": ("all", "team", "channel", "category", "segment"),

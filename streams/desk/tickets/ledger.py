@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from streams.desk.output.change_set import ChangeSet
-from streams.desk.output.warnings import raised
+from streams.desk.output.warnings import warning_id
 from streams.desk.policy.rules import RuleName
 from streams.desk.policy.sla_targets import Target
 from streams.desk.policy.versions import Policies, Policy
@@ -196,14 +196,17 @@ class TicketLedger:
     def _raise(
         self, key: tuple[str, int, RuleName], subject: str, at: int, target: Target | None, **fields: Any
     ) -> None:
-        if target is not None:
-            fields |= {"policy": target.sla, "policy_version": target.version}
+        rule, under = key[2], self.policies.at(at)
         team, channel, priority, kind, segment, category, product = self.dims
-        row = raised(
-            key[2],
-            subject,
-            at,
-            self.policies.at(at),
+        row = WarningRow(
+            warning_id=warning_id(rule, subject, at),
+            rule=rule,
+            subject=subject,
+            state="raised",
+            severity=under.severities[rule],
+            raised_at=at,
+            policy="" if target is None else target.sla,
+            policy_version=under.version if target is None else target.version,
             ticket_id=self.id,
             team=team,
             channel=channel,

@@ -112,7 +112,8 @@ class Ticket:
             self.sampled = in_sample(self.id, self.policies.at(at).quality.sample_ppm)
         self.updated_at = at
         _APPLY[type(event)](self, event.data, at, (event.source, event.id))
-        self._update(at)
+        self._schedule()
+        self._update_backlog(at)
 
     # The passing of time
 
@@ -125,10 +126,10 @@ class Ticket:
                        | events  breach, risk | switch  events   |
             fires with next_at = tau - 1 ─────┴──┘
         """
-        silence = self.silence
+        silence, clocks, has_switches = self.silence, self.clocks, bool(self.policies.switches)
         while True:
-            clock, at = self.clocks.next_due()
-            switch_at = self.clocks.switch_at()
+            clock, at = clocks.next_due()
+            switch_at = clocks.switch_at() if has_switches else NEVER
             if switch_at <= min(at, silence.falls_due_at) and switch_at <= until:
                 self.fired_at = max(self.fired_at, switch_at - 1)
                 self._switch_policy(switch_at)
@@ -138,7 +139,7 @@ class Ticket:
             elif clock is not None and at < until:
                 self.fired_at = at
                 clock.fire(self.ledger)
-                self._update(at)
+                self._update_backlog(at)
             else:
                 break
         self._schedule()
@@ -149,11 +150,9 @@ class Ticket:
         self.clocks.choose_targets(self.clocks.active_clocks(), policy, at, TIMER)
         self.silence.choose_target(policy, at)
         self.clocks.apply_pause_status(self.life.status, policy, at, TIMER)
-        self._update(at)
+        self._update_backlog(at)
 
-    def _update(self, at: int) -> None:
-        """Keep the next instant and the backlog in step."""
-        self._schedule()
+    def _update_backlog(self, at: int) -> None:
         life = self.life
         if life.created_at is None or life.status in DONE or life.merged_into:
             self.backlog.close(at)

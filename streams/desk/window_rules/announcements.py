@@ -8,7 +8,7 @@ announced          effective
 from collections.abc import Iterable
 
 from streams.desk.output.change_set import ChangeSet, apply_warning_diff
-from streams.desk.output.rule_warning import raised
+from streams.desk.output.warnings import raised_by_window_rule
 from streams.desk.window_rules.measures import SHORT_NOTICE, Rules
 from streams.models.instants import DAY, HOUR
 from streams.models.rows import WarningRow
@@ -105,7 +105,7 @@ class Announcements:
 def _warning(row: AnnouncementRow, severity: str, version: str, notice: int, least: int) -> WarningRow:
     measures = {"value": notice // 1000, "raise_at": least // 1000}
     known = {"due_at": row.effective_at, "measures": measures, "cause": row.title}
-    return raised(SHORT_NOTICE, "policy", row.change_id, row.at, severity, version, **known)
+    return raised_by_window_rule(SHORT_NOTICE, "policy", row.change_id, row.at, severity, version, **known)
 
 
 def _clear(warning: WarningRow, at: int, by: str) -> None:

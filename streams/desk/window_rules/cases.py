@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from zoneinfo import ZoneInfo
 
 from streams.desk.output.change_set import ChangeSet, apply_warning_diff
-from streams.desk.output.rule_warning import raised
+from streams.desk.output.warnings import raised_by_window_rule
 from streams.desk.policy.versions import Policies
 from streams.desk.window_rules.announcements import Announcements
 from streams.desk.window_rules.case import Case
@@ -105,7 +105,9 @@ class Cases:
         (name, dimension), value = case.key, case.value
         cause = self.announcements.attributed_change(value, at) if name == SURGE else ""
         severity, version = in_force.rule.severity, in_force.policy.version
-        return raised(name, dimension, value, at, severity, version, measures=verdict.measures, cause=cause)
+        return raised_by_window_rule(
+            name, dimension, value, at, severity, version, measures=verdict.measures, cause=cause
+        )
 
     def put_away(self, before: int, horizon: int) -> Iterator[WarningRow]:
         """Forget, as `Case.put_away` says, what can matter no longer; yields the warnings forgotten."""
