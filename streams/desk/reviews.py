@@ -1,7 +1,7 @@
 """Quality inspection: which tickets are in the sample, and the rows of the reviews about one subject.
 
-The sample is by hash of the ticket's id, so anybody can tell, today or in a year, whether a ticket is in it, and nobody
-can choose: a ticket is in the sample of a share s if blake2b-64(ticket_id) < s x 2^64.
+The sample is drawn by a hash of the ticket's id: it can be checked at any time, and it cannot be chosen. A ticket is in
+the sample of a share s if blake2b-64(ticket_id) < s x 2^64.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,8 +29,8 @@ def review_rows(
 ) -> dict[Identity, Row]:
     """All rows of the reviews about one subject: of each review id the latest in business time stands.
 
-    `events`, `about`: as in `survey.survey_rows`. A review's missing team and agent are those of the ticket or call.
-    The first review of a ticket counts in `tally`, whatever team it names: under the ticket's, as its solving does.
+    `events`, `about`: as in `surveys.survey_rows`. A review's missing team and agent are those of the ticket or call.
+    The first review of a ticket counts in `tally` under the ticket's team, as its solving does, whatever team it names.
     """
     standing: dict[str, tuple[ReviewCompleted, About]] = {}
     for event in events:

@@ -1,8 +1,9 @@
 """The sections of a policy file, as the file writes them and as the desk reads them.
 
-Here are those about the work: calendars, clocks, calls, scores. The window rules are in `rules`, receivers, rotas and
-escalation steps in `receivers`. Every table is strict: a key that is not listed is refused. Attributes that end in `_ms` or `_ppm`
-(millionths) carry the unit that the file leaves out: `answer_within = "20s"` is `calls.answer_within_ms == 20_000`.
+Here are those about the work: calendars, clocks, calls, scores. The window rules are in `rules`; receivers, rotas and
+escalation steps are in `receivers`. Every table is strict: a key that is not listed is refused. Attributes that end in
+`_ms` or `_ppm` (millionths) carry the unit that the file leaves out: `answer_within = "20s"` is
+`calls.answer_within_ms == 20_000`.
 """
 
 from typing import Annotated, Literal, get_args

@@ -1,4 +1,4 @@
-"""A ticket's clocks together: which run, which falls due next, and what replies, status changes and policies do to them.
+"""A ticket's clocks together: which run, which falls due next, what replies, status changes and policies do to them.
 
 first_response   ├────────────┤ fulfilled or cancelled
 next_response                      ├────┤   ├────┤        each a cycle

@@ -139,7 +139,7 @@ class TicketLedger:
     def count_outcome(
         self, clock: SlaClock, slot: Slot, counts: dict[str, int], at: int, cause: Cause, known_at: int | None = None
     ) -> None:
-        """Count a clock's outcome, named by the first of `counts`; keep it under `slot`, so that it can be taken back."""
+        """Count a clock's outcome, named by the first of `counts`; `slot`: what it can be taken back by."""
         fact = self.fact(cause, next(iter(counts)), clock.cycle, at, counts, known_at)
         if self._outcomes is None:
             self._outcomes = {}

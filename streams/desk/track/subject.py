@@ -8,7 +8,7 @@ again          e1 ─ e2 ─ [e1]                 nothing (a duplicate), or the 
 from typing import NamedTuple
 
 from streams.desk.agent_states import Agent
-from streams.desk.callbacks import Action, Callback
+from streams.desk.callbacks import Callback, ImprovementAction
 from streams.desk.calls import Call
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
@@ -17,8 +17,14 @@ from streams.models.codec import Rejected, Unknown, decode
 from streams.models.envelope import Event
 
 TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT = "t", "c", "s", "b", "a", "g"
-State = Ticket | Call | Callback | Action | Agent
-_STATES: dict[str, type[State]] = {TICKET: Ticket, CALL: Call, CALLBACK: Callback, ACTION: Action, AGENT: Agent}
+State = Ticket | Call | Callback | ImprovementAction | Agent
+_STATES: dict[str, type[State]] = {
+    TICKET: Ticket,
+    CALL: Call,
+    CALLBACK: Callback,
+    ACTION: ImprovementAction,
+    AGENT: Agent,
+}
 HAS_CREATION = frozenset(
     (TICKET, CALL, CALLBACK, ACTION)
 )  # the kinds that begin with a creation; without one, an orphan
