@@ -7,6 +7,7 @@ import msgspec
 
 from streams.desk.escalation.dispatch import Message
 from streams.desk.escalation.partition import Escalations
+from streams.desk.escalation.sending import Outcome, Result
 from streams.desk.policy.versions import Policies, parse
 from streams.models.escalations import EscalationRow
 from streams.models.instants import MINUTE, format_instant
@@ -163,7 +164,7 @@ class Bench:
         """What a sender does."""
         for message in messages:
             self.sent.append(message)
-            self.state.settle(message, (outcome, ""), self.now)
+            self.state.settle(message, Outcome(Result(outcome)), self.now)
 
     def crash(self) -> None:
         """A successor takes over from the changelog; what was not saved comes again."""

@@ -1,11 +1,12 @@
 """Escalation chains, each law with its timeline. Minutes after START; the clock is the wall's unless a test says so."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
-from streams.desk.escalation.notification import Words, notice
-from streams.desk.escalation.received_warning import Warned
+from streams.desk.escalation.chain import StoredWarning
+from streams.desk.escalation.notification import Renderer, render_notification
+from streams.desk.escalation.sending import Outcome, Result
 from streams.desk.policy.rules import RuleName
 from streams.desk.texts import LANGUAGES
 from tests.desk.escalations import POLICY, START, Bench, action, progress, warning
@@ -267,7 +268,7 @@ def test_a_step_that_was_never_tried_falls_due_again() -> None:
     bench.feed(warning())
     bench.at(0)
     for message in bench.snapshot():
-        bench.state.settle(message, ("unsent", "the worker ends"), bench.now)
+        bench.state.settle(message, Outcome(Result.UNSENT, "the worker ends"), bench.now)
     bench.snapshot()
     bench.crash()
     bench.run(1)
@@ -426,7 +427,7 @@ def test_a_cleared_chain_is_forgotten_after_a_day() -> None:
     bench.at(24 * 60 + 6)
     bench.snapshot()
     assert not bench.state.chains
-    assert not bench.state.keys
+    assert bench.state.chains.of_warning("w1-0") is None
     assert {key[:1] for key in bench.log} == {b"h", b"f"}
 
 
@@ -451,24 +452,28 @@ def test_the_message_explains_the_warning_in_the_receivers_language() -> None:
     assert chinese.body.endswith("消息编号：w1-0/2")
 
 
+def told_of(rule: str, subject: str, **fields: Any) -> StoredWarning:
+    return StoredWarning(warning_id="w", rule=rule, subject=subject, severity="warning", raised_at=START, **fields)
+
+
 @pytest.mark.parametrize("rule", get_args(RuleName))
 def test_every_rule_is_explained_in_both_languages(rule: str) -> None:
-    warned = Warned("w", rule, "team/billing", "warning", START, dimension="team", value="billing")
+    warning = told_of(rule, "team/billing", dimension="team", value="billing")
     for language in LANGUAGES:
-        title, body = notice(warned, "w/1", Words(language, "UTC", ""))
+        title, body = render_notification(warning, "w/1", Renderer(language, "UTC", ""))
         assert rule in body  # beside its name
         assert rule not in title
         assert "clears_" not in body
 
 
-def test_a_window_rule_is_told_with_its_figures_and_a_customer_s_with_its_signals() -> None:
+def test_the_message_about_a_window_rule_has_its_figures_and_one_about_a_customer_its_signals() -> None:
     measures = {"value": 0.31, "lower": 0.2249, "n": 42.0, "raise_at": 0.15, "clear_at": 0.1, "window_s": 3600.0}
-    high = Warned("w", "breach_rate.high", "team/billing", "warning", START, measures=measures, value="billing")
-    _title, body = notice(high, "w/1", Words("en", "UTC", ""))
+    high = told_of("breach_rate.high", "team/billing", measures=measures, value="billing")
+    _title, body = render_notification(high, "w/1", Renderer("en", "UTC", ""))
     assert "Figures: value 0.31, lower bound 0.2249, cases 42, limit 0.15, clears at 0.1" in body
     assert "Clears when: the figure is back past 0.1" in body
     reasons = [("breach", 20.0, "settle it"), ("new", 3.0, "wait")]
-    risk = Warned("w", "complaint.risk", "customer/c9", "critical", START, customer_id="c9", reasons=reasons)
-    _title, body = notice(risk, "w/1", Words("zh", "UTC", ""))
+    risk = told_of("complaint.risk", "customer/c9", customer_id="c9", reasons=reasons)
+    _title, body = render_notification(risk, "w/1", Renderer("zh", "UTC", ""))
     assert "- 超时：20 分；尽快办结超时工单，并说明原因" in body
     assert "- new：3 分；wait" in body

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.desk.escalation import sending
-from streams.desk.escalation.dispatch import DIGEST_LIMIT
+from streams.desk.escalation.throttle import DIGEST_LIMIT
 from streams.models.instants import MINUTE
 from tests.desk.escalations import POLICY, START, Bench, Made, action, warning
 
@@ -205,7 +205,7 @@ def test_a_storm_becomes_digests_and_memory_stays_bounded() -> None:
 
 
 def ids(message: object) -> list[str]:
-    return [f"{each.chain.warned.warning_id}/{each.step.number}" for each in message.steps]  # type: ignore[attr-defined]
+    return [f"{each.chain.warning.warning_id}/{each.step.number}" for each in message.steps]  # type: ignore[attr-defined]
 
 
 def test_what_falls_due_at_once_and_is_too_much_follows() -> None:
