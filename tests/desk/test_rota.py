@@ -1,4 +1,4 @@
-"""Rotas: who is on shift, and the gaps; expert pools: who is called in, by what the warning is about."""
+"""Rotas: who is on shift, and the gaps. Expert pools: who is called in, by what the warning is about."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -75,7 +75,7 @@ def warning(at: int, **fields: Any) -> StoredWarning:
     return StoredWarning(warning_id="w1", rule="sla.breached", subject="s", severity="critical", raised_at=at, **fields)
 
 
-def test_in_a_gap_without_anybody_a_step_says_so() -> None:
+def test_in_a_gap_without_otherwise_a_step_is_skipped_with_the_reason() -> None:
     found = addressee(Step(1, 0, "bare"), warning(0), DESK, instant(3, 4), ALL)
     assert found.reason == "nobody is on shift in bare"
 
@@ -93,6 +93,6 @@ def test_experts_are_chosen_by_what_the_warning_is_about_and_take_turns() -> Non
     assert experts(in_hours, category="cooking") == ("", "no expert pool has a tag of the warning")
 
 
-def test_an_expert_who_is_there_comes_before_one_who_is_not() -> None:
+def test_an_expert_within_hours_comes_before_one_who_is_not() -> None:
     at_night = instant(2, 15)
     assert {experts(at_night, turn, category="network")[0] for turn in (0, 1)} == {"bob"}

@@ -45,7 +45,8 @@ class Renderer(NamedTuple):
 def render_notification(warning: WarningRow, message_id: str, renderer: Renderer, folds: int = 0) -> tuple[str, str]:
     """Return title and body of the message about one warning, which stands for `folds` more of its incident."""
     render, about = renderer.text, _about(warning, renderer)
-    title = f"[{render(f'severity_{warning.severity}')}] {render(warning.rule)}: {about}"
+    severity = render(f"severity_{warning.severity}")
+    title = render("notification_title", severity=severity, rule=render(warning.rule), about=about)
     lines = [
         render("notification_rule", rule=render(warning.rule), name=warning.rule),
         render("notification_about", about=about),
@@ -96,7 +97,7 @@ def _about(warning: WarningRow, renderer: Renderer) -> str:
     """The subject of a warning, in words."""
     render = renderer.text
     if warning.metric and warning.ticket_id:
-        found = f"{render('ticket')} {warning.ticket_id}, {render(warning.metric)}"
+        found = f"{render('ticket')} {warning.ticket_id}{render('separator')}{render(warning.metric)}"
     elif warning.dimension and warning.value:
         found = f"{render(warning.dimension)} {warning.value}"
     elif warning.customer_id:
@@ -106,7 +107,7 @@ def _about(warning: WarningRow, renderer: Renderer) -> str:
     else:
         found = warning.subject
     parts = [(key, getattr(warning, key)) for key in ("team", "agent_id") if warning.dimension != key]
-    return ", ".join([found, *(f"{render(key)} {value}" for key, value in parts if value)])
+    return render("separator").join([found, *(f"{render(key)} {value}" for key, value in parts if value)])
 
 
 def _reason(name: str, points: float, lowered_by: str, renderer: Renderer) -> str:
@@ -123,7 +124,7 @@ def _figures(warning: WarningRow, renderer: Renderer) -> list[str]:
         elapsed, target = renderer.duration(warning.elapsed_ms), renderer.duration(warning.target_ms)
         return [render("notification_elapsed", elapsed=elapsed, target=target)]
     figures = [f"{render(f'measure_{name}')} {measures[name]:.4g}" for name in MEASURES if name in measures]
-    return [render("notification_measures", measures=", ".join(figures))] if figures else []
+    return [render("notification_measures", measures=render("separator").join(figures))] if figures else []
 
 
 def _clears(warning: WarningRow, renderer: Renderer) -> str:

@@ -1,6 +1,6 @@
-"""How far time is in a partition of role escalate. Pure.
+"""The time of a partition of role escalate. Pure.
 
-Live it is the wall's. In a replay it is the least business time of those who send warnings.
+Live it is the wall clock's. In a replay it is the least business time that the senders of warnings have reached.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,14 +9,14 @@ import msgspec
 
 
 class SnapshotHeader(msgspec.Struct, array_like=True):
-    """What a checkpoint keeps of it, under the key `h`."""
+    """The entry of the changelog under the key `h`."""
 
     sources: dict[str, int]
     now: int
 
 
 class PartitionTime:
-    """The partition's time `now` (ms; -1: not known yet). `wall`: it is the wall's."""
+    """The time `now` (ms; -1: not known yet). `wall`: it is the wall clock's."""
 
     prefix = b"h"
 
