@@ -8,7 +8,7 @@
 | /warnings/ID/snooze          | `for_s` (seconds) or `until` (RFC 3339)                       |
 | /warnings/ID/disagree        |                                                               |
 
-Answers 202 with the event once the broker has it; 400, 401, 403 or 503 with a sentence; GET /health 200 while it listens.
+Answers 202 with the event once the broker has it, or 400, 401, 403 or 503 with a sentence. GET /health answers 200.
 It listens on this machine only, unless there is a token (`Authorization: Bearer …`).
 """
 

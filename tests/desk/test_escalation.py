@@ -1,7 +1,8 @@
-"""Escalation chains, each law with its timeline in minutes after START. Time is the wall's, but in tests of a replay."""
+"""Escalation chains, each law with its timeline in minutes after START. Time is the wall's, except in a replay."""
 
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from streams.desk.escalation.chain import StoredWarning
@@ -454,6 +455,44 @@ def test_the_message_explains_the_warning_in_the_receivers_language() -> None:
 
 def warning_of(rule: str, subject: str, **fields: Any) -> StoredWarning:
     return StoredWarning(warning_id="w", rule=rule, subject=subject, severity="warning", raised_at=START, **fields)
+
+
+def test_a_checkpoint_has_the_form_of_release_0_1_0() -> None:
+    """Of the warning it keeps only the fields that chains use, by name, and only those that are not empty."""
+    bench = Bench()
+    bench.feed(warning(cycle=1, policy_version="v", priority="high", team="a"), action("acknowledge", "w9", n=2))
+    bench.at(0)
+    bench.snapshot()
+    stored = {key: msgspec.msgpack.decode(value) for key, value in bench.log.items()}
+    kept = {"ticket_id": "t1", "metric": "resolution", "elapsed_ms": 9 * MINUTE, "target_ms": 8 * MINUTE, "team": "a"}
+    about = {"warning_id": "w1-0", "rule": "sla.breached", "subject": "t1/resolution/1", "severity": "critical"}
+    steps = [
+        [1, 0, "lead", 0, "sending", START, "lead", 1, 0, ""],
+        [2, 10 * MINUTE, "manager", 0, "scheduled", START + 10 * MINUTE, "", 0, 0, ""],
+        [3, 15 * MINUTE, "manager", 1, "scheduled", START + 15 * MINUTE, "", 0, 0, ""],
+    ]
+    assert stored == {
+        b"csla.breached\nt1/resolution/1": [
+            {**about, **kept, "state": "raised", "raised_at": START, "version": 1},
+            START, "v", "critical", steps, 4, None, None, 0, False, False, [], False, False, 0,
+        ],
+        b"ew9": [action("acknowledge", "w9", n=2).value],
+        b"flead": [[START], None, 0],
+        b"h": [{}, START],
+    }  # fmt: skip
+
+
+def test_keys_that_a_fenced_owner_wrote_are_written_again() -> None:
+    bench = Bench()
+    bench.feed(warning(), action("acknowledge", "w9", n=2))
+    bench.run(1)
+    before = dict(bench.log)
+    written = {*before, b"csla.breached\ngone", b"egone"}
+    bench.log |= dict.fromkeys(written, b"another owner's")
+    bench.state.rewrite_keys(written)
+    assert bench.state.unsaved()
+    bench.snapshot()
+    assert bench.log == before
 
 
 @pytest.mark.parametrize("rule", get_args(RuleName))

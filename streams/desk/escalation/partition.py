@@ -163,7 +163,7 @@ class Escalations:
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
         """Return what changed since the last snapshot, and the outputs made since."""
-        entries = self._parts.snapshot()
+        entries = self._parts.entries()
         outputs = self.outbox.drain(self.partition, version, self.time.now)
         self._sender.record()
         self._saved_at, self._changed = self.time.now, False
