@@ -182,6 +182,27 @@ def test_a_chain_that_leads_again_uses_no_number_twice() -> None:
     assert bench.deliveries() == [(0, "w1-0/1"), (10, "w2-0/2"), (15, "w1-0/6")]
 
 
+def test_steps_planned_for_another_severity_use_no_number_twice() -> None:
+    """
+    t0 (warning)   0    5    5.5 folded   6 stands again      13 critical  15
+                   |----1----|            |3                  |5 6---------7
+    t1 (critical)            5.5 leads    6 withdrawn
+                             |3-----------|
+    """
+    bench = Bench()
+    bench.feed(warning(0, severity="warning"))
+    bench.run(5)
+    bench.feed(of_parent(1, 5.5), warning(0, severity="warning", cleared=6, version=2))
+    bench.run(6)
+    bench.feed(of_parent(1, 5.5, is_deleted=1, version=2), warning(0, severity="warning", version=3, state="changed"))
+    bench.run(13)
+    bench.feed(warning(0, version=4, state="changed"))
+    bench.run(30)
+    assert bench.deliveries() == [
+        (5, "w0-0/1"), (5.5, "w1-5.5/3"), (6, "w0-0/3"), (13, "w0-0/5"), (13, "w0-0/6"), (15, "w0-0/7"),
+    ]  # fmt: skip
+
+
 def test_an_incident_is_restored_by_another_worker() -> None:
     bench = Bench()
     bench.feed(of_parent(1), of_parent(2), warning(0))

@@ -96,6 +96,11 @@ class Chain(msgspec.Struct, array_like=True):
         return min(instants, default=None)
 
 
+def last_number(chain: Chain) -> int:
+    """The highest number of a step so far; 0: there is none. The numbers have gaps, and may not begin with 1."""
+    return max((step.number for step in chain.steps), default=0)
+
+
 def open_steps(chain: Chain) -> Iterator[Step]:
     """Yield the steps that may still be sent."""
     return (step for step in chain.steps if step.open)
@@ -171,9 +176,9 @@ def adopt_steps(chain: Chain, leader: Chain) -> None:
 
     A step under way counts as sent here: `leader` writes the outcome.
     """
-    first = max((step.number for step in chain.steps), default=0)
+    last = last_number(chain)
     for step in chain.steps:
         step.state, step.again_at = SKIPPED if step.open else step.state, 0
     for step in leader.steps:
         state = SENT if step.state == SENDING else step.state
-        chain.steps.append(msgspec.structs.replace(step, number=first + step.number, state=state))
+        chain.steps.append(msgspec.structs.replace(step, number=last + step.number, state=state))

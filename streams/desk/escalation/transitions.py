@@ -20,6 +20,7 @@ from streams.desk.escalation.chain import (
     Step,
     StoredWarning,
     WriteRow,
+    last_number,
     move,
     open_steps,
     skip_open,
@@ -38,7 +39,7 @@ def begin(warning: StoredWarning, policy: Policy, write: WriteRow, former: Chain
 
     `former`: an earlier chain of the same warning, whose numbers are not used again.
     """
-    first, seq = (1, 0) if former is None else (1 + max((step.number for step in former.steps), default=0), former.seq)
+    first, seq = (1, 0) if former is None else (1 + last_number(former), former.seq)
     chain = Chain(warning, warning.raised_at, policy.version, warning.severity, _plan(warning, policy, first), seq)
     _schedule(chain, warning.raised_at, write)
     return chain
@@ -76,7 +77,7 @@ def resume(chain: Chain, at: int, write: WriteRow) -> None:
 def replan(chain: Chain, policy: Policy, at: int, write: WriteRow) -> None:
     """The warning's severity changed: replace the open steps by those of the new severity's chain."""
     chain.severity = chain.warning.severity
-    planned = _plan(chain.warning, policy, len(chain.steps) + 1)
+    planned = _plan(chain.warning, policy, 1 + last_number(chain))
     if [(step.after, step.to) for step in planned] == [(step.after, step.to) for step in chain.steps]:
         return
     skip_open(chain, at, write, "another severity")
