@@ -20,26 +20,21 @@ from typing import Any
 
 from sinks.metrics import EscalateMetrics, StoreMetrics, TrackMetrics, WatchMetrics, serve
 from streams import policies
-from streams.agents.delivery import EscalationTable
 from streams.agents.track import follow
 from streams.checkpoint.app import CheckpointApp
 from streams.checkpoint.table import wall_clock
 from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.customers.partition import Customers
-from streams.desk.escalation.partition import Escalations
 from streams.desk.track.dead_letter_limit import DeadLetterLimit
 from streams.desk.track.partition import Desk
 from streams.desk.window_rules.partition import Watch
 from streams.kafka.app import BatchApp
 from streams.kafka.partitioner import partition_of
 from streams.models.topics import (
-    ACTIONS,
     CUSTOMER_FACTS,
     DEAD_LETTERS,
-    ESCALATE_OUTPUTS,
     INPUTS,
     TRACK_OUTPUTS,
-    WARNINGS,
     WATCH_ROLLUPS,
 )
 from streams.settings import Settings, load
@@ -150,48 +145,11 @@ def new_store(settings: Settings) -> BatchApp:
 
 
 def new_escalate(settings: Settings) -> CheckpointApp:
-    """The role escalate: a chain for each warning, messages to people, and what they do about them."""
-    from sinks.notify import Notifier, addresses  # by this role only, as above
-    from streams.api import Api
+    """The role escalate: a chain for each warning, messages to people, and their actions on it."""
+    from streams.agents.escalate import register  # by this role only, as above
 
     app = CheckpointApp(ESCALATE, **_faust(settings), topic_partitions=settings.partitions)
-    policy = policies.load(settings.policy or policies.DEFAULT)
-    wall = settings.clock == "wall"
-    notifier = Notifier(addresses(policy, settings.receivers))
-    chains = app.checkpoint_table(
-        "chains",
-        table=EscalationTable,
-        send=notifier.send,
-        new_state=lambda partition: Escalations(
-            partition,
-            settings.partitions,
-            policy,
-            addresses=notifier.known,
-            wall=wall,
-            notify=settings.notify,
-            board_url=settings.board_url,
-        ),
-        inputs=(WARNINGS, ACTIONS),
-        outputs=ESCALATE_OUTPUTS,
-        partitions=settings.partitions,
-        clock=wall_clock if wall else lambda: None,
-    )
-
-    @app.agent(app.batch_topic(WARNINGS))
-    async def warnings(stream: Any) -> None:
-        await follow(stream, chains)
-
-    @app.agent(app.batch_topic(ACTIONS))
-    async def actions(stream: Any) -> None:
-        await follow(stream, chains)
-
-    if settings.api_port:
-        api = Api(settings)
-
-        @app.task
-        async def serve_api() -> None:
-            await app.add_runtime_dependency(api)
-
+    chains = register(app, settings, policies.load(settings.policy or policies.DEFAULT))
     serve(settings.metrics_port, EscalateMetrics(chains), settings.metrics_host)
     return app
 

@@ -57,7 +57,7 @@ def warnings(
         with open_client(settings, data) as client:
             _show(ask(client, wanted, limit), json)
         if follow:
-            asyncio.run(_follow(_broker(settings, data), wanted, now, json))
+            asyncio.run(follow_warnings(_broker(settings, data), wanted, now, json))
 
 
 def _since(text: str, now: int) -> int | None:
@@ -128,7 +128,7 @@ def _broker(settings: Settings, data: Path | None) -> str:
     return addresses["broker"]
 
 
-async def _follow(broker: str, wanted: Wanted, since: int, json: bool) -> None:
+async def follow_warnings(broker: str, wanted: Wanted, since: int, json: bool) -> None:
     """Print what comes from now on, by the records' timestamps: Tansu 0.6 tells a wrong end of the log."""
     consumer = AIOKafkaConsumer(WARNINGS, bootstrap_servers=broker, auto_offset_reset="latest")
     known: dict[str, dict[str, Any]] = {}
