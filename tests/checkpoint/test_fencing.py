@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.checkpoint import fencing as checkpoint_log
+from streams.checkpoint import fencing
 from streams.checkpoint.fencing import HEAD, LogReader, version
 from streams.desk.partition_state import Snapshot
 from streams.models.records import Output
@@ -182,7 +182,7 @@ def test_the_outbox_of_the_last_checkpoint_is_read_back_byte_for_byte(
     checkpoints: list[tuple[int, int]], zombie_outputs: int, pack: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint_log, "PACK", pack)  # bytes: one output a record, or some
+        patch.setattr(fencing, "OUTBOX_RECORD_BYTES", pack)  # bytes: one output a record, or some
         log, owner = Log(), LogReader()
         epoch, claim = owner.claim(1, "a")
         assert owner.claimed(log.append(claim), epoch, "a")

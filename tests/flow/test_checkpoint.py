@@ -7,7 +7,9 @@ import signal
 
 import pytest
 
+from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.process import free_port
+from streams.kafka.consumer_thread import RECLAIMED_LOG
 from tests.flow.conftest import ToyDesk, wait_for
 from tests.flow.toy import PARTITIONS
 
@@ -49,7 +51,7 @@ def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
     assert toy_desk.committed() == len(toy_desk.events)
 
 
-def test_lists_that_were_lost_on_the_way_are_fetched_again_where_none_follows(toy_desk: ToyDesk) -> None:
+def test_batches_that_were_lost_on_the_way_are_fetched_again_where_none_follows(toy_desk: ToyDesk) -> None:
     """
     calls      fetched, lost ──── nothing comes ────> fetched again, folded
     tickets    fetched, folded
@@ -63,11 +65,11 @@ def test_lists_that_were_lost_on_the_way_are_fetched_again_where_none_follows(to
     toy_desk.check()
 
 
-def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> None:
-    """No session has to run out: both know the group as it was.
+def test_a_restarted_worker_reclaims_its_member_id(toy_desk: ToyDesk) -> None:
+    """No session has to run out, and the group does not change.
 
     a ======x
-    a2         ==>    ====>      (in a's data directory; the third comes after one that left: as somebody new)
+    a2         ==>    ====>      (in a's data directory; the third follows one that left: as a new member)
     b ======:==:==:==:====>
     """
     toy_desk.produce()
@@ -75,21 +77,21 @@ def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> Non
     first, other = toy_desk.worker("a", **long), toy_desk.worker("b", **long)
     for worker in (first, other):
         worker.wait_owner(PARTITIONS // 2)
-    places = toy_desk.places("data")
-    everything = f"Took over partitions {list(range(PARTITIONS))}"
+    members = toy_desk.members("data")
+    everything = f"{TOOK_OVER_LOG}{list(range(PARTITIONS))}"
     alone = other.text().count(everything)
     first.send(signal.SIGKILL)
     first.process.wait()
     again = toy_desk.worker("a2", **long)
     again.wait_owner(PARTITIONS // 2)
-    assert "whose process is dead" in again.text()
+    assert RECLAIMED_LOG in again.text()
     assert other.text().count(everything) == alone
-    assert toy_desk.places("data") == places  # the group took it for the one it knew
+    assert toy_desk.members("data") == members  # for the group it is the same member
     assert again.stop()[0] == 0
     other.wait_owner(PARTITIONS)
     third = toy_desk.worker("a3", **long)
     third.wait_owner(PARTITIONS // 2)
-    assert "whose process is dead" not in third.text()
+    assert RECLAIMED_LOG not in third.text()
     toy_desk.finish()
     toy_desk.wait_folded()
     for worker in (third, other):
@@ -97,19 +99,19 @@ def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> Non
     toy_desk.check()
 
 
-def test_a_place_that_the_group_has_given_up_is_no_harm(toy_desk: ToyDesk) -> None:
-    """A file of a former life, whose member id the group does not know (any more)."""
+def test_a_member_id_that_the_group_has_removed_is_no_harm(toy_desk: ToyDesk) -> None:
+    """A file is left of a process whose member id the group does not know (any more)."""
     toy_desk.produce(1_000)
     folder = toy_desk.folder / "data" / "members" / f"{toy_desk.prefix}app"
     folder.mkdir(parents=True)
     (folder / "nobody-1").touch()
     worker = toy_desk.worker("a", TOY_DATA=str(toy_desk.folder / "data"))
     worker.wait_owner(PARTITIONS)
-    assert "in the place of nobody-1" in worker.text()
-    assert len(toy_desk.places("data")) == 1
+    assert f"{RECLAIMED_LOG}nobody-1" in worker.text()
+    assert len(toy_desk.members("data")) == 1
     toy_desk.wait_folded()
     assert worker.stop()[0] == 0
-    assert toy_desk.places("data") == set()
+    assert toy_desk.members("data") == set()
     toy_desk.check()
 
 
@@ -157,7 +159,7 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
     frozen.wait_frozen()
     other.wait_owner(PARTITIONS)
     frozen.send(signal.SIGCONT)
-    wait_for("the zombie to come back", lambda: frozen.text().count("Took over") > 1)
+    wait_for("the zombie to come back", lambda: frozen.text().count(TOOK_OVER_LOG) > 1)
     toy_desk.finish()
     toy_desk.wait_folded()
     assert frozen.stop()[0] == 0
@@ -167,7 +169,7 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
 
 
 def test_an_owner_restarts_when_a_zombie_claims_its_partition(toy_desk: ToyDesk) -> None:
-    """The group still counts it as the owner, so nobody else will come: it claims again after a restart.
+    """The group still counts it as the owner, so no other worker takes over: it claims again after a restart.
 
     a ====== x (fenced)
     b           =====>

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli.main import app
+from streams.embedded.broker import APPS
+from streams.embedded.roles import argv_of
 from streams.embedded.stack import Stack
 from tests.flow.conftest import ROOT, wait_for
 from tests.flow.month import deskwatch, write
@@ -123,7 +124,7 @@ def test_too_many_letters_stop_the_worker_and_none_is_lost(own_broker: str, tmp_
         **os.environ, "PYTHONPATH": str(ROOT), "DESKWATCH_BROKER": own_broker, "DESKWATCH_CLOCK": "log",
         "DESKWATCH_DATA": str(tmp_path / "d"), "DESKWATCH_DEAD_LETTER_RUN": "200",
     }  # fmt: skip
-    worker = [sys.executable, "-m", "faust", "-A", "streams.app:track", "worker", "-l", "info", "--without-web"]
+    worker = argv_of("track", APPS)
     lines = [event("ticket.created", f"mon 10:00:{n % 60:02}", f"t{n}") for n in range(100)] + [b"{"] * 1500
     log = write(tmp_path / "log.jsonl.gz", lines)
     fed = CliRunner().invoke(app, ["replay", str(log), "--json"], env=env)
