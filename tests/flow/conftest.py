@@ -128,7 +128,7 @@ class Worker:
 
 
 class ToyDesk:
-    """Topics of their own, a producer in the background, workers, and the comparison with an offline fold.
+    """A desk with its own topics: a producer in the background, workers, and the comparison with an offline fold.
 
     `embedded`: whether the broker is the embedded one.
     """

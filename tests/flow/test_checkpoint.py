@@ -28,7 +28,7 @@ def test_all_is_saved_and_committed_when_a_worker_stops(toy_desk: ToyDesk) -> No
 
 
 def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
-    """Before the append, after it (before the outputs), at any time.
+    """Before the append, after it and before the outputs, at any time.
 
     a ===x
     b     ===x
@@ -36,9 +36,9 @@ def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
     d             =====>
     """
     toy_desk.produce()
-    for name, strike in (("a", "append:7:KILL"), ("b", "appended:6:KILL")):
-        struck = toy_desk.worker(name, TOY_STRIKE=strike)
-        assert struck.process.wait(30) == -signal.SIGKILL
+    for name, fault in (("a", "append:7:KILL"), ("b", "appended:6:KILL")):
+        killed = toy_desk.worker(name, TOY_FAULT=fault)
+        assert killed.process.wait(30) == -signal.SIGKILL
     third = toy_desk.worker("c")
     third.wait_owner(PARTITIONS)
     third.send(signal.SIGKILL)
@@ -141,9 +141,9 @@ def test_a_worker_joins_and_leaves(toy_desk: ToyDesk) -> None:
     assert first.statistics("given_up") == 0
 
 
-@pytest.mark.parametrize("strike", ["never:0:STOP", "append:5:STOP"], ids=["anywhere", "before_the_append"])
-def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) -> None:
-    """Frozen for longer than its session: anywhere, or between the look at the lease and the append.
+@pytest.mark.parametrize("fault", ["never:0:STOP", "append:5:STOP"], ids=["anywhere", "before_the_append"])
+def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, fault: str) -> None:
+    """Frozen for longer than its session: anywhere, or between the check of the lease and the append.
 
     a =======:==============
     b     ===~~~~~~~ (zombie) =====
@@ -151,10 +151,10 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
     toy_desk.produce()
     other = toy_desk.worker("a")
     other.wait_owner(PARTITIONS)
-    frozen = toy_desk.worker("b", TOY_STRIKE=strike)
+    frozen = toy_desk.worker("b", TOY_FAULT=fault)
     frozen.wait_owner(PARTITIONS // 2)
     other.wait_owner(PARTITIONS // 2)
-    if strike.startswith("never"):
+    if fault.startswith("never"):
         frozen.send(signal.SIGSTOP)
     frozen.wait_frozen()
     other.wait_owner(PARTITIONS)
@@ -164,7 +164,7 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
     toy_desk.wait_folded()
     assert frozen.stop()[0] == 0
     toy_desk.check()
-    if strike.startswith("append:"):
+    if fault.startswith("append:"):
         assert frozen.statistics("fenced") == 1
 
 
@@ -192,9 +192,9 @@ def test_an_owner_restarts_when_a_zombie_claims_its_partition(toy_desk: ToyDesk)
 
 def test_a_crash_ends_the_worker(toy_desk: ToyDesk) -> None:
     toy_desk.produce(2_000)
-    crashed = toy_desk.worker("a", TOY_STRIKE="feed:2:RAISE")
+    crashed = toy_desk.worker("a", TOY_FAULT="feed:2:RAISE")
     assert crashed.process.wait(20) == 1
-    assert "RuntimeError: struck" in crashed.text()
+    assert "RuntimeError: injected fault" in crashed.text()
 
 
 def test_no_broker_is_one_sentence(toy_desk: ToyDesk) -> None:

@@ -1,4 +1,4 @@
-"""Dead letters on a running desk: listed, shown, mended and sent once more; and too many of them stop the worker."""
+"""Dead letters on a running desk: listed, shown, repaired and replayed; and too many of them stop the worker."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield data
 
 
-def test_a_letter_is_mended_and_sent_once(desk: Path) -> None:
+def test_a_letter_is_repaired_and_replayed_once(desk: Path) -> None:
     lines = [
         event("ticket.created", "mon 09:00", team="A"),
         WRONG,
@@ -63,10 +63,10 @@ def test_a_letter_is_mended_and_sent_once(desk: Path) -> None:
         "replayed": 0, "refused": 2, "reasons": {letter["id"]: letter["reason"] for letter in letters}
     }  # fmt: skip
 
-    mended = desk / "mended.jsonl"
+    repaired = desk / "repaired.jsonl"
     fixed = {"id": wrong["id"], "event": msgspec.json.decode(WRONG.replace(b"50", b"5"))}
-    mended.write_bytes(msgspec.json.encode(fixed))
-    fix = ("dead-letters", "replay", "--fix", mended, "--data", desk)
+    repaired.write_bytes(msgspec.json.encode(fixed))
+    fix = ("dead-letters", "replay", "--fix", repaired, "--data", desk)
     assert objects(*fix) == [{"replayed": 1, "refused": 0, "reasons": {}}]
     assert objects(*fix) == [{"replayed": 0, "refused": 0, "reasons": {}}]
 

@@ -74,7 +74,7 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
     broker: str, apps: str, server: FaultyServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """
-    topics       first half |  rest, a dead letter, a message nobody knows
+    topics       first half |  rest, a dead letter, an unknown message
     a         ======x
     b               .......===========>     writes again what was written and not acknowledged
     """
@@ -84,7 +84,7 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
         migrate(client, database.name)
     lines = disorderly(random.Random(8))
     events = [Output(place(value).topic, None, value) for value in lines]
-    sent = [output for cut in outputs(lines, policies(), EVERY) for output in cut]
+    sent = [output for checkpoint in outputs(lines, policies(), EVERY) for output in checkpoint]
     came = Record(b"\xffnonsense", "tickets", 999_999, ms("mon 10:00"))
     letter = dead_letter("tickets", came, "it is nonsense")
     batch = Batch()

@@ -1,6 +1,6 @@
 """A worker with a toy desk, configured by environment; run by `faust -A tests.flow.toy_worker worker`.
 
-TOY_PREFIX and TOY_BROKER say where, TOY_EMBEDDED that the broker is the embedded one; TOY_STRIKE="append:3:KILL" sends
+TOY_PREFIX and TOY_BROKER say where, TOY_EMBEDDED that the broker is the embedded one; TOY_FAULT="append:3:KILL" sends
 the worker a signal before it appends its third checkpoint, "appended:3:STOP" after it, and "feed:3:RAISE" raises
 instead. TOY_LOSE=n loses the first n batches of calls.
 """
@@ -22,7 +22,7 @@ SESSION_S = float(os.environ.get("TOY_SESSION", 2))
 logging.getLogger("aiokafka").setLevel(logging.ERROR)
 
 
-class Strike:
+class Fault:
     """Injects a fault at a chosen point."""
 
     def __init__(self, plan: str) -> None:
@@ -36,26 +36,26 @@ class Strike:
         if self.left:
             return
         if self.how == "RAISE":
-            raise RuntimeError("struck")
+            raise RuntimeError("injected fault")
         os.kill(os.getpid(), signal.Signals[f"SIG{self.how}"])
 
 
-strike = Strike(os.environ.get("TOY_STRIKE", "never:0:KILL"))
+fault = Fault(os.environ.get("TOY_FAULT", "never:0:KILL"))
 
 
-class StrikingChangelog(Changelog):
+class FaultyChangelog(Changelog):
     async def append(self, partition: int, records: list[Entry]) -> tuple[int, int]:
         if records[0][0] != HEAD:
             return await super().append(partition, records)
-        strike.at("append")
+        fault.at("append")
         result = await super().append(partition, records)
-        strike.at("appended")
+        fault.at("appended")
         return result
 
 
 class ToyTable(CheckpointTable):
     def _new_changelog(self) -> Changelog:
-        return StrikingChangelog(self.changelog_topic_name, self.outputs, self.app.conf)
+        return FaultyChangelog(self.changelog_topic_name, self.outputs, self.app.conf)
 
 
 app = CheckpointApp(
@@ -87,7 +87,7 @@ desk.position.stall_s = float(os.environ.get("TOY_STALL", desk.position.stall_s)
 @app.agent(app.batch_topic(PREFIX + TICKETS))
 async def tickets(stream: Any) -> None:
     async for batch in stream.noack().events():
-        strike.at("feed")
+        fault.at("feed")
         await desk.feed(batch)
 
 
