@@ -12,9 +12,6 @@
 `faust -A streams.app worker` runs track, `faust -A streams.app:store worker` runs store; `deskwatch run` runs them all.
 """
 
-import ctypes
-import gc
-import platform
 from functools import partial
 from typing import Any
 
@@ -30,6 +27,7 @@ from streams.desk.track.partition import Desk
 from streams.desk.window_rules.partition import Watch
 from streams.kafka.app import BatchApp
 from streams.kafka.partitioner import partition_of
+from streams.kafka.worker import tune_memory
 from streams.models.topics import (
     CUSTOMER_FACTS,
     DEAD_LETTERS,
@@ -168,19 +166,6 @@ def _faust(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _tune_memory() -> None:
-    """Many small objects are held for long: look for cycles among them seldom, not every 700 new ones.
-
-    And checkpoints and inserts are megabytes: glibc is to give such blocks back, and to keep one arena for all threads.
-    """
-    gc.set_threshold(100_000, 20, 100)
-    if platform.libc_ver()[0] == "glibc":
-        mallopt = ctypes.CDLL(None).mallopt
-        for option, value in (_ARENA_MAX, 1), (_MMAP_THRESHOLD, 1 << 20), (_TRIM_THRESHOLD, 1 << 20):
-            mallopt(option, value)
-
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 _ROLES = {"app": new_track, "track": new_track, "watch": new_watch, "store": new_store, "escalate": new_escalate}
 
 
@@ -188,6 +173,6 @@ def __getattr__(name: str) -> Any:
     """`app` (track), `store` and `escalate` are made when they are asked for: a process runs one of them."""
     if name not in _ROLES:
         raise AttributeError(name)
-    _tune_memory()
+    tune_memory()
     made = globals()[name] = _ROLES[name](load())
     return made

@@ -20,6 +20,7 @@ from streams.bench.measure import IDIOMATIC, NAMES, USUAL, WHOLE_JOB, YARDSTICK,
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, settings_of
 from streams.cli.warning_quality import alerts
+from streams.embedded.broker import APPS
 from streams.embedded.roles import argv_of
 from streams.models.instants import DAY
 from streams.policies import policies_of
@@ -126,7 +127,7 @@ def _measure(
     with Console(stderr=True).status("") as status:
         for n in range(1, rounds + 1):
             tell = _teller(status.update, f"round {n} of {rounds}: " if rounds > 1 else "")
-            bench = Bench(lines, number, settings, argv_of("track"), folder / f"round-{n}", tell)
+            bench = Bench(lines, number, settings, argv_of("track", APPS), folder / f"round-{n}", tell)
             for figure in bench.round(names):
                 measured[figure.name].append(figure)
     return [medians(measured[name]) for name in names]

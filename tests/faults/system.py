@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from streams.checkpoint.table import PROCESSED_LOG
 from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.apache_kafka import Kafka
 from streams.embedded.stack import Stack
 from tests.faults.clickhouse import AWAY
 
-_FOLDED = re.compile(r"CheckpointTable: desk\]: Folded (\d+) records")
+_FOLDED = re.compile(r"CheckpointTable: desk\]: " + PROCESSED_LOG.replace("%d", r"(\d+)"))
 _LIFE = "Worker]: Starting"
 """What a track worker's log says at a life's end and at its beginning."""
 
