@@ -23,6 +23,7 @@ from faust.types.tuples import TP
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from streams.errors import StartRefused
 from streams.models.rows import ProgressRow
 
 if TYPE_CHECKING:  # else every role would load what only store needs
@@ -287,7 +288,7 @@ PROCESS = {
 """What prometheus_client tells of the process itself, on every role's page."""
 
 
-class PortTaken(SystemExit):
+class PortTaken(StartRefused):
     """The metrics page cannot be served. Its text is one sentence for people."""
 
 

@@ -17,11 +17,12 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from streams.desk.track.subject_cache import CACHED_SUBJECTS
+from streams.errors import UserError
 
 PREFIX = "DESKWATCH_"
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError, ValueError):
     """A setting that cannot be used: one sentence with its name and what was expected; never a secret's value."""
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from sinks.clickhouse.events import DeadLetterRow, EventRow, ReplayedRow
+from streams.errors import DeskwatchError
 from streams.models.entities import ROWS
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.rows import ProgressRow, Row, WarningRow
@@ -57,7 +58,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.encode
 
 
-class UnknownMessage(ValueError):
+class UnknownMessage(DeskwatchError, ValueError):
     """A message of an output topic that holds no rows we know: one sentence."""
 
 

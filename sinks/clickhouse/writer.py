@@ -16,6 +16,7 @@ from sinks.clickhouse.calendars import write_calendars
 from sinks.clickhouse.client import Client, in_one_line
 from sinks.clickhouse.rows import COLUMNS, Batch
 from streams.desk.policy.versions import Policies
+from streams.errors import DeskwatchError, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +41,15 @@ FINAL = frozenset(
 """ClickHouse's error codes (src/Common/ErrorCodes.cpp) that no waiting mends; every other error passes."""
 
 
-class WriteError(Exception):
+class WriteError(UserError):
     """ClickHouse will never take these rows: one sentence with the table and what to do."""
 
 
-class Stopped(Exception):
+class Stopped(DeskwatchError):
     """The writer was stopped before the rows were in: nobody may count on them."""
 
 
-class Miscounted(Exception):
+class Miscounted(DeskwatchError):
     """The server reported fewer rows written than it was sent."""
 
 

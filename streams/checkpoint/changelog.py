@@ -11,6 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from faust.transport.drivers import aiokafka as driver
 
 from streams.checkpoint.fencing import Entry
+from streams.errors import DeskwatchError
 from streams.kafka.topics import BATCH_LIMIT
 from streams.models.records import Output
 
@@ -18,7 +19,7 @@ OUTPUT_BATCH = 512 << 10
 """Bytes after which a batch of outputs is closed: well under the 1 MiB that brokers take unless told otherwise."""
 
 
-class CheckpointTooLarge(RuntimeError):
+class CheckpointTooLarge(DeskwatchError):
     """A cut does not fit into one record batch."""
 
 

@@ -28,6 +28,7 @@ from streams.checkpoint.input_position import place, seek_stalled
 from streams.checkpoint.partition import Partition, Statistics
 from streams.checkpoint.takeover import take_over
 from streams.desk.partition_state import PartitionState, Snapshot
+from streams.errors import DeskwatchError
 from streams.kafka.topics import CHANGELOG_CONFIG
 
 REPAIR_KEYS = 5_000
@@ -41,7 +42,7 @@ LEASE_PATIENCE_S = 2.0
 """How long the group may take to say, before the last checkpoint, that a worker that was held up is still a member."""
 
 
-class Fenced(RuntimeError):
+class Fenced(DeskwatchError):
     """Another worker claimed a partition that the group still counts as ours: only a restart can claim it back."""
 
 

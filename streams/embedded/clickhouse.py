@@ -25,6 +25,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from streams.embedded.bodies import BodyError, form_fields, packed, receive, unpacked
 from streams.embedded.database import Answer, Database, DatabaseInUse, Query, QueryError
+from streams.errors import DeskwatchError
 
 HOST = "127.0.0.1"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1", ""}
@@ -44,7 +45,7 @@ _STATUS = {
 }  # fmt: skip
 
 
-class Disconnect(Exception):
+class Disconnect(DeskwatchError):
     """Ends the connection without an answer, as a server that dies does."""
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from sinks.clickhouse.client import Client, connect
 from streams.embedded import NotInstalled
 from streams.embedded.directory import Directory, DirectoryInUse
+from streams.errors import UserError
 
 _PATIENCE_S = 30.0  # another question over the same directory is soon answered
 
 
-class NoDatabase(Exception):
+class NoDatabase(UserError):
     """There is no embedded database in a data directory."""
 
 
