@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint fast embedded kafka proof faults-short struck faults bench clean
+.PHONY: help demo test lint fast embedded kafka proof faults-short struck faults bench docs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -49,6 +49,10 @@ faults: $(VENV)/installed  ## thirty rounds of injected faults on each broker, v
 
 bench: $(VENV)/installed  ## the speed of the whole job, beside idiomatic Faust and a raw drain
 	$(BIN)/deskwatch bench
+
+docs: $(VENV)/installed  ## write docs/settings.md and the dashboards anew
+	$(BIN)/python -m tests.docs.settings_page
+	$(BIN)/python -m dashboards.grafana.generate
 
 clean:  ## remove what was built
 	rm -rf $(VENV) .venv-newer build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis data

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from streams.cli.run import ROLES
-from streams.settings import PREFIX, load
+from streams.settings import load
+from streams.settings.options import PREFIX
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
