@@ -36,7 +36,7 @@
       · MacroError                   dashboards.grafana.macros
     StartRefused
       · BrokerUnreachable            kafka.producer
-      · PortTaken                    sinks.metrics
+      · PortTaken                    sinks.metrics.page
 
 `StartRefused` stands apart because Faust catches every `Exception` of an app that starts.
 """

@@ -129,8 +129,8 @@ OPTIONS: dict[str, Option] = {
     "session": Option(
         _between(2, 60),
         "2 to 60 seconds, after which a silent worker's partitions go to others",
-        "Seconds after which the partitions of a silent worker go to others; 4 on the embedded stack. Apache Kafka takes "
-        "no fewer than its `group.min.session.timeout.ms`.",
+        "Seconds after which the partitions of a silent worker go to others; 4 on the embedded stack. Apache Kafka "
+        "takes no fewer than its `group.min.session.timeout.ms`.",
     ),
     "dead_letter_ratio": Option(
         _share,
