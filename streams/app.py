@@ -1,4 +1,4 @@
-"""The Faust apps, one for each role: which topics they read, what decides, where it goes. Wired here and nowhere else.
+"""The Faust apps, one for each role: which topics they read, what decides, where it goes.
 
     tickets ─┐                                     ┌─> sla-ledger ────┐
     calls   ─┤          role track                 ├─> facts ─────────┤      role store
@@ -9,32 +9,21 @@
        │                   └─> watch-rollups ──> role watch ─> risk-warnings ──> role escalate ─> escalations
        └──────────────────────────────────────────────────────────────┘ the events themselves
 
+Each role declares its tables and agents in `streams.agents`; a process runs one role, and imports that one only.
 `faust -A streams.app worker` runs track, `faust -A streams.app:store worker` runs store; `deskwatch run` runs them all.
 """
 
-from functools import partial
 from typing import Any
 
-from sinks.metrics import EscalateMetrics, StoreMetrics, TrackMetrics, WatchMetrics, serve
-from streams import policies
-from streams.agents.track import follow
+from sinks.metrics.escalate import escalate_metrics
+from sinks.metrics.page import serve
+from sinks.metrics.store import store_metrics
+from sinks.metrics.track import track_metrics
+from sinks.metrics.watch import watch_metrics
 from streams.checkpoint.app import CheckpointApp
-from streams.checkpoint.table import wall_clock
-from streams.desk.customers.homes import CustomerPartitioner
-from streams.desk.customers.partition import Customers
-from streams.desk.track.dead_letter_limit import DeadLetterLimit
-from streams.desk.track.partition import Desk
-from streams.desk.window_rules.partition import Watch
 from streams.kafka.app import BatchApp
-from streams.kafka.partitioner import partition_of
 from streams.kafka.worker import tune_memory
-from streams.models.topics import (
-    CUSTOMER_FACTS,
-    DEAD_LETTERS,
-    INPUTS,
-    TRACK_OUTPUTS,
-    WATCH_ROLLUPS,
-)
+from streams.policies import policies_of
 from streams.settings import Settings, load
 
 TRACK, WATCH, STORE = "deskwatch-track", "deskwatch-watch", "deskwatch-store"  # consumer groups
@@ -45,110 +34,42 @@ STORE_FETCH = 1 << 20
 
 
 def new_track(settings: Settings) -> CheckpointApp:
-    """The role track: folds the inputs into the desk, one state a partition, and writes what it decides."""
+    """Role track: folds the inputs, and then the customers; a desk and a stage `customers` for each partition."""
+    from streams.agents import track
+
     app = CheckpointApp(TRACK, **_faust(settings), topic_partitions=settings.partitions)
-    policy = policies.load(settings.policy or policies.DEFAULT)
-    wall = settings.clock == "wall"
-    limit = DeadLetterLimit(settings.dead_letter_ratio, settings.dead_letter_run)
-    homes = CustomerPartitioner(settings.partitions, partial(partition_of, partitions=settings.partitions))
-    desk = app.checkpoint_table(
-        "desk",
-        new_state=lambda partition: Desk(
-            partition,
-            policy,
-            wall=wall,
-            restate=settings.restate,
-            limit=limit,
-            homes=homes,
-            cached_subjects=settings.cached_subjects // settings.partitions,
-        ),
-        inputs=INPUTS,
-        outputs=TRACK_OUTPUTS,
-        partitions=settings.partitions,
-        clock=wall_clock if wall else lambda: None,
-    )
-
-    @app.agent(app.batch_topic("tickets"))
-    async def tickets(stream: Any) -> None:
-        await follow(stream, desk)
-
-    @app.agent(app.batch_topic("calls"))
-    async def calls(stream: Any) -> None:
-        await follow(stream, desk)
-
-    @app.agent(app.batch_topic("surveys"))
-    async def surveys(stream: Any) -> None:
-        await follow(stream, desk)
-
-    @app.agent(app.batch_topic("signals"))
-    async def signals(stream: Any) -> None:
-        await follow(stream, desk)
-
-    customers = app.checkpoint_table(
-        "customers",
-        new_state=lambda partition: Customers(partition, policy, homes, settings.restate),
-        inputs=[CUSTOMER_FACTS],
-        outputs=[*Customers.reports, CUSTOMER_FACTS, DEAD_LETTERS],
-        partitions=settings.partitions,
-        clock=lambda: None,
-    )
-
-    @app.agent(app.batch_topic(CUSTOMER_FACTS))
-    async def customer_facts(stream: Any) -> None:
-        await follow(stream, customers)
-
-    serve(settings.metrics_port, TrackMetrics(desk), settings.metrics_host)
+    desk, customers = track.register(app, settings, policies_of(settings))
+    serve(settings.metrics_port, track_metrics(desk, customers), settings.metrics_host)
     return app
 
 
 def new_watch(settings: Settings) -> CheckpointApp:
-    """The role watch: judges the window rules over what all partitions of the desk count. One worker does it all."""
+    """Role watch: judges the window rules over the tallies of all partitions; one worker does it all."""
+    from streams.agents import watch
+
     app = CheckpointApp(WATCH, **_faust(settings), topic_partitions=1)
-    policy = policies.load(settings.policy or policies.DEFAULT)
-    watch = app.checkpoint_table(
-        "watch",
-        new_state=lambda _partition: Watch(settings.partitions, policy, settings.restate),
-        inputs=[WATCH_ROLLUPS],
-        outputs=[*Watch.reports, DEAD_LETTERS],
-        partitions=1,
-        clock=lambda: None,
-    )
-
-    @app.agent(app.batch_topic(WATCH_ROLLUPS))
-    async def watch_rollups(stream: Any) -> None:
-        await follow(stream, watch)
-
-    serve(settings.metrics_port, WatchMetrics(watch), settings.metrics_host)
-    return app
-
-
-def new_store(settings: Settings) -> BatchApp:
-    """The role store: writes the outputs, and the events themselves, to ClickHouse."""
-    from sinks.clickhouse import client  # by this role only: the others start sooner, and take less memory
-    from sinks.clickhouse.pipeline import Pipeline
-    from sinks.clickhouse.writer import Writer
-    from streams.agents.store import register
-
-    app = BatchApp(STORE, **_faust(settings), consumer_max_fetch_size=STORE_FETCH)
-    user, password = settings.clickhouse_user, settings.clickhouse_password
-    policy = policies.load(settings.policy or policies.DEFAULT)
-
-    def connect() -> client.Client:  # in the writer's thread: a ClickHouse that is away now is waited for
-        return client.connect(settings.clickhouse, user=user, password=password, database=settings.database)
-
-    pipeline = Pipeline(Writer(connect, settings.database, policy))
-    unknown = register(app, pipeline)
-    serve(settings.metrics_port, StoreMetrics(pipeline, unknown), settings.metrics_host)
+    rules = watch.register(app, settings, policies_of(settings))
+    serve(settings.metrics_port, watch_metrics(rules), settings.metrics_host)
     return app
 
 
 def new_escalate(settings: Settings) -> CheckpointApp:
-    """The role escalate: a chain for each warning, messages to people, and their actions on it."""
-    from streams.agents.escalate import register  # by this role only, as above
+    """Role escalate: a chain for each warning, messages to people, and their actions on it."""
+    from streams.agents import escalate
 
     app = CheckpointApp(ESCALATE, **_faust(settings), topic_partitions=settings.partitions)
-    chains = register(app, settings, policies.load(settings.policy or policies.DEFAULT))
-    serve(settings.metrics_port, EscalateMetrics(chains), settings.metrics_host)
+    chains = escalate.register(app, settings, policies_of(settings))
+    serve(settings.metrics_port, escalate_metrics(chains), settings.metrics_host)
+    return app
+
+
+def new_store(settings: Settings) -> BatchApp:
+    """Role store: writes the outputs, and the events themselves, to ClickHouse."""
+    from streams.agents import store
+
+    app = BatchApp(STORE, **_faust(settings), consumer_max_fetch_size=STORE_FETCH)
+    pipeline, unknown = store.register(app, settings, policies_of(settings))
+    serve(settings.metrics_port, store_metrics(pipeline, unknown, app), settings.metrics_host)
     return app
 
 
@@ -170,7 +91,7 @@ _ROLES = {"app": new_track, "track": new_track, "watch": new_watch, "store": new
 
 
 def __getattr__(name: str) -> Any:
-    """`app` (track), `store` and `escalate` are made when they are asked for: a process runs one of them."""
+    """`app` (track), `watch`, `store` and `escalate` are made when they are asked for: a process runs one of them."""
     if name not in _ROLES:
         raise AttributeError(name)
     tune_memory()

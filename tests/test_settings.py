@@ -1,7 +1,5 @@
 """Settings come from the environment or a file, and a wrong one is said in one sentence."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -36,7 +34,7 @@ def test_variables_are_read() -> None:
     )
 
 
-def test_a_clickhouse_without_a_port_is_at_clickhouse_s() -> None:
+def test_a_url_without_a_port_gets_clickhouse_s_own() -> None:
     assert load({"DESKWATCH_CLICKHOUSE": "http://clickhouse/"}).clickhouse == "http://clickhouse:8123"
 
 
@@ -58,7 +56,7 @@ def test_secrets_come_from_files_and_are_never_shown(tmp_path: Path) -> None:
     assert "hush" not in repr(settings)
 
 
-def test_the_board_s_url_is_no_receiver_and_the_token_no_text(tmp_path: Path) -> None:
+def test_the_board_url_is_no_receiver_and_the_token_is_hidden(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hush\n")
     settings = load(
         {
@@ -75,6 +73,7 @@ def test_the_board_s_url_is_no_receiver_and_the_token_no_text(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
+        ("DESKWATCH_RESTATE", "true", "is not yes or no"),
         ("DESKWATCH_NOTIFY", "perhaps", "is not yes or no"),
         ("DESKWATCH_BOARD_URL", "ftp://board", "is not the URL"),
         (
@@ -106,6 +105,24 @@ def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
     with pytest.raises(SettingsError) as error:
         load({"DESKWATCH_CLICKHOUSE": "http://default:hush@localhost:8123"})
     assert "hush" not in str(error.value)
+
+
+def test_an_old_name_is_read_with_one_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "deskwatch.toml"
+    file.write_text("awake = 400\n")
+    for _ in range(2):
+        assert load({"DESKWATCH_AWAKE": "500"}).cached_subjects == 500
+        assert load({"DESKWATCH_CONFIG": str(file)}).cached_subjects == 400
+    rest = "rename it. The old name is read for this release only."
+    assert capsys.readouterr().err.splitlines() == [
+        f"DESKWATCH_AWAKE is now called DESKWATCH_CACHED_SUBJECTS: {rest}",
+        f"awake in {file} is now called cached_subjects: {rest}",
+    ]
+
+
+def test_an_old_name_beside_the_new_one_is_refused() -> None:
+    with pytest.raises(SettingsError, match="are both set: keep DESKWATCH_CACHED_SUBJECTS, its new name"):
+        load({"DESKWATCH_AWAKE": "1", "DESKWATCH_CACHED_SUBJECTS": "2"})
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from streams.errors import DeskwatchError
+
 ALL = "$__all"
 """The value of a variable whose choice is "All"."""
 
@@ -22,7 +24,7 @@ _CONDITIONAL = "$__conditionalAll("
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
-class MacroError(ValueError):
+class MacroError(DeskwatchError, ValueError):
     """Grafana would not expand this, or not as it is meant: one sentence."""
 
 

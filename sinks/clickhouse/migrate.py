@@ -17,6 +17,7 @@ from typing import NamedTuple
 from clickhouse_connect.driver.exceptions import Error
 
 from sinks.clickhouse.client import Client, in_one_line
+from streams.errors import UserError
 
 FOLDER = Path(__file__).with_name("migrations")
 
@@ -35,7 +36,7 @@ _TOKEN = re.compile(
 )
 
 
-class MigrationError(Exception):
+class MigrationError(UserError):
     """The schema cannot be brought up to date: one sentence with the file, and the statement if it was one."""
 
 

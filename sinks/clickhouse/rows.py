@@ -1,4 +1,4 @@
-"""What a message of the output topics holds for ClickHouse: PURE, bytes in, bytes out.
+"""The rows that a message of the output topics holds for ClickHouse: PURE, bytes in, bytes out.
 
 Rows travel as JSON arrays in the order of the table's columns (`streams.models.rows`), so they go from the topic into
 an INSERT as they are: only the envelope around them is decoded.
@@ -13,23 +13,28 @@ from typing import NamedTuple
 import msgspec
 
 from sinks.clickhouse.events import DeadLetterRow, EventRow, ReplayedRow
+from streams.errors import DeskwatchError
 from streams.models.entities import ROWS
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.rows import ProgressRow, Row, WarningRow
 from streams.models.tallies import LateTallyRow
 
-_KINDS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow, LateTallyRow)
+WIRE_ROWS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow, LateTallyRow)
+"""The rows that come from the output topics, on which they are arrays."""
+
+DERIVED: tuple[str, ...] = tuple(kind.table for kind in WIRE_ROWS)
+"""Their tables: all that is derived from the events, so that a replay of all events writes it again."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    **{kind.table: kind.__struct_fields__ for kind in _KINDS},
+    **{kind.table: kind.__struct_fields__ for kind in WIRE_ROWS},
     EventRow.table: EventRow.__struct_fields__,
     DeadLetterRow.table: DeadLetterRow.__struct_fields__,
     ReplayedRow.table: ReplayedRow.__struct_fields__,
 }
 """By table, the columns that a row's fields go to, in their order."""
 
-_ARRAYS = {f"deskwatch.{kind.table}": kind.table for kind in _KINDS}
-# Rows that travel alone, as an object: a warning as the rules have it, and what people did about it.
+_ARRAYS = {f"deskwatch.{kind.table}": kind.table for kind in WIRE_ROWS}
+# Rows that travel alone, as an object: a warning as it stands, and the actions of people on it.
 _WARNING = "warning."
 _STEPS = ("warning.acknowledged", "warning.escalated", "warning.snoozed", "warning.disagreed")
 
@@ -57,7 +62,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.encode
 
 
-class UnknownMessage(ValueError):
+class UnknownMessage(DeskwatchError, ValueError):
     """A message of an output topic that holds no rows we know: one sentence."""
 
 

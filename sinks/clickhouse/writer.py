@@ -1,7 +1,7 @@
 """Writes batches of rows to ClickHouse: few large inserts, repeated until they are in.
 
-Every table replaces rows by identity and version, so an insert may be repeated whenever its end is not known: after an
-error, a time-out, a connection that broke before or after the server did its work. Nothing is lost, nothing doubled.
+Every table replaces rows by identity and version, so an insert whose outcome is unknown is repeated: after an error, a
+time-out, a connection that broke before or after the server executed it. Nothing is lost, nothing doubled.
 """
 
 import logging
@@ -14,8 +14,10 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingErr
 
 from sinks.clickhouse.calendars import write_calendars
 from sinks.clickhouse.client import Client, in_one_line
+from sinks.clickhouse.error_codes import FinalError
 from sinks.clickhouse.rows import COLUMNS, Batch
 from streams.desk.policy.versions import Policies
+from streams.errors import DeskwatchError, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -24,40 +26,34 @@ SETTINGS = {
     "max_partitions_per_insert_block": 0,  # a correction may reach back over years
     "input_format_null_as_default": 1,
     "input_format_json_named_tuples_as_objects": 0,  # a row's tuples are arrays, as the row is
+    "input_format_json_compact_allow_variable_number_of_columns": 1,  # a row of another release: streams/models/rows.py
 }
 """Settings of every insert."""
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
-SAY_EVERY_S = 30.0
+LOG_EVERY_S = 30.0
 
-FINAL = frozenset(
-    {
-        *(6, 26, 27, 33, 38, 41, 43, 49, 53, 62, 69, 70, 72, 117, 130, 131, 349),  # a row does not fit its column
-        *(8, 10, 16, 20, 47, 60, 80, 81, 115),  # no such column, table, database, setting
-        *(48, 192, 193, 194, 291, 492, 497, 516),  # not supported, not allowed
-    }
-)
-"""ClickHouse's error codes (src/Common/ErrorCodes.cpp) that no waiting mends; every other error passes."""
+_FINAL_CODES = frozenset(FinalError)
 
 
-class WriteError(Exception):
+class WriteError(UserError):
     """ClickHouse will never take these rows: one sentence with the table and what to do."""
 
 
-class Stopped(Exception):
-    """The writer was stopped before the rows were in: nobody may count on them."""
+class Stopped(DeskwatchError):
+    """The writer was stopped before the rows were in: they may be missing."""
 
 
-class Miscounted(Exception):
+class Miscounted(DeskwatchError):
     """The server reported fewer rows written than it was sent."""
 
 
 class Writer:
-    """Writes batches, one at a time: ``client`` must not be used by another thread meanwhile.
+    """Writes batches, one at a time.
 
-    ``client`` may be a function that connects: it is called when there is something to write, and a server that is away
-    then is waited for like any other.
-    Plain attributes for metrics: `rows`, `bytes`, `inserts`, `seconds` (in inserts that succeeded), `retries`.
+    `client` must not be used by another thread meanwhile. It may be a function that connects: then it is called at the
+    first write, and a server that is away is waited for.
+    Attributes for metrics: `rows`, `bytes`, `inserts`, `seconds` (in inserts that succeeded), `retries`.
     """
 
     def __init__(self, client: Client | Callable[[], Client], database: str, policies: Policies) -> None:
@@ -65,7 +61,7 @@ class Writer:
         self.rows = self.bytes = self.inserts = self.retries = 0
         self.seconds = 0.0
         self._stopping = threading.Event()
-        self._said_at = -SAY_EVERY_S
+        self._logged_at = -LOG_EVERY_S
 
     @property
     def client(self) -> Client:
@@ -75,11 +71,11 @@ class Writer:
         return self._client
 
     def stop(self) -> None:
-        """From any thread: give up waiting for a server that is away."""
+        """Stop waiting for a server that is away; from any thread."""
         self._stopping.set()
 
     def write(self, batch: Batch) -> None:
-        """Write all rows of a batch; progress comes last. Waits without end for a server that is away.
+        """Write all rows of a batch, progress last. Waits as long as it takes for a server that is away.
 
         Raises WriteError if ClickHouse refuses the rows for good, Stopped after `stop`.
         """
@@ -93,13 +89,13 @@ class Writer:
         self._until_done("calendar_rows", lambda: write_calendars(self.client, self.database, self.policies))
 
     def _until_done(self, table: str, act: Callable[..., None], *arguments: object) -> None:
-        """Do it, again and again while the error is one that passes."""
+        """Repeat it until it succeeds, or fails for good."""
         retrying = tenacity.Retrying(
             wait=tenacity.wait_exponential_jitter(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S),
             retry=tenacity.retry_if_exception(passes),
             stop=tenacity.stop_when_event_set(self._stopping),
             sleep=tenacity.sleep_using_event(self._stopping),
-            before_sleep=self._say,
+            before_sleep=self._log_wait,
             reraise=True,
         )
         try:
@@ -119,28 +115,28 @@ class Writer:
         summary = self.client.raw_insert(
             f"`{self.database}`.`{table}`", COLUMNS[table], block, settings=SETTINGS, fmt="JSONCompactEachRow"
         )
-        if summary.written_rows < count:  # more: somebody's materialized view counts too
+        if summary.written_rows < count:  # more: rows of a materialized view count too
             raise Miscounted(f"ClickHouse wrote {summary.written_rows:,} of {count:,} rows to {table}")
         self.seconds += time.monotonic() - started
         self.inserts += 1
         self.rows += count
         self.bytes += len(block)
 
-    def _say(self, state: tenacity.RetryCallState) -> None:
-        """Say that we wait: at once, then every half minute."""
+    def _log_wait(self, state: tenacity.RetryCallState) -> None:
+        """Log that the writer waits: at once, then every half minute."""
         self.retries += 1
         now = time.monotonic()
-        if now - self._said_at >= SAY_EVERY_S and state.outcome is not None:
-            self._said_at = now
+        if now - self._logged_at >= LOG_EVERY_S and state.outcome is not None:
+            self._logged_at = now
             error = state.outcome.exception()
             assert isinstance(error, Exception)
             logger.warning("ClickHouse does not take rows; waiting for it (nothing is lost): %s", in_one_line(error))
 
 
 def passes(error: BaseException) -> bool:
-    """Whether an error of an insert may go away by itself."""
+    """Whether an insert that failed so may succeed later."""
     if isinstance(error, Miscounted):
         return True
     if isinstance(error, ProgrammingError):  # the driver is used wrongly
         return False
-    return isinstance(error, ClickHouseError) and getattr(error, "code", None) not in FINAL
+    return isinstance(error, ClickHouseError) and getattr(error, "code", None) not in _FINAL_CODES

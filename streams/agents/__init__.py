@@ -1,1 +1,1 @@
-"""The Faust agents: thin, one function a topic's way."""
+"""Faust meets the core: one module a role, whose `register` declares the role's tables and agents on its app."""

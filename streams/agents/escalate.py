@@ -5,11 +5,9 @@ risk-warnings, actions ──> chains (one state a partition) ──checkpoint�
 HTTP API ──> actions ──────┘
 """
 
-from functools import partial
-
 from sinks.notify import Notifier, addresses
 from streams.agents.delivery import EscalationTable
-from streams.agents.track import follow
+from streams.agents.feed import feed
 from streams.api import Api
 from streams.checkpoint.app import CheckpointApp
 from streams.checkpoint.table import wall_clock
@@ -50,8 +48,7 @@ def register(app: CheckpointApp, settings: Settings, policy: Policies) -> Escala
         partitions=settings.partitions,
         clock=wall_clock if wall else lambda: None,
     )
-    for topic in ESCALATE_INPUTS:
-        app.agent(app.batch_topic(topic), name=f"escalate-{topic}")(partial(follow, desk=chains))
+    feed(app, "escalate", chains)
     if settings.api_port:
         _serve_api(app, Api(settings))
     return chains

@@ -1,4 +1,4 @@
-"""The role store: what the topics hold goes into ClickHouse, and only then is acknowledged.
+"""The role store: writes the contents of the topics to ClickHouse, and acknowledges them only then.
 
 tickets, calls, surveys, signals                 ──> events
 sla-ledger, facts, rollups,                      ──> the rows in the messages   ──> pipeline ──> ClickHouse
@@ -8,43 +8,63 @@ dead-letters                                     ──> dead letters
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from sinks.clickhouse import client
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.rows import TableRows, UnknownMessage, encoded, rows_of
+from sinks.clickhouse.writer import Writer
+from streams.desk.policy.versions import Policies
 from streams.kafka.app import BatchApp
 from streams.models.topics import DEAD_LETTERS, ESCALATIONS, FACTS, INPUTS, LEDGER, ROLLUPS, WARNINGS
+from streams.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+ROW_TOPICS = (LEDGER, FACTS, ROLLUPS, WARNINGS, ESCALATIONS)
+"""The topics whose messages hold rows."""
 
-def register(app: BatchApp, pipeline: Pipeline) -> Counter[str]:
-    """Declare the agents of the role store on `app`, and the task that writes.
 
-    Returns the count of messages that held no rows we know, by topic: they are passed over, with one warning each
-    topic. A refusal of ClickHouse crashes the app.
+def register(app: BatchApp, settings: Settings, policies: Policies) -> tuple[Pipeline, Counter[str]]:
+    """Declare the agents of the role store, and the task that writes.
+
+    Returns the pipeline, and the count of messages that hold no rows we know, by topic: they are passed over, with one
+    warning a topic. A refusal of ClickHouse crashes the app.
     """
+    user, password = settings.clickhouse_user, settings.clickhouse_password
+
+    def connect() -> client.Client:  # in the writer's thread: a ClickHouse that is away now is waited for
+        return client.connect(settings.clickhouse, user=user, password=password, database=settings.database)
+
+    pipeline = Pipeline(Writer(connect, settings.database, policies))
+    return pipeline, store_all(app, pipeline)
+
+
+def store_all(app: BatchApp, pipeline: Pipeline) -> Counter[str]:
+    """Declare an agent for each topic, all of which put rows into the pipeline. Returns the unknown messages."""
     unknown: Counter[str] = Counter()
 
     @app.task
     async def write() -> None:
         await pipeline.run()
 
-    for topic in INPUTS:
-        app.agent(app.batch_topic(topic), name=f"store-{topic}")(store_events(topic, pipeline))
-    for topic in (LEDGER, FACTS, ROLLUPS, WARNINGS, ESCALATIONS):
-        app.agent(app.batch_topic(topic), name=f"store-{topic}")(store_rows(topic, pipeline, unknown))
-    app.agent(app.batch_topic(DEAD_LETTERS), name=f"store-{DEAD_LETTERS}")(store_dead_letters(pipeline))
+    agents = {
+        **{topic: _store_events(topic, pipeline) for topic in INPUTS},
+        **{topic: _store_rows(topic, pipeline, unknown) for topic in ROW_TOPICS},
+        DEAD_LETTERS: _store_dead_letters(pipeline),
+    }
+    for topic, store in agents.items():
+        app.agent(app.batch_topic(topic), name=f"store-{topic}")(store)
     return unknown
 
 
-Agent = Callable[[Any], Any]
+Agent = Callable[[Any], Awaitable[None]]
 
 
-def store_events(topic: str, pipeline: Pipeline) -> Agent:
-    """An agent that keeps the events themselves, and how far it is with them."""
+def _store_events(topic: str, pipeline: Pipeline) -> Agent:
+    """An agent that stores the events themselves, and the progress with them."""
 
     async def store(stream: Any) -> None:
         seen: defaultdict[int, int] = defaultdict(lambda: -1)  # by partition, the latest business time
@@ -59,8 +79,8 @@ def store_events(topic: str, pipeline: Pipeline) -> Agent:
     return store
 
 
-def store_rows(topic: str, pipeline: Pipeline, unknown: Counter[str]) -> Agent:
-    """An agent that hands on the rows in a topic's messages."""
+def _store_rows(topic: str, pipeline: Pipeline, unknown: Counter[str]) -> Agent:
+    """An agent that stores the rows in the messages of a topic."""
 
     def known(value: bytes | None) -> TableRows | None:
         try:
@@ -79,8 +99,8 @@ def store_rows(topic: str, pipeline: Pipeline, unknown: Counter[str]) -> Agent:
     return store
 
 
-def store_dead_letters(pipeline: Pipeline) -> Agent:
-    """An agent that keeps the dead letters, and which were replayed."""
+def _store_dead_letters(pipeline: Pipeline) -> Agent:
+    """An agent that stores the dead letters, and which of them were replayed."""
 
     async def store(stream: Any) -> None:
         async for batch in stream.noack().events():

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from streams.embedded import broker
 from streams.embedded.process import Process, free_port
+from streams.errors import UserError
 from streams.kafka.partitioner import partition_of
 from streams.replay.feeder import BATCH_BYTES, LARGEST_BYTES, Feeder
 from streams.replay.log import place
@@ -18,7 +19,7 @@ from streams.replay.log import place
 START_S = 30.0
 
 
-class BenchError(Exception):
+class BenchError(UserError):
     """A measurement failed: one sentence that says which part, and why."""
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from streams.errors import UserError
 from streams.models.instants import LATEST, MINUTE, WEEK, format_instant, parse_instant
 from streams.replay.log import place
 from streams.simulator.world import CATEGORIES, CHANNELS, KINDS, PRODUCTS, TEAMS
@@ -31,7 +32,7 @@ INSTANTS = ("due_at", "announced_at", "effective_at", "from", "to")
 _decode, _encode = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.encode
 
 
-class TooShort(ValueError):
+class TooShort(UserError, ValueError):
     """The log cannot be repeated that often: one sentence."""
 
 

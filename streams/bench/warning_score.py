@@ -1,14 +1,14 @@
-"""Precision, recall and lead time of alerts, beside a predictor that alerts as often, at random. PURE.
+"""Precision, recall and lead time of warnings, beside a predictor that warns as often, at random. PURE.
 
-    who      ──candidate──────alert────────────outcome──────────>
-                                |<-- horizon ------------->|        the alert is a hit; the outcome is caught
+    subject  ──candidate─────warning───────────outcome──────────>
+                                |<-- horizon ------------->|        the warning is a hit; the outcome is caught
                                 |<---- lead ----->|
 
-An alert is a hit if an outcome of the same subject follows it within the horizon (strictly after it). An outcome is
-caught if an alert came before it within the horizon; its lead time is from the first such alert.
+A warning is a hit if an outcome of the same subject follows it within the horizon (strictly after it). An outcome is
+caught if a warning came before it within the horizon; its lead time is from the first such warning.
 
-The random predictor draws as many alerts, without replacement, from the *candidates*: the (subject, instant) pairs at
-which an alert could have been given. What it reaches on average needs no drawing:
+The random predictor draws as many warnings, without replacement, from the *candidates*: the (subject, instant) pairs at
+which a warning could have been given. What it reaches on average needs no drawing:
 
     precision   the share of candidates that an outcome follows: the base rate
     recall      of an outcome with k of the M candidates before it, 1 - C(M - k, N) / C(M, N); the mean of that
@@ -28,7 +28,7 @@ FOREVER = 1 << 62
 class Score(NamedTuple):
     """Shares are None where there is nothing to be a share of; lead times in ms."""
 
-    alerts: int
+    warnings: int
     hits: int
     precision: float | None
     outcomes: int
@@ -43,25 +43,25 @@ class Score(NamedTuple):
 
 
 def score(
-    alerts: Sequence[Moment], outcomes: Sequence[Moment], candidates: Sequence[Moment], horizon: int = FOREVER
+    warnings: Sequence[Moment], outcomes: Sequence[Moment], candidates: Sequence[Moment], horizon: int = FOREVER
 ) -> Score:
-    """Score `alerts` against `outcomes` within `horizon` (ms), beside random ones among `candidates`."""
-    alerted, followed, chances = _by_subject(alerts), _by_subject(outcomes), _by_subject(candidates)
-    hits = sum(_follows(followed.get(who, ()), at, horizon) for who, at in alerts)
+    """Score `warnings` against `outcomes` within `horizon` (ms), beside random ones among `candidates`."""
+    warned, followed, chances = _by_subject(warnings), _by_subject(outcomes), _by_subject(candidates)
+    hits = sum(_follows(followed.get(who, ()), at, horizon) for who, at in warnings)
     leads = []
     for who, at in outcomes:
-        before = _before(alerted.get(who, ()), at, horizon)
+        before = _before(warned.get(who, ()), at, horizon)
         if before:
             leads.append(at - before[0])
     tenths = quantiles(leads, n=10, method="inclusive") if len(leads) > 1 else leads * 9
     lucky = sum(_follows(followed.get(who, ()), at, horizon) for who, at in candidates)
     ways = Counter(len(_before(chances.get(who, ()), at, horizon)) for who, at in outcomes)
-    total, drawn = len(candidates), min(len(alerts), len(candidates))
+    total, drawn = len(candidates), min(len(warnings), len(candidates))
     expected = fsum(number * _drawn_once(total, k, drawn) for k, number in ways.items())
     return Score(
-        alerts=len(alerts),
+        warnings=len(warnings),
         hits=hits,
-        precision=_share(hits, len(alerts)),
+        precision=_share(hits, len(warnings)),
         outcomes=len(outcomes),
         caught=len(leads),
         recall=_share(len(leads), len(outcomes)),

@@ -11,6 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from faust.transport.drivers import aiokafka as driver
 
 from streams.checkpoint.fencing import Entry
+from streams.errors import DeskwatchError
 from streams.kafka.topics import BATCH_LIMIT
 from streams.models.records import Output
 
@@ -18,7 +19,7 @@ OUTPUT_BATCH_BYTES = 512 << 10
 """A batch of outputs is closed after so many bytes: well under the 1 MiB that brokers accept by default."""
 
 
-class CheckpointTooLarge(RuntimeError):
+class CheckpointTooLarge(DeskwatchError):
     """A snapshot does not fit into one record batch."""
 
 

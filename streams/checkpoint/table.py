@@ -27,6 +27,7 @@ from streams.checkpoint.input_position import InputPosition
 from streams.checkpoint.partition import Partition, Statistics
 from streams.checkpoint.takeover import Takeover
 from streams.desk.partition_state import PartitionState, Snapshot
+from streams.errors import DeskwatchError
 from streams.kafka.lease import Lease
 from streams.kafka.topics import CHANGELOG_CONFIG
 
@@ -40,7 +41,7 @@ PROCESSED_LOG = "Processed %d records since start"
 """What the log says when the table stops."""
 
 
-class Fenced(RuntimeError):
+class Fenced(DeskwatchError):
     """Another worker claimed a partition that the group still counts as ours: only a restart can claim it back."""
 
 

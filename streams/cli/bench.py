@@ -14,12 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from streams.bench.broker import BenchError
-from streams.bench.log import TooShort
-from streams.bench.measure import IDIOMATIC, NAMES, USUAL, WHOLE_JOB, YARDSTICK, Bench, Figure, as_json, medians, ratios
+from streams.bench.measure import NAMES, USUAL, WHOLE_JOB, Bench, Figure, as_json, medians, ratios
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, settings_of
-from streams.cli.warning_quality import alerts
 from streams.embedded.broker import APPS
 from streams.embedded.roles import argv_of
 from streams.models.instants import DAY
@@ -28,7 +25,7 @@ from streams.replay.log import read
 from streams.settings import Settings
 from streams.simulator import World, encode, events
 
-ALERTS = Path("alerts")
+MILLION = 1_000_000
 BYTES_AN_EVENT = 3_000
 """What the broker (input and outputs) and the processes need for an event of the log, generously."""
 SIMULATED_FROM = 1_791_734_400_000  # 2026-10-12T00:00:00+08:00, a Monday
@@ -40,7 +37,32 @@ NOTES = (
 )
 
 
+Number = Annotated[int, typer.Option("--events", help="Repeat the log, copy after copy, until it has so many.", min=1)]
+Rounds = Annotated[int, typer.Option(help="Measure so often; the medians are shown.", min=1)]
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help=f"Only this one; may be repeated: {', '.join(NAMES)}.")
+]
+
+
 def bench(
+    context: typer.Context,
+    number: Number = MILLION,
+    rounds: Rounds = 1,
+    only: Only = None,
+    data: Data = None,
+    policy: Policy = None,
+    json: Json = False,
+) -> None:
+    """Measure: the speed (as without a name), how soon warnings come, how good they are."""
+    if context.invoked_subcommand is None:
+        speed(None, number, rounds, only, data, policy, json)
+        return
+    sources = [context.get_parameter_source(name) for name in context.params]
+    if any(source is not None and source.name == "COMMANDLINE" for source in sources):
+        raise typer.BadParameter(f"options belong behind the name: deskwatch bench {context.invoked_subcommand} …")
+
+
+def speed(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -49,27 +71,15 @@ def bench(
             "directory that DESK_LOGS names, or a simulated log.",
         ),
     ] = None,
-    number: Annotated[
-        int, typer.Option("--events", help="Repeat the log, copy after copy, until it has so many.", min=1)
-    ] = 1_000_000,
-    rounds: Annotated[int, typer.Option(help="Measure so often; the medians are shown.", min=1)] = 1,
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help=f"Only this one; may be repeated: {', '.join(NAMES)}.")
-    ] = None,
+    number: Number = MILLION,
+    rounds: Rounds = 1,
+    only: Only = None,
     data: Data = None,
     policy: Policy = None,
     json: Json = False,
 ) -> None:
-    """Measure the whole job, an idiomatic Faust app and a raw drain, one after the other on the same input.
-
-    `bench alerts FILE...` measures something else: how good the warnings of a log are, by what followed them.
-    """
+    """Measure the whole job, an idiomatic Faust app and a raw drain, one after the other on the same input."""
     with one_sentence():
-        if files and files[0] == ALERTS:
-            if not files[1:]:
-                raise typer.BadParameter("expected a log: bench alerts FILE...", param_hint="FILE")
-            alerts(files[1:], policies_of(settings_of(None, policy)), json)
-            return
         names = _names(only)
         settings = settings_of(None, policy)
         policies_of(settings)
@@ -77,10 +87,7 @@ def bench(
         lines = _log(files, number)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes end in order
         with tempfile.TemporaryDirectory(prefix="deskwatch-bench-") as folder:
-            try:
-                figures = _measure(lines, number, settings, data or Path(folder), names, rounds)
-            except (BenchError, TooShort) as error:
-                raise Refused(str(error)) from None
+            figures = _measure(lines, number, settings, data or Path(folder), names, rounds)
     found = ratios(figures)
     if json:
         for figure in figures:
@@ -94,11 +101,7 @@ def bench(
 def _names(only: Sequence[str] | None) -> list[str]:
     if unknown := [name for name in only or () if name not in NAMES]:
         raise typer.BadParameter(f"{unknown[0]!r} is not measured: choose from {', '.join(NAMES)}", param_hint="--only")
-    names = [name for name in NAMES if name in (only or USUAL)]
-    if IDIOMATIC in names and not YARDSTICK.exists():
-        typer.echo(f"{IDIOMATIC} is left out: {YARDSTICK} is not there (it stands in the source tree).", err=True)
-        names.remove(IDIOMATIC)
-    return names
+    return [name for name in NAMES if name in (only or USUAL)]
 
 
 def _refuse_without_memory(number: int) -> None:

@@ -24,6 +24,7 @@ from streams.desk.policy.versions import Policies
 from streams.desk.texts import LANGUAGES, Language, text
 from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
+from streams.errors import DeskwatchError
 from streams.policies import policies_of
 from streams.settings import Settings
 from streams.simulator import World
@@ -131,7 +132,7 @@ class Look(NamedTuple):
     notes: list[str]
 
 
-class MemoryOver(Exception):
+class MemoryOver(DeskwatchError):
     """The memory runs out: one sentence, in the user's language."""
 
 

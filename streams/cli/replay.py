@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.progress import done, stages_behind
+from sinks.clickhouse.rows import DERIVED
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Files, Json, Policy, settings_of
 from streams.embedded.roles import prepare, start_roles
@@ -25,20 +26,6 @@ from streams.replay.log import read
 from streams.settings import Settings
 
 LOOK_S = 0.1
-DERIVED = (
-    "ledger_rows",
-    "fact_rows",
-    "span_rows",
-    "ticket_rows",
-    "call_rows",
-    "survey_rows",
-    "customer_rows",
-    "warning_rows",
-    "warning_step_rows",
-    "escalation_rows",
-    "pane_rows",
-    "progress_rows",
-)
 
 
 def replay(
@@ -95,10 +82,10 @@ def _factor(speed: str) -> float | None:
 
 
 def _log(client: Client, files: list[Path], append: bool) -> Iterable[bytes]:
-    """The lines to feed: those of the files; behind the events that are in the database, if they are to be added to.
+    """The lines to feed: those of the files, with `append` behind the events that are in the database.
 
-    The embedded broker has forgotten the former run, so its events go through once more; what was derived from them is
-    taken out, to come again.
+    The embedded broker has forgotten the former run, so its events are fed again, and the tables derived from them are
+    emptied before.
     """
     if not append:
         _refuse_rows(client)

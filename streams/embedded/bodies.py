@@ -18,6 +18,8 @@ from typing import IO, Any
 import lz4.frame
 from backports import zstd
 
+from streams.errors import DeskwatchError
+
 PIECE_BYTES = 1 << 20
 _MAX_BYTES_IN_MEMORY = 16 << 20
 
@@ -34,7 +36,7 @@ _COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class BodyError(ValueError):
+class BodyError(DeskwatchError, ValueError):
     """A body that cannot be read; the text is for the client."""
 
 

@@ -26,6 +26,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from streams.embedded.bodies import BodyError, compressed, decompressed, form_fields, receive
 from streams.embedded.database import Answer, Database, DatabaseInUse, Query, QueryError
+from streams.errors import DeskwatchError
 
 HOST = "127.0.0.1"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1", ""}
@@ -45,7 +46,7 @@ _STATUS = {
 }  # fmt: skip
 
 
-class Disconnect(Exception):
+class Disconnect(DeskwatchError):
     """Ends the connection without an answer, as a dying server does."""
 
 

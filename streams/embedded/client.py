@@ -10,12 +10,13 @@ from pathlib import Path
 from sinks.clickhouse.client import Client, connect
 from streams.embedded import NotInstalled
 from streams.embedded.directory import Directory, DirectoryInUse
+from streams.errors import UserError
 
 _PATIENCE_S = 30.0
 """How long to wait for another process that uses the database without a stack."""
 
 
-class NoDatabase(Exception):
+class NoDatabase(UserError):
     """There is no embedded database in a data directory."""
 
 

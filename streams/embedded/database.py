@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from streams.embedded.engine import chdb
 from streams.embedded.statement import insert_with_rows, output_format
+from streams.errors import DeskwatchError
 
 _MAX_HEAD_BYTES = 1 << 18  # an INSERT statement with its column list is shorter
 _MAX_SESSIONS = 64
@@ -24,11 +25,11 @@ _SESSION_S = 60.0
 _CODE = re.compile(r"Code: (\d+)\.")
 
 
-class DatabaseInUse(Exception):
+class DatabaseInUse(DeskwatchError):
     """Another process has this data directory open."""
 
 
-class QueryError(Exception):
+class QueryError(DeskwatchError):
     """ClickHouse refused a statement: its error code and its message."""
 
     def __init__(self, code: int, message: str) -> None:

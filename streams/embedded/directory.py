@@ -14,8 +14,10 @@ import time
 from pathlib import Path
 from typing import IO
 
+from streams.errors import UserError
 
-class DirectoryInUse(Exception):
+
+class DirectoryInUse(UserError):
     """Another process (a stack, or `deskwatch sql`) holds this directory."""
 
 

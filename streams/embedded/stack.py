@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 from streams.embedded import broker
 from streams.embedded.directory import Directory, DirectoryInUse
 from streams.embedded.process import Process, Restarts, free_port
+from streams.errors import UserError
 
 __all__ = ["DirectoryInUse", "Stack", "StackError", "clickhouse_answers"]
 
@@ -39,7 +40,7 @@ _SETTLED_S = 60.0
 _GRACE_S = 10.0
 
 
-class StackError(Exception):
+class StackError(UserError):
     """The stack cannot start or continue; the message says which part, and why."""
 
 

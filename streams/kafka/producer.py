@@ -7,8 +7,10 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 
+from streams.errors import StartRefused
 
-class BrokerUnreachable(SystemExit):
+
+class BrokerUnreachable(StartRefused):
     """No broker answered at the start. The text is one sentence for people."""
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from streams.errors import UserError
 from streams.models.instants import DAY
 from streams.models.topics import (
     ACTIONS,
@@ -83,7 +84,7 @@ def in_sync(replication: int) -> str:
     return str(replication // 2 + 1)
 
 
-class TopicError(Exception):
+class TopicError(UserError):
     """The topics cannot be created, or are not as they must be: one sentence."""
 
 

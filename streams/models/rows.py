@@ -3,6 +3,10 @@
 Each row has an identity and a version. A row with the same identity and a higher version replaces it; one that is
 withdrawn comes again with `is_deleted`. On the wire a row is an array in the order of its fields, which is also the
 order of the table's columns. Instants are ms since the epoch, durations ms; the views turn them into times and seconds.
+
+Messages are kept for a year, so rows of earlier releases are read by this one, and rows of this one by later ones. The
+rule: a field never moves, goes or changes its type; a new one comes last, has a default, and so has its column.
+tests/releases/ holds the fields of every release, and messages of it.
 """
 
 from typing import ClassVar

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
+from streams.errors import UserError
 from streams.models.codec import Rejected, Unknown, decode
 from streams.models.dead_letters import DeadLetter, ReplayMarker, gather, read, replayed
 from streams.models.records import Output
@@ -24,7 +25,7 @@ LARGEST = 6 << 20  # bytes of a message
 TOGETHER = 500  # letters between two looks at what is acknowledged
 
 
-class LettersError(Exception):
+class DeadLettersError(UserError):
     """The topic cannot be read or written: one sentence."""
 
 
@@ -44,13 +45,13 @@ def fault(value: bytes | None, now: int | None) -> str | None:
 
 
 def read_letters(broker: str) -> list[DeadLetter]:
-    """All letters on the topic, in the order of their origin. Raises LettersError."""
+    """All letters on the topic, in the order of their origin. Raises DeadLettersError."""
     found: list[DeadLetter] = asyncio.run(_guarded(broker, _read(broker)))
     return found
 
 
 def send_letters(broker: str, mended: Sequence[Mended]) -> None:
-    """Send events in the place of letters, and mark those as replayed. Raises LettersError."""
+    """Send events in the place of letters, and mark those as replayed. Raises DeadLettersError."""
     asyncio.run(_guarded(broker, _send(broker, mended)))
 
 
@@ -58,9 +59,9 @@ async def _guarded(broker: str, work: Coroutine[Any, Any, Any]) -> Any:
     try:
         return await work
     except UnknownTopicOrPartitionError:
-        raise LettersError(f"There is no topic {DEAD_LETTERS} at {broker}: no desk has run there yet.") from None
+        raise DeadLettersError(f"There is no topic {DEAD_LETTERS} at {broker}: no desk has run there yet.") from None
     except KafkaError as error:
-        raise LettersError(
+        raise DeadLettersError(
             f"The dead letters at {broker} cannot be reached ({type(error).__name__}): start the broker, set "
             "DESKWATCH_BROKER, or name an embedded desk's directory with --data DIR."
         ) from None

@@ -17,6 +17,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from streams.errors import UserError
 from streams.models.instants import MINUTE, format_instant
 from streams.models.topics import INPUTS
 from streams.replay.log import place, targets
@@ -40,7 +41,7 @@ class Fed(NamedTuple):
     as_of: int
 
 
-class ReplayError(Exception):
+class ReplayError(UserError):
     """The log cannot be fed: one sentence."""
 
 

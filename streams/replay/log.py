@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.errors import UserError
 from streams.kafka.partitioner import partition_of
 from streams.models.codec import Rejected, Unknown, decode, topic_of
 from streams.models.envelope import Event
@@ -16,7 +17,7 @@ FAMILIES = {"ticket": "tickets", "call": "calls", "survey": "surveys"}
 OTHERS = "signals"
 
 
-class LogError(Exception):
+class LogError(UserError):
     """A file of events cannot be read: one sentence."""
 
 

@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.errors import UserError
 from streams.simulator.kernel import DAY, HOUR, MINUTE, SECOND
 
 _UNITS = {"d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
@@ -43,7 +44,7 @@ _LONGEST = 36_525 * DAY
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
-class ScenarioError(ValueError):
+class ScenarioError(UserError, ValueError):
     """A scenario file or a duration that cannot be understood; the message says what and where."""
 
 

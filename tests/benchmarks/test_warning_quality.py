@@ -1,14 +1,13 @@
-"""`deskwatch bench alerts` over a small log, every figure reckoned by hand."""
+"""`deskwatch bench warning-quality` over a small log, every figure reckoned by hand."""
 
 import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from streams import policies
-from streams.cli.bench import bench
+from streams.cli.main import app
 from streams.cli.warning_quality import measure
 from streams.desk.output.warnings import warning_id
 from streams.models.instants import parse_instant
@@ -44,7 +43,7 @@ def written(folder: Path) -> Path:
 def test_each_rule_beside_the_random_predictor(tmp_path: Path) -> None:
     found = {(each.rule, each.outcome): each for each in measure([written(tmp_path)], policies.load(policies.DEFAULT))}
     breach = found["sla.at_risk", "breach"].score
-    assert (breach.alerts, breach.hits, breach.outcomes, breach.caught) == (2, 1, 1, 1)
+    assert (breach.warnings, breach.hits, breach.outcomes, breach.caught) == (2, 1, 1, 1)
     assert (breach.lead_median, breach.candidates) == (2 * 3_600_000, 6)  # T, U, V: first response and resolution
     assert breach.random_precision == 1 / 6
     assert breach.random_recall == pytest.approx(1 / 3)  # two of six drawn: 1 - C(5, 2) / C(6, 2)
@@ -55,12 +54,10 @@ def test_each_rule_beside_the_random_predictor(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_an_object_a_line(tmp_path: Path) -> None:
-    app = typer.Typer()
-    app.command()(bench)
-    result = CliRunner().invoke(app, ["alerts", str(written(tmp_path)), "--json"])
+    result = CliRunner().invoke(app, ["bench", "warning-quality", str(written(tmp_path)), "--json"])
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in result.stdout.splitlines()]
-    names = {"rule", "outcome", "alerts", "precision", "recall", "lead_median_s", "random_precision", "random_recall"}
+    names = {"rule", "outcome", "warnings", "precision", "recall", "lead_median_s", "random_precision", "random_recall"}
     assert names <= rows[0].keys()
-    assert CliRunner().invoke(app, ["alerts"]).exit_code == 2
-    assert CliRunner().invoke(app, ["alerts", str(tmp_path / "none")]).exit_code == 1
+    assert CliRunner().invoke(app, ["bench", "warning-quality"]).exit_code == 2
+    assert CliRunner().invoke(app, ["bench", "warning-quality", str(tmp_path / "none")]).exit_code == 1

@@ -15,13 +15,13 @@ _moments = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), max_si
 
 def test_a_worked_example() -> None:
     """
-    a    0 candidate   5 alert   7 alert   9 outcome          caught, 4 before; both alerts hit
-    b    0 candidate   5 outcome   5 alert                    an alert at the outcome's instant is too late
-    c    0 candidate   1 alert                      30 outcome   within 20: not
+    a    0 candidate   5 warning   7 warning   9 outcome          caught, 4 before; both warnings hit
+    b    0 candidate   5 outcome   5 warning                    a warning at the outcome's instant is too late
+    c    0 candidate   1 warning                      30 outcome   within 20: not
     """
-    alerts = [("a", 5), ("a", 7), ("b", 5), ("c", 1)]
-    found = score(alerts, [("a", 9), ("b", 5), ("c", 30)], [("a", 0), ("b", 0), ("c", 0), ("c", 15)], horizon=20)
-    assert (found.alerts, found.hits, found.precision) == (4, 2, 0.5)
+    warnings = [("a", 5), ("a", 7), ("b", 5), ("c", 1)]
+    found = score(warnings, [("a", 9), ("b", 5), ("c", 30)], [("a", 0), ("b", 0), ("c", 0), ("c", 15)], horizon=20)
+    assert (found.warnings, found.hits, found.precision) == (4, 2, 0.5)
     assert (found.outcomes, found.caught) == (3, 1)
     assert found.recall == pytest.approx(1 / 3)
     assert (found.lead_p10, found.lead_median, found.lead_p90) == (4, 4, 4)
@@ -38,7 +38,7 @@ def test_nothing_to_be_a_share_of() -> None:
 def test_the_random_predictor_is_the_mean_over_all_draws(
     outcomes: list[Moment], candidates: list[Moment], number: int, horizon: int
 ) -> None:
-    """Every choice of `drawn` candidates, scored as alerts: the closed form is their mean."""
+    """Every choice of `drawn` candidates, scored as warnings: the closed form is their mean."""
     drawn = min(number, len(candidates))
     closed = score([("z", 0)] * drawn, outcomes, candidates, horizon)
     draws = [score(list(choice), outcomes, candidates, horizon) for choice in combinations(candidates, drawn)]
@@ -49,11 +49,11 @@ def test_the_random_predictor_is_the_mean_over_all_draws(
 
 @settings(max_examples=100, deadline=None)
 @given(_moments, _moments, st.integers(1, 10))
-def test_order_changes_nothing_and_perfect_alerts_are_perfect(
-    alerts: list[Moment], outcomes: list[Moment], horizon: int
+def test_order_changes_nothing_and_perfect_warnings_are_perfect(
+    warnings: list[Moment], outcomes: list[Moment], horizon: int
 ) -> None:
-    found = score(alerts, outcomes, outcomes, horizon)
-    shuffled = random.Random(1).sample(alerts, len(alerts)), random.Random(2).sample(outcomes, len(outcomes))
+    found = score(warnings, outcomes, outcomes, horizon)
+    shuffled = random.Random(1).sample(warnings, len(warnings)), random.Random(2).sample(outcomes, len(outcomes))
     assert score(*shuffled, outcomes, horizon) == found
     perfect = score([(who, at - 1) for who, at in outcomes], outcomes, [], horizon)
     assert perfect.precision == perfect.recall == (1.0 if outcomes else None)

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from streams.bench.measure import Figure, as_json, medians, ratios
-from streams.cli.bench import BYTES_AN_EVENT, bench
-
-app = typer.Typer()
-app.command()(bench)
+from streams.cli.bench import BYTES_AN_EVENT
+from streams.cli.main import app
 
 
 def figure(name: str, events_per_s: float, **more: float) -> Figure:
@@ -59,14 +56,20 @@ def test_json_has_what_the_contract_says() -> None:
 
 
 def test_an_unknown_name_is_wrong_use() -> None:
-    result = CliRunner().invoke(app, ["--only", "everything"])
+    result = CliRunner().invoke(app, ["bench", "--only", "everything"])
     assert result.exit_code == 2
     assert "'everything' is not measured" in " ".join(result.stderr.replace("│", "").split())
 
 
+def test_an_option_before_the_name_of_a_benchmark_is_wrong_use() -> None:
+    result = CliRunner().invoke(app, ["bench", "--json", "live"])
+    assert result.exit_code == 2
+    assert "options belong behind the name: deskwatch bench live" in " ".join(result.stderr.replace("│", "").split())
+
+
 def test_too_much_for_this_machine_is_one_sentence() -> None:
     number = psutil.virtual_memory().total // BYTES_AN_EVENT + 1
-    result = CliRunner().invoke(app, ["--events", str(number)])
+    result = CliRunner().invoke(app, ["bench", "--events", str(number)])
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 1
     assert "choose fewer with --events" in result.stderr

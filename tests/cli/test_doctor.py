@@ -12,10 +12,11 @@ from kafka import KafkaAdminClient
 from typer.testing import CliRunner
 
 from streams.cli import doctor as parts
-from streams.cli.doctor import INPUTS, doctor
+from streams.cli.doctor import doctor
 from streams.cli.migrate import migrate
 from streams.embedded.process import free_port
 from streams.kafka.topics import CHANGELOG, CONFIGS
+from streams.models.topics import INPUTS
 from streams.settings import Settings
 
 app = typer.Typer()
@@ -49,7 +50,8 @@ def test_nothing_running_fails_with_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "status"), [((3, 10, 9), "fail"), ((3, 11, 0), "ok"), ((3, 12, 4), "ok"), ((3, 13, 0), "fail")]
+    ("version", "status"),
+    [((3, 10, 9), "fail"), ((3, 11, 0), "ok"), ((3, 12, 4), "ok"), ((3, 13, 0), "ok"), ((3, 15, 1), "ok")],
 )
 def test_python(version: tuple[int, ...], status: str) -> None:
     assert parts.python(version).status == status

@@ -1,7 +1,5 @@
 """Prometheus' files: every metric they name exists, and promtool, where it is installed, agrees with them."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
@@ -11,7 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from sinks.metrics import ESCALATE, PROCESS, STORE, TRACK
+from sinks.metrics.escalate import ESCALATE
+from sinks.metrics.page import PROCESS
+from sinks.metrics.store import STORE
+from sinks.metrics.track import TRACK
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dashboards" / "prometheus"

@@ -1,9 +1,9 @@
 """The role track with one of its guarantees switched off, or none, run by `faust -A tests.faults.broken:app worker`.
 
-BROKEN names it: `claim` (whatever was written last counts, nobody notices a successor), `outbox` (a successor sends
-nothing again), `deduplication` (every event is new). Whatever is broken, a worker strikes itself where no signal from
-outside could be sure to: a file DESKWATCH_DATA/strike-<pid> that says `append STOP` stops it just before the append of
-its next checkpoint, `appended KILL` kills it just after, before its outputs are sent.
+BROKEN names it: `claim` (the last write counts, a successor goes unnoticed), `outbox` (a successor sends nothing
+again), `deduplication` (every event is new). A worker also injects faults into itself, at points that no signal from
+outside could hit: a file DESKWATCH_DATA/inject-<pid> that says `append STOP` stops it just before the append of its
+next checkpoint, `appended KILL` kills it just after, before its outputs are sent.
 """
 
 import os
@@ -22,20 +22,20 @@ from streams.settings import load
 SETTINGS = load()
 
 
-class StrikingChangelog(Changelog):
-    """Strikes its own process, at a checkpoint of the desk: the round follows no other changelog."""
+class InjectingChangelog(Changelog):
+    """Injects a fault into its own process at a checkpoint of the desk: the round follows no other changelog."""
 
     async def append(self, partition: int, records: list[Entry]) -> tuple[int, int]:
         if records[0][0] == HEAD:
-            strike("append")
+            inject("append")
         appended = await super().append(partition, records)
         if records[0][0] == HEAD and len(records) > 100:
-            strike("appended")
+            inject("appended")
         return appended
 
 
-def strike(where: str) -> None:
-    file = SETTINGS.data / f"strike-{os.getpid()}"
+def inject(where: str) -> None:
+    file = SETTINGS.data / f"inject-{os.getpid()}"
     if file.exists() and file.read_text().startswith(f"{where} "):
         number = signal.Signals[f"SIG{file.read_text().split()[1]}"]
         file.unlink()
@@ -43,7 +43,7 @@ def strike(where: str) -> None:
 
 
 def new_changelog(table: Any) -> Changelog:
-    kind = StrikingChangelog if table.changelog_topic_name == CHANGELOG else Changelog
+    kind = InjectingChangelog if table.changelog_topic_name == CHANGELOG else Changelog
     return kind(table.changelog_topic_name, table.outputs, table.app.conf)
 
 

@@ -1,7 +1,7 @@
-"""The embedded ClickHouse, met by faults: `python -m tests.faults.clickhouse --path DIR --port PORT --fault FILE`.
+"""The embedded ClickHouse with faults: `python -m tests.faults.clickhouse --path DIR --port PORT --fault FILE`.
 
-FILE holds the name of the fault that each INSERT meets as long as it stands there; questions are answered as ever. With
-`away` in it the server does not start until it is gone.
+FILE names the fault that each INSERT meets while the file exists; queries are answered as ever. With `away` in it the
+server does not start until the file is gone.
 
 The full disk is the engine's own check, not a full disk of this machine: the setting
 `min_free_disk_bytes_to_perform_insert` asks for more free bytes than any disk has.
@@ -35,7 +35,7 @@ class FaultyServer(Server):
             return ""
 
     def answer(self, request: Request) -> Answer:
-        """The database's answer, or what the fault makes of it."""
+        """The answer of the database, or what the fault makes of it."""
         fault = self.fault()
         if not fault or not _inserts(request):
             return super().answer(request)
@@ -59,8 +59,8 @@ def _inserts(request: Request) -> bool:
     return b"INSERT" in (request.parameters.get("query", "").encode() + head).upper()
 
 
-class _Slow:
-    """A connection that is read slowly."""
+class _SlowReader:
+    """Reads a connection slowly."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -82,7 +82,7 @@ class _Handler(clickhouse._Handler):
         """Answer, slowly if need be."""
         connection = self.rfile
         if self.server.fault() == "slow_reader":
-            self.rfile = _Slow(connection)  # type: ignore[assignment, arg-type]
+            self.rfile = _SlowReader(connection)  # type: ignore[assignment, arg-type]
         try:
             super().do_POST()
         finally:

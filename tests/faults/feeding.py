@@ -1,4 +1,4 @@
-"""Feeds a round's events at a steady rate, and knows how many of them are on their way."""
+"""Feeds the events of a round at a steady rate, and counts those in flight."""
 
 import asyncio
 import threading
@@ -30,13 +30,13 @@ class Feeding:
         self.ends: dict[tuple[str, int], int] = {}
         self.error: BaseException | None = None
         self._sent: defaultdict[tuple[str, int], int] = defaultdict(int)  # records
-        self._clock: defaultdict[tuple[str, int], list[int]] = defaultdict(list)  # which of them tell the time
+        self._clock: defaultdict[tuple[str, int], list[int]] = defaultdict(list)  # which of them are clock.advanced
         self.began = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="feeding", daemon=True)
         self._thread.start()
 
     def in_flight(self, done: Offsets) -> int:
-        """How many events were produced that are not, with all that comes of them, in ClickHouse."""
+        """How many events were produced whose outputs are not all in ClickHouse yet."""
         events = 0
         for tp, sent in list(self._sent.items()):
             came, clock = done.get(tp, 0), self._clock[tp]
@@ -44,7 +44,7 @@ class Feeding:
         return max(0, events)
 
     def finished(self) -> bool:
-        """Whether all is fed. Raises what the broker said, if it did not take it."""
+        """Whether all is fed. Raises the error of the broker if it did not take the events."""
         if self._thread.is_alive():
             return False
         if self.error is not None:
@@ -59,7 +59,7 @@ class Feeding:
 
     async def _feed(self) -> None:
         async with connected(self.broker, self.partitions) as feeder:
-            latest, told_s = -1, 0.0
+            latest, advanced_s = -1, 0.0
             self.began = time.monotonic()
             for n, value in enumerate(self.lines):
                 while n > (time.monotonic() - self.began) * self.rate:
@@ -72,14 +72,14 @@ class Feeding:
                     self._sent[line.topic, partition] += 1
                     await feeder.send(line.topic, partition, line.key, value)
                 self.fed = n + 1
-                if latest >= 0 and time.monotonic() - told_s > CLOCK_EVERY_S:
-                    told_s = time.monotonic()
-                    await self._tell(feeder, latest)
-            await self._tell(feeder, latest)
+                if latest >= 0 and time.monotonic() - advanced_s > CLOCK_EVERY_S:
+                    advanced_s = time.monotonic()
+                    await self._advance_clock(feeder, latest)
+            await self._advance_clock(feeder, latest)
             await feeder.flush(wait=True)
             self.ends = feeder.ends
 
-    async def _tell(self, feeder: Feeder, to: int) -> None:
+    async def _advance_clock(self, feeder: Feeder, to: int) -> None:
         for topic in INPUTS:
             for partition in range(self.partitions):
                 self._clock[topic, partition].append(self._sent[topic, partition])

@@ -1,4 +1,4 @@
-"""What a round of strikes was: each strike with what followed, and whether all was clean in the end."""
+"""What came of a round: each injected fault with its consequences, and whether the result is exact."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,15 +8,15 @@ from tests.faults.schedule import KILL_BROKER
 
 
 @dataclass
-class Struck:
-    """A strike that fell: the events in flight, and what followed."""
+class Injected:
+    """A fault that was injected: the events in flight, and what followed."""
 
     kind: str
     in_flight: int
     takeover_s: float | None = None
     pause_s: float | None = None
-    given_up: int = 0
-    """How often a worker gave unsaved work up, to be folded again, as workers joined and left."""
+    abandoned: int = 0
+    """How often a worker abandoned unsaved work, to be folded again, as workers joined and left."""
     caught_up_s: float | None = None
     """Seconds from the end of a fault of ClickHouse until no more than what comes in CURRENT_S was in flight."""
     woken: bool = False
@@ -25,12 +25,12 @@ class Struck:
 
 @dataclass
 class Result:
-    """What a round was: `clean` is that every view is equal and no event or dead letter is missing."""
+    """What came of a round. `clean`: every view is equal, and no event or dead letter is missing."""
 
     seed: int
     broker: str
     events: int = 0
-    strikes: list[Struck] = field(default_factory=list)
+    injected: list[Injected] = field(default_factory=list)
     duplicates: int = 0
     skipped_checkpoints: int = 0
     folded_again: int | None = None
@@ -39,15 +39,17 @@ class Result:
     seconds: float = 0.0
     peak_mb: dict[str, float] = field(default_factory=dict)
     clean: bool = False
-    faults: list[str] = field(default_factory=list)
-    """What was not as it must be, one sentence each."""
+    violations: list[str] = field(default_factory=list)
+    """What is not as it must be, one sentence each."""
 
     @property
     def takeovers(self) -> list[float]:
         """Seconds of each takeover after a kill -9; none of a round in which the broker died too: they wait for it."""
-        if any(strike.kind == KILL_BROKER for strike in self.strikes):
+        if any(fault.kind == KILL_BROKER for fault in self.injected):
             return []
-        return [s.takeover_s for s in self.strikes if s.kind == "kill_track" and s.takeover_s is not None]
+        return [
+            fault.takeover_s for fault in self.injected if fault.kind == "kill_track" and fault.takeover_s is not None
+        ]
 
 
 def takeover_figures(results: Sequence[Result]) -> tuple[float, float] | None:

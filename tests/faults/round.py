@@ -1,4 +1,4 @@
-"""A round: the product starts, events flow, strikes fall, all is drained, and every view must equal the log's fold."""
+"""A round: start the product, feed events, inject faults, drain, and compare every view with the fold of the log."""
 
 import signal
 import threading
@@ -16,16 +16,16 @@ from streams.replay.verify import verified
 from streams.settings import Settings
 from tests.faults.clickhouse import AWAY
 from tests.faults.feeding import Feeding
-from tests.faults.result import Result, Struck
-from tests.faults.schedule import KILL_BROKER, WORKERS, Strike
+from tests.faults.result import Injected, Result
+from tests.faults.schedule import KILL_BROKER, WORKERS, Fault
 from tests.faults.system import System
 from tests.faults.watch import Changelog, Progress
 
-COUNTING = 1000
-"""Events that must be in flight for a strike to count."""
+MIN_IN_FLIGHT = 1000
+"""Events that must be in flight for a fault to count."""
 
 PATIENCE_S = 5.0
-"""How long a strike waits for so many."""
+"""How long a fault waits for so many."""
 
 SESSION_S = 6.0
 FROZEN_S = SESSION_S + 4.0
@@ -37,15 +37,20 @@ FOLLOWS_S = 30.0
 DRAIN_S = 180.0
 START_S = 60.0
 
+ABANDONED_LOGS = ("is given up", "is abandoned")
+"""What a track worker logs when it abandons unsaved work."""
+YIELDED_LOGS = (*ABANDONED_LOGS, "was taken over", "claimed it back", "Took over")
+"""What a worker logs once it notices that its partitions were taken over."""
+
 
 class Round:
     """One round over a system.
 
     Arguments:
         lines: what is fed, at `rate` lines a second.
-        strikes: what strikes when.
+        faults: what is injected when.
         away_s: how long ClickHouse stays away.
-        tell: is told what is under way.
+        tell: called with what is under way.
     """
 
     def __init__(
@@ -53,18 +58,18 @@ class Round:
         system: System,
         settings: Settings,
         lines: Sequence[bytes],
-        strikes: Sequence[Strike],
+        faults: Sequence[Fault],
         *,
         rate: float,
         away_s: float,
         tell: Callable[[str], None],
     ) -> None:
-        self.system, self.settings, self.lines, self.strikes = system, settings, lines, strikes
+        self.system, self.settings, self.lines, self.faults = system, settings, lines, faults
         self.rate, self.away_s, self.tell = rate, away_s, tell
         self._clickhouse, self._joined = threading.Lock(), threading.Lock()
 
     def run(self, result: Result) -> None:
-        """Run it, and fill the result in."""
+        """Run it, and fill in the result."""
         started = time.monotonic()
         self.settings, client = prepare(self.system, self.settings)
         partitions = self.settings.partitions
@@ -74,22 +79,22 @@ class Round:
         try:
             self._await_workers()
             self.feeding = Feeding(self.lines, self.system.broker, partitions, self.rate)
-            with ThreadPoolExecutor(max(1, len(self.strikes))) as pool:
-                struck = [pool.submit(self._strike, strike) for strike in self.strikes]
-            result.strikes = [one.result() for one in struck]
+            with ThreadPoolExecutor(max(1, len(self.faults))) as pool:
+                injecting = [pool.submit(self._inject_when_due, fault) for fault in self.faults]
+            result.injected = [each.result() for each in injecting]
             result.drain_s = self._drain(client)
             result.events = self.feeding.fed
             self._check(client, result)
             result.folded_again = self._folded_again()
         except (TimeoutError, ReplayError, StackError) as error:
-            result.faults.append(str(error))
+            result.violations.append(str(error))
         finally:
             self.progress.stop()
             self.changelog.stop()
         result.peak_mb = {name: round(peak) for name, peak in self.system.peak_mb.items()}
         result.skipped_checkpoints = self.changelog.skipped()
         result.seconds = time.monotonic() - started
-        result.clean = not result.faults
+        result.clean = not result.violations
 
     def _await_workers(self) -> None:
         """Wait until the track workers share the partitions, and store runs."""
@@ -104,112 +109,114 @@ class Round:
                 raise TimeoutError(f"the workers did not share the partitions within {START_S:.0f} s")
             time.sleep(0.1)
 
-    # --- strikes ------------------------------------------------------------------------------------------------------
+    # --- faults -------------------------------------------------------------------------------------------------------
 
-    def _strike(self, strike: Strike) -> Struck:
-        until = self.feeding.began + strike.at_s
+    def _inject_when_due(self, fault: Fault) -> Injected:
+        until = self.feeding.began + fault.at_s
         time.sleep(max(0.0, until - time.monotonic()))
-        while (in_flight := self._in_flight()) < COUNTING and time.monotonic() < until + PATIENCE_S:
+        while (in_flight := self._in_flight()) < MIN_IN_FLIGHT and time.monotonic() < until + PATIENCE_S:
             time.sleep(0.02)
-        self.tell(f"{strike.kind} with {in_flight:,} events in flight")
-        struck = Struck(strike.kind, in_flight)
-        self.act(strike, struck)
-        return struck
+        self.tell(f"{fault.kind} with {in_flight:,} events in flight")
+        injected = Injected(fault.kind, in_flight)
+        self.inject(fault, injected)
+        return injected
 
-    def act(self, strike: Strike, struck: Struck) -> None:
-        """Strike, and wait for what follows."""
-        name = track(strike.which)
-        match strike.kind:
+    def inject(self, fault: Fault, injected: Injected) -> None:
+        """Inject a fault, and wait for what follows."""
+        name = track(fault.which)
+        match fault.kind:
             case "kill_track":
-                self._kill_track(name, struck)
+                self._kill_track(name, injected)
             case "freeze_track":
-                self._freeze(name, struck)
+                self._freeze(name, injected)
             case "join_and_leave":
-                self._join_and_leave(struck)
+                self._join_and_leave(injected)
             case "rolling_restart":
-                self._restart(name, struck)
+                self._restart(name, injected)
             case "kill_store":
                 self.system.kill("store")
             case "kill_clickhouse":
                 self.system.kill("clickhouse")
             case "clickhouse_away":
-                self._fault(struck, AWAY, self.away_s)
+                self._fault(injected, AWAY, self.away_s)
             case kind if kind == KILL_BROKER:
                 self.system.kill_broker(BROKER_AWAY_S)
             case kind:
-                self._fault(struck, kind, FAULT_S)
+                self._fault(injected, kind, FAULT_S)
 
     def _in_flight(self) -> int:
         return self.feeding.in_flight(self.progress.done)
 
-    def _fault(self, struck: Struck, name: str, seconds: float) -> None:
+    def _fault(self, injected: Injected, name: str, seconds: float) -> None:
         with self._clickhouse:  # one after the other
             with self.system.fault(name):
                 time.sleep(seconds)
             ended = time.monotonic()
             while self._in_flight() > CURRENT_S * self.rate and time.monotonic() < ended + DRAIN_S:
                 time.sleep(0.1)
-            struck.caught_up_s = time.monotonic() - ended
+            injected.caught_up_s = time.monotonic() - ended
 
-    def _kill_track(self, name: str, struck: Struck) -> None:
+    def _kill_track(self, name: str, injected: Injected) -> None:
         partitions, at = self.system.partitions_of(name), time.monotonic()
         self.system.kill(name)
         self._await_takeover(partitions, at)
-        struck.takeover_s = self.changelog.takeover_s(partitions, at)
+        injected.takeover_s = self.changelog.takeover_s(partitions, at)
 
     def _await_takeover(self, partitions: list[int], at: float) -> None:
         while time.monotonic() < at + 30 and self.changelog.takeover_s(partitions, at) is None:
             time.sleep(0.1)
 
-    def _freeze(self, name: str, struck: Struck) -> None:
+    def _freeze(self, name: str, injected: Injected) -> None:
         partitions, at = self.system.partitions_of(name), time.monotonic()
         pid = self.system.send(name, signal.SIGSTOP)
         time.sleep(FROZEN_S)
         while time.monotonic() < at + 30 and not self.changelog.taken_over(partitions, at):
             time.sleep(0.1)
-        struck.takeover_s = self.changelog.takeover_s(partitions, at)
+        injected.takeover_s = self.changelog.takeover_s(partitions, at)
         said, skipped = len(self.system.log_of(name)), self.changelog.skipped()
         if self.system.pid(name) != pid:
-            return  # killed by another strike meanwhile
+            return  # killed by another fault meanwhile
         self.system.send(name, signal.SIGCONT)
-        struck.woken = bool(partitions) and self.changelog.taken_over(partitions, at)  # else nothing was taken from it
+        injected.woken = bool(partitions) and self.changelog.taken_over(
+            partitions, at
+        )  # else nothing was taken from it
         until = time.monotonic() + 15
-        while not struck.fenced and time.monotonic() < until:
+        while not injected.fenced and time.monotonic() < until:
             time.sleep(0.2)
             words = self.system.log_of(name)[said:]
-            gave_way = any(sign in words for sign in ("is given up", "was taken over", "claimed it back", "Took over"))
-            struck.fenced = struck.woken and (gave_way or self.changelog.skipped() > skipped)
+            yielded = any(sign in words for sign in YIELDED_LOGS)
+            injected.fenced = injected.woken and (yielded or self.changelog.skipped() > skipped)
 
-    def _join_and_leave(self, struck: Struck) -> None:
+    def _join_and_leave(self, injected: Injected) -> None:
         with self._joined:
-            at, given_up = time.monotonic(), self._given_up()
+            at, abandoned = time.monotonic(), self._abandoned()
             name = track(WORKERS)
             start_role(self.system, self.settings, "log", name)
             self._await_part(name)
             time.sleep(STAY_S)
             self.system.stop(name)
             self._await_all()
-            struck.pause_s = self.changelog.longest_pause_s(at, time.monotonic())
-            struck.given_up = self._given_up() - given_up
+            injected.pause_s = self.changelog.longest_pause_s(at, time.monotonic())
+            injected.abandoned = self._abandoned() - abandoned
 
-    def _restart(self, name: str, struck: Struck) -> None:
-        at, given_up = time.monotonic(), self._given_up()
+    def _restart(self, name: str, injected: Injected) -> None:
+        at, abandoned = time.monotonic(), self._abandoned()
         self.system.stop(name)
         said = len(self.system.log_of(name))
         start_role(self.system, self.settings, "log", name)
         self._await_part(name, said)
         self._await_all()
-        struck.pause_s = self.changelog.longest_pause_s(at, time.monotonic())
-        struck.given_up = self._given_up() - given_up
+        injected.pause_s = self.changelog.longest_pause_s(at, time.monotonic())
+        injected.abandoned = self._abandoned() - abandoned
 
     def _await_part(self, name: str, said: int = 0) -> None:
-        """Wait until a worker has taken partitions over, after the first `said` characters of its log."""
+        """Wait until a worker has taken partitions over: read its log from the character `said` on."""
         until = time.monotonic() + FOLLOWS_S
         while TOOK_OVER_LOG not in self.system.log_of(name)[said:] and time.monotonic() < until:
             time.sleep(0.1)
 
     def _await_all(self) -> None:
-        """Wait until all partitions go on, and for some time in which another rebalance could follow."""
+        """Wait until every partition has a new checkpoint, twice: another rebalance could follow the first."""
         for pause_s in (0.0, STAY_S):
             time.sleep(pause_s)
             since = time.monotonic()
@@ -219,15 +226,16 @@ class Round:
                 time.sleep(0.1)
 
     def _folded_again(self) -> int | None:
-        """End the track workers, and compare what they say they folded with what there was."""
+        """Stop the track workers, and compare the records that they folded with those that were fed."""
         names = [track(which) for which in range(WORKERS + 1)]
         for name in names:
             self.system.stop(name)
         folded = self.system.folded(names)
         return None if folded is None else folded - sum(self.feeding.ends.values())
 
-    def _given_up(self) -> int:
-        return sum(self.system.log_of(track(which)).count("is given up") for which in range(WORKERS + 1))
+    def _abandoned(self) -> int:
+        logs = [self.system.log_of(track(which)) for which in range(WORKERS + 1)]
+        return sum(log.count(sign) for log in logs for sign in ABANDONED_LOGS)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -240,7 +248,7 @@ class Round:
         started = time.monotonic()
         while time.monotonic() < started + DRAIN_S:
             self.system.check()
-            came, behind = self.progress.whole
+            came, behind = self.progress.complete
             if not behind and all(came.get(tp, 0) >= end for tp, end in self.feeding.ends.items()):
                 return time.monotonic() - started
             time.sleep(0.1)
@@ -252,16 +260,16 @@ class Round:
     def _check(self, client: Client, result: Result) -> None:
         self.tell("verifying")
         differences = verified(client, self.settings.database, self.lines, policies_of(self.settings))
-        for one in differences:
-            if one.surplus or one.missing:
-                result.faults.append(
-                    f"{one.view}: {one.surplus:,} rows only in the pipeline, {one.missing:,} only recomputed, "
-                    f"e.g. {one.examples[:2]}"
+        for difference in differences:
+            if difference.surplus or difference.missing:
+                result.violations.append(
+                    f"{difference.view}: {difference.surplus:,} rows only in the pipeline, "
+                    f"{difference.missing:,} only recomputed, e.g. {difference.examples[:2]}"
                 )
         came = client.query("SELECT count() FROM dead_letters").result_rows[0][0]
         sent = sum(b'"poison-' in line for line in self.lines)
         if came < sent:
-            result.faults.append(f"dead_letters: {came:,} of {sent:,} came")
+            result.violations.append(f"dead_letters: {came:,} of {sent:,} came")
         result.duplicates = client.query("SELECT sum(duplicates) FROM data_quality").result_rows[0][0]
 
 

@@ -1,7 +1,7 @@
-"""What strikes when: PURE, and a function of the seed alone, so that a round can be struck again exactly so.
+"""Which faults are injected when: PURE, a function of the seed alone, so that a round can be repeated exactly.
 
 feeding   |=======================================|  then drain and verify
-strikes      x kill_track   x clickhouse_500   x …
+faults       x kill_track   x clickhouse_500   x …
 """
 
 import random
@@ -26,38 +26,38 @@ KINDS: dict[str, str] = {
     "clickhouse_away": "ClickHouse is killed and stays away",
     "disk_full": "ClickHouse's own check of the free space refuses inserts (error 243)",
 }
-"""The kinds of strikes at everything but the broker, and what each is."""
+"""The kinds of faults of everything but the broker, and what each is."""
 
 KILL_BROKER = "kill_broker"
 """kill -9 of the broker, which is started again on its log: for brokers that have one."""
 
 FIRST, LAST = 0.15, 0.75
-"""Shares of the feeding time between which strikes begin."""
+"""Shares of the feeding time between which faults begin."""
 
 
-class Strike(NamedTuple):
-    """One strike: its kind, when (seconds from the first event on), and at which of the workers, if at one."""
+class Fault(NamedTuple):
+    """A planned fault: its kind, when (seconds from the first event on), and of which worker, if of one."""
 
     kind: str
     at_s: float
     which: int = 0
 
 
-def schedule(seed: int, seconds: float, kinds: Sequence[str], strikes: int) -> list[Strike]:
-    """The strikes of the round `seed`, in order of time.
+def schedule(seed: int, seconds: float, kinds: Sequence[str], number: int) -> list[Fault]:
+    """The faults of the round `seed`, in order of time.
 
-    The kinds are dealt like cards, from one shuffled deck after another: in rounds that follow each other, each strikes
-    as often as the others.
+    The kinds are dealt like cards, from one shuffled deck after another: in successive rounds each comes as often as
+    the others.
     """
     chance = random.Random(seed)
-    slot = (LAST - FIRST) * seconds / max(1, strikes)
+    slot = (LAST - FIRST) * seconds / max(1, number)
     return [
-        Strike(
-            _dealt(seed * strikes + n, kinds),
+        Fault(
+            _dealt(seed * number + n, kinds),
             round(FIRST * seconds + (n + chance.random()) * slot, 2),
             chance.randrange(WORKERS),
         )
-        for n in range(strikes)
+        for n in range(number)
     ]
 
 

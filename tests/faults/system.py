@@ -1,6 +1,6 @@
-"""What is struck: the embedded stack with a ClickHouse that can be made to fail, and a broker of either kind.
+"""The system under test: the embedded stack, with a ClickHouse that can be made to fail, and a broker of either kind.
 
-Its parts are the product's own processes, and what dies is started again by the stack, as in a demo or a replay; under
+Its parts are the processes of the product. The stack starts a part again that dies, as in a demo or a replay; under
 Docker the restart policy does that.
 """
 
@@ -19,18 +19,18 @@ from streams.embedded.apache_kafka import Kafka
 from streams.embedded.stack import Stack
 from tests.faults.clickhouse import AWAY
 
-_FOLDED = re.compile(r"CheckpointTable: desk\]: " + PROCESSED_LOG.replace("%d", r"(\d+)"))
-_LIFE = "Worker]: Starting"
-"""What a track worker's log says at a life's end and at its beginning."""
+_PROCESSED_LOG = re.compile(r"CheckpointTable: desk\]: " + PROCESSED_LOG.replace("%d", r"(\d+)"))
+_STARTED_LOG = "Worker]: Starting"
+"""what a track worker logs at its end and at its start."""
 
 
 class System(Stack):
-    """A stack to be struck.
+    """A stack into which faults can be injected.
 
     Arguments:
         data: its directory.
         kafka: whether the broker is Apache Kafka; else the embedded one.
-        track: the command line of a track worker; None: the product's own.
+        track: the command line of a track worker; None: that of the product.
     """
 
     def __init__(self, data: Path, *, kafka: bool = False, track: Sequence[str] | None = None) -> None:
@@ -60,10 +60,10 @@ class System(Stack):
         if self.kafka is not None:
             self.kafka.stop()
 
-    # --- strikes ------------------------------------------------------------------------------------------------------
+    # --- faults -------------------------------------------------------------------------------------------------------
 
     def kill(self, name: str) -> None:
-        """Kill -9 of a part; the stack starts it again."""
+        """Kill -9 a part; the stack starts it again."""
         self.send(name, signal.SIGKILL)
 
     def send(self, name: str, number: signal.Signals, patience_s: float = 10.0) -> int:
@@ -76,7 +76,7 @@ class System(Stack):
         return pid or 0
 
     def kill_broker(self, away_s: float) -> None:
-        """Kill -9 of Apache Kafka, and its start on its log some seconds later."""
+        """Kill -9 Apache Kafka, and start it again on its log some seconds later."""
         kafka = self.kafka
         assert kafka is not None
         kafka.kill()
@@ -85,7 +85,7 @@ class System(Stack):
 
     @contextmanager
     def fault(self, name: str) -> Iterator[None]:
-        """ClickHouse's inserts meet this fault; `away`: it is killed, and does not come back before the end."""
+        """Inject a fault into the inserts; `away`: ClickHouse is killed, and stays away until the `with` block ends."""
         self.fault_file.write_text(name)
         if name == AWAY:
             self.kill("clickhouse")
@@ -94,15 +94,15 @@ class System(Stack):
         finally:
             self.fault_file.unlink()
 
-    # --- what it uses, and what its logs say --------------------------------------------------------------------------
+    # --- memory and logs ----------------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Note the memory of each part, of which the most is kept."""
+        """Update the peak memory of each part."""
         for name in list(self._parts):
             self.peak_mb[name] = max(self.peak_mb.get(name, 0.0), self.memory_bytes(name) / (1 << 20))
 
     def log_of(self, name: str) -> str:
-        """All that a part has said."""
+        """The log of a part, so far."""
         file = self._log(name)
         return file.read_text(errors="replace") if file.exists() else ""
 
@@ -113,7 +113,7 @@ class System(Stack):
         return [int(number) for number in listed.split(",")] if found and listed else []
 
     def folded(self, names: Sequence[str]) -> int | None:
-        """How many records these track workers, which have ended, folded; None if one was killed: it could not say."""
+        """How many records these track workers, which have ended, folded; None if one was killed and could not say."""
         logs = [self.log_of(name) for name in names]
-        told = [int(number) for log in logs for number in _FOLDED.findall(log)]
-        return sum(told) if len(told) == sum(log.count(_LIFE) for log in logs) else None
+        counts = [int(number) for log in logs for number in _PROCESSED_LOG.findall(log)]
+        return sum(counts) if len(counts) == sum(log.count(_STARTED_LOG) for log in logs) else None

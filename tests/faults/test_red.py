@@ -1,4 +1,4 @@
-"""The suite can fail: with the claim, the outbox or the deduplication switched off it does, and with none it does not.
+"""The suite can fail: it does with the claim, the outbox or the deduplication switched off, and else it does not.
 
 before the append    a ====~~~~~~~~~~~ (zombie: appends) ====      ~ frozen, x killed
                      b ====:==========:x=====
@@ -18,33 +18,33 @@ import pytest
 from streams.settings import Settings
 from streams.simulator import World, encode, events
 from tests.faults.log import MONDAY, disordered
-from tests.faults.result import Result, Struck
+from tests.faults.result import Injected, Result
 from tests.faults.round import Round, track
-from tests.faults.schedule import Strike
+from tests.faults.schedule import Fault
 from tests.faults.system import System
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
 TRACK = [sys.executable, "-m", "faust", "-A", "tests.faults.broken:app", "worker", "-l", "info", "--without-web"]
 RATE = 800.0
-FREEZE, KILL = Strike("freeze_before_append", 3.0, 1), Strike("kill_after_append", 2.0)
+FREEZE, KILL = Fault("freeze_before_append", 3.0, 1), Fault("kill_after_append", 2.0)
 
 
-class StrikingRound(Round):
-    """A round that strikes at points of a checkpoint, too."""
+class CheckpointRound(Round):
+    """A round that injects faults at points of a checkpoint, too."""
 
-    def act(self, strike: Strike, struck: Struck) -> None:
-        if strike.kind == "freeze_before_append":
-            self._freeze_before_append(strike, struck)
-        elif strike.kind == "kill_after_append":
-            self._strike_itself(track(strike.which), "appended KILL")
+    def inject(self, fault: Fault, injected: Injected) -> None:
+        if fault.kind == "freeze_before_append":
+            self._freeze_before_append(fault, injected)
+        elif fault.kind == "kill_after_append":
+            self._inject_inside(track(fault.which), "appended KILL")
         else:
-            super().act(strike, struck)
+            super().inject(fault, injected)
 
-    def _strike_itself(self, name: str, how: str) -> int:
+    def _inject_inside(self, name: str, how: str) -> int:
         pid = self.system.pid(name)
         assert pid is not None
-        file = self.system.directory.data / f"strike-{pid}"
+        file = self.system.directory.data / f"inject-{pid}"
         file.with_suffix(".draft").write_text(how)
         file.with_suffix(".draft").rename(file)
         until = time.monotonic() + 20
@@ -53,13 +53,13 @@ class StrikingRound(Round):
             time.sleep(0.02)
         return pid
 
-    def _freeze_before_append(self, strike: Strike, struck: Struck) -> None:
-        name, other = track(strike.which), track(1 - strike.which)
+    def _freeze_before_append(self, fault: Fault, injected: Injected) -> None:
+        name, other = track(fault.which), track(1 - fault.which)
         partitions, at = self.system.partitions_of(name), time.monotonic()
-        pid = self._strike_itself(name, "append STOP")
+        pid = self._inject_inside(name, "append STOP")
         self._await_takeover(partitions, at)
-        struck.takeover_s = self.changelog.takeover_s(partitions, at)
-        struck.woken = struck.takeover_s is not None
+        injected.takeover_s = self.changelog.takeover_s(partitions, at)
+        injected.woken = injected.takeover_s is not None
         time.sleep(2)
         os.kill(pid, signal.SIGCONT)
         time.sleep(1)
@@ -75,42 +75,42 @@ def dense(seconds: float) -> list[bytes]:
     return disordered(random.Random(3), islice((encode(event) for event in events(world)), number))
 
 
-def struck_round(folder: Path, lines: list[bytes], strikes: list[Strike]) -> Result:
+def round_with(folder: Path, lines: list[bytes], faults: list[Fault]) -> Result:
     result = Result(0, "embedded")
     system = System(folder, track=TRACK)
     with system:
         settings = Settings(data=folder)
-        StrikingRound(system, settings, lines, strikes, rate=RATE, away_s=5, tell=print).run(result)
+        CheckpointRound(system, settings, lines, faults, rate=RATE, away_s=5, tell=print).run(result)
     return result
 
 
 def differing(result: Result) -> set[str]:
-    return {fault.partition(":")[0] for fault in result.faults}
+    return {violation.partition(":")[0] for violation in result.violations}
 
 
-def test_with_the_claim_a_zombie_counts_for_nobody(tmp_path: Path) -> None:
-    result = struck_round(tmp_path, dense(30), [FREEZE])
-    assert result.faults == []
+def test_with_the_claim_a_zombie_does_not_count(tmp_path: Path) -> None:
+    result = round_with(tmp_path, dense(30), [FREEZE])
+    assert result.violations == []
     assert result.skipped_checkpoints >= 1  # the zombie's, which is in the log
 
 
 def test_with_the_outbox_what_was_not_sent_is_sent_again(tmp_path: Path) -> None:
-    result = struck_round(tmp_path, dense(8), [KILL])
-    assert result.faults == []
+    result = round_with(tmp_path, dense(8), [KILL])
+    assert result.violations == []
     assert result.duplicates > 0  # and with the deduplication they count once
 
 
 def test_without_the_claim_a_zombie_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKEN", "claim")
     # In which views depends on what the zombie had folded; or ClickHouse refuses what two owners made of one sequence.
-    assert struck_round(tmp_path, dense(30), [FREEZE]).faults
+    assert round_with(tmp_path, dense(30), [FREEZE]).violations
 
 
 def test_without_the_outbox_outputs_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKEN", "outbox")
-    assert "sla_ledger" in differing(struck_round(tmp_path, dense(8), [KILL]))
+    assert "sla_ledger" in differing(round_with(tmp_path, dense(8), [KILL]))
 
 
 def test_without_deduplication_events_count_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKEN", "deduplication")
-    assert {"ticket_minutes", "call_minutes"} & differing(struck_round(tmp_path, dense(5), []))
+    assert {"ticket_minutes", "call_minutes"} & differing(round_with(tmp_path, dense(5), []))

@@ -1,4 +1,4 @@
-"""A short seeded part of the fault suite (`make faults` runs the long one): struck in full flow, and still exact."""
+"""The short part of the fault suite (`make faults` runs the long one): faults in full flow, and every view is exact."""
 
 import time
 from pathlib import Path
@@ -9,17 +9,17 @@ from kafka.admin import KafkaAdminClient
 from streams.app import STORE, TRACK
 from streams.embedded.roles import start_role
 from streams.settings import Settings
-from tests.faults.command import as_text
 from tests.faults.log import disorderly
-from tests.faults.result import Result, Struck
-from tests.faults.round import COUNTING, Round, track
-from tests.faults.schedule import KILL_BROKER, KINDS, Strike, schedule
+from tests.faults.report import as_text
+from tests.faults.result import Injected, Result
+from tests.faults.round import MIN_IN_FLIGHT, Round, track
+from tests.faults.schedule import KILL_BROKER, KINDS, Fault, schedule
 from tests.faults.system import System
 
 RATE, SECONDS = 1000.0, 15.0
 
 
-def struck(folder: Path, seed: int, plan: list[Strike], *, kafka: bool = False) -> Result:
+def round_with(folder: Path, seed: int, plan: list[Fault], *, kafka: bool = False) -> Result:
     result = Result(seed, "kafka" if kafka else "embedded")
     system = System(folder, kafka=kafka)
     with system:
@@ -31,19 +31,19 @@ def struck(folder: Path, seed: int, plan: list[Strike], *, kafka: bool = False) 
 
 @pytest.mark.faults
 @pytest.mark.embedded
-def test_struck_on_the_embedded_broker_every_view_equals_the_log(tmp_path: Path) -> None:
-    result = struck(tmp_path, 1, schedule(1, SECONDS, list(KINDS), 4))
-    assert result.faults == []
-    assert all(strike.in_flight >= COUNTING for strike in result.strikes)
+def test_every_view_equals_the_log_on_the_embedded_broker(tmp_path: Path) -> None:
+    result = round_with(tmp_path, 1, schedule(1, SECONDS, list(KINDS), 4))
+    assert result.violations == []
+    assert all(fault.in_flight >= MIN_IN_FLIGHT for fault in result.injected)
 
 
 @pytest.mark.faults
 @pytest.mark.kafka
-def test_struck_on_apache_kafka_every_view_equals_the_log(tmp_path: Path) -> None:
+def test_every_view_equals_the_log_on_apache_kafka(tmp_path: Path) -> None:
     plan = schedule(1, SECONDS, list(KINDS), 3)
     plan[1] = plan[1]._replace(kind=KILL_BROKER)
-    result = struck(tmp_path, 2, plan, kafka=True)
-    assert result.faults == []
+    result = round_with(tmp_path, 2, plan, kafka=True)
+    assert result.violations == []
 
 
 class LongAway(Round):
@@ -51,16 +51,16 @@ class LongAway(Round):
 
     AWAY_S = 40.0
 
-    def act(self, strike: Strike, struck: Struck) -> None:
+    def inject(self, fault: Fault, injected: Injected) -> None:
         while not self.feeding.finished():
             time.sleep(0.01)
-        struck.in_flight = self._in_flight()
+        injected.in_flight = self._in_flight()
         self.system.kill_broker(self.AWAY_S)
 
 
 @pytest.mark.faults
 @pytest.mark.kafka
-def test_a_broker_that_is_away_for_long_needs_nobody_to_restart_the_workers(tmp_path: Path) -> None:
+def test_workers_survive_a_broker_that_is_away_for_long(tmp_path: Path) -> None:
     """Workers that cannot append end, and are started again until the broker answers.
 
     broker  ======x                 ======
@@ -69,16 +69,16 @@ def test_a_broker_that_is_away_for_long_needs_nobody_to_restart_the_workers(tmp_
     result = Result(4, "kafka")
     system = System(tmp_path, kafka=True)
     with system:
-        plan, lines = [Strike(KILL_BROKER, 1.0)], disorderly(4, 8_000)
+        plan, lines = [Fault(KILL_BROKER, 1.0)], disorderly(4, 8_000)
         LongAway(system, Settings(data=tmp_path), lines, plan, rate=2_000, away_s=0, tell=print).run(result)
-    assert result.faults == []
-    assert result.strikes[0].in_flight >= COUNTING
+    assert result.violations == []
+    assert result.injected[0].in_flight >= MIN_IN_FLIGHT
 
 
 class ForgottenGroups(Round):
-    """Somebody deletes the consumer groups, and with them the committed offsets and generations."""
+    """The consumer groups are deleted, and with them the committed offsets and generations."""
 
-    def act(self, strike: Strike, struck: Struck) -> None:
+    def inject(self, fault: Fault, injected: Injected) -> None:
         workers = ["store", track(0), track(1)]
         for name in workers:
             self.system.stop(name)
@@ -96,6 +96,6 @@ def test_the_committed_offsets_may_be_lost(tmp_path: Path) -> None:
     result = Result(5, "kafka")
     system = System(tmp_path, kafka=True)
     with system:
-        plan, lines = [Strike("groups deleted", 5.0)], disorderly(5, 8_000)
+        plan, lines = [Fault("groups deleted", 5.0)], disorderly(5, 8_000)
         ForgottenGroups(system, Settings(data=tmp_path), lines, plan, rate=1_000, away_s=0, tell=print).run(result)
-    assert result.faults == []
+    assert result.violations == []

@@ -1,4 +1,4 @@
-"""A round is a pure function of its seed: what strikes, and what is fed."""
+"""A round is a pure function of its seed: which faults are injected, and what is fed."""
 
 import itertools
 from collections import Counter
@@ -13,28 +13,28 @@ from tests.faults.schedule import FIRST, KILL_BROKER, KINDS, LAST, WORKERS, sche
 ON_KAFKA = [*KINDS, KILL_BROKER]
 
 
-@given(seed=st.integers(0, 1 << 40), seconds=st.floats(5, 600), strikes=st.integers(0, 30))
-def test_the_seed_alone_says_what_strikes_when(seed: int, seconds: float, strikes: int) -> None:
-    plan = schedule(seed, seconds, ON_KAFKA, strikes)
-    assert plan == schedule(seed, seconds, ON_KAFKA, strikes)
-    assert len(plan) == strikes
-    assert plan == sorted(plan, key=lambda strike: strike.at_s)
-    assert all(FIRST * seconds - 0.01 <= strike.at_s <= LAST * seconds + 0.01 for strike in plan)
-    assert all(0 <= strike.which < WORKERS for strike in plan)
-    assert max(Counter(strike.kind for strike in plan).values(), default=0) <= strikes // len(ON_KAFKA) + 2
+@given(seed=st.integers(0, 1 << 40), seconds=st.floats(5, 600), number=st.integers(0, 30))
+def test_the_seed_alone_decides_the_schedule(seed: int, seconds: float, number: int) -> None:
+    plan = schedule(seed, seconds, ON_KAFKA, number)
+    assert plan == schedule(seed, seconds, ON_KAFKA, number)
+    assert len(plan) == number
+    assert plan == sorted(plan, key=lambda fault: fault.at_s)
+    assert all(FIRST * seconds - 0.01 <= fault.at_s <= LAST * seconds + 0.01 for fault in plan)
+    assert all(0 <= fault.which < WORKERS for fault in plan)
+    assert max(Counter(fault.kind for fault in plan).values(), default=0) <= number // len(ON_KAFKA) + 2
 
 
-def test_other_seeds_strike_otherwise() -> None:
+def test_other_seeds_give_other_schedules() -> None:
     assert len({tuple(schedule(seed, 25, ON_KAFKA, 4)) for seed in range(100)}) == 100
 
 
-def test_in_the_thirty_rounds_of_make_faults_every_kind_strikes_often() -> None:
+def test_every_kind_comes_often_in_the_rounds_of_make_faults() -> None:
     for kinds in (list(KINDS), ON_KAFKA):
-        struck = Counter(strike.kind for seed in range(1, 31) for strike in schedule(seed, 25, kinds, 4))
-        assert min(struck[kind] for kind in kinds) >= 8, struck
+        counts = Counter(fault.kind for seed in range(1, 31) for fault in schedule(seed, 25, kinds, 4))
+        assert min(counts[kind] for kind in kinds) >= 8, counts
 
 
-def test_the_events_of_a_round_are_disorderly_and_always_the_same() -> None:
+def test_the_events_of_a_round_are_in_disorder_and_always_the_same() -> None:
     lines = disorderly(7, 3_000)
     assert lines == disorderly(7, 3_000)
     assert lines != disorderly(8, 3_000)

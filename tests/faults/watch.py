@@ -1,4 +1,4 @@
-"""What a round can see from outside: how far ClickHouse is, and which batches of the changelog count."""
+"""Watches a round from outside: the progress in ClickHouse, and which checkpoints of the changelog count."""
 
 import asyncio
 import threading
@@ -19,21 +19,18 @@ from streams.kafka.topics import BATCH_LIMIT, CHANGELOG
 
 
 class Progress:
-    """Asks ClickHouse again and again how far it is; while it is away, what it said last stands.
-
-    `look` is called as often.
-    """
+    """Polls the progress in ClickHouse; while it is away, the last answer stands. `look` is called at each poll."""
 
     def __init__(self, url: str, database: str, partitions: int, look: Callable[[], None]) -> None:
         self.url, self.database, self.partitions, self.look = url, database, partitions, look
         self.done: Offsets = {}
-        self.whole: tuple[Offsets, int] = {}, 1  # the same, and how many parts of later stages were behind after it
+        self.complete: tuple[Offsets, int] = {}, 1  # the same, and how many parts of later stages were behind after it
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ask, name="progress", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End asking."""
+        """End polling."""
         self._ended.set()
         self._thread.join()
 
@@ -45,13 +42,13 @@ class Progress:
                 if client is None:
                     client = connect(self.url, database=self.database)
                 self.done = done(client, self.partitions)
-                self.whole = self.done, stages_behind(client, self.partitions, escalated=False)
+                self.complete = self.done, stages_behind(client, self.partitions, escalated=False)
         if client is not None:
             client.close()
 
 
-class Head(NamedTuple):
-    """A checkpoint in the changelog: when it was seen (time.monotonic), whose it is, and whether it counts."""
+class Seen(NamedTuple):
+    """A checkpoint in the changelog: when it was read (time.monotonic), its owner, and whether it counts."""
 
     at: float
     partition: int
@@ -64,7 +61,7 @@ class Changelog:
 
     def __init__(self, broker: str, partitions: int) -> None:
         self.broker, self.partitions = broker, partitions
-        self.heads: list[Head] = []
+        self.seen: list[Seen] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._follow()), name="changelog", daemon=True)
         self._thread.start()
@@ -96,9 +93,9 @@ class Changelog:
             reader.apply([record], _ignore)  # type: ignore[list-item]
             if (record.key or b"")[:1] == HEAD:  # type: ignore[attr-defined]
                 counts = reader.checkpoints > before
-                self.heads.append(Head(now, partition, reader.owner, counts))
+                self.seen.append(Seen(now, partition, reader.owner, counts))
 
-    # --- what it tells ------------------------------------------------------------------------------------------------
+    # --- questions ----------------------------------------------------------------------------------------------------
 
     def takeover_s(self, partitions: list[int], since: float) -> float | None:
         """The seconds until each of the partitions had a checkpoint of another owner; None if one never had."""
@@ -107,19 +104,19 @@ class Changelog:
         return max(known) if known and len(known) == len(seconds) else None
 
     def _takeover_s(self, partition: int, since: float) -> float | None:
-        heads = [head for head in self.heads if head.partition == partition and head.counts]
-        owner = next((head.owner for head in reversed(heads) if head.at <= since), "")
-        return next((head.at - since for head in heads if head.at > since and head.owner != owner), None)
+        found = [each for each in self.seen if each.partition == partition and each.counts]
+        owner = next((each.owner for each in reversed(found) if each.at <= since), "")
+        return next((each.at - since for each in found if each.at > since and each.owner != owner), None)
 
     def taken_over(self, partitions: list[int], since: float) -> bool:
-        """Whether somebody else has written a checkpoint of one of them."""
+        """Whether another owner has written a checkpoint of one of them."""
         return any(self._takeover_s(partition, since) is not None for partition in partitions)
 
     def longest_pause_s(self, since: float, until: float) -> float:
-        """The longest time between two counting checkpoints of a partition that fell into a span."""
+        """The longest time between two counting checkpoints of a partition within a span."""
         longest = 0.0
         for partition in range(self.partitions):
-            times = [head.at for head in self.heads if head.partition == partition and head.counts]
+            times = [each.at for each in self.seen if each.partition == partition and each.counts]
             for former, latter in pairwise(times):
                 if latter > since and former < until:
                     longest = max(longest, latter - former)
@@ -127,12 +124,12 @@ class Changelog:
 
     def all_written(self, since: float) -> bool:
         """Whether each partition has had a counting checkpoint."""
-        return len({head.partition for head in self.heads if head.counts and head.at > since}) == self.partitions
+        return len({each.partition for each in self.seen if each.counts and each.at > since}) == self.partitions
 
     def skipped(self) -> int:
-        """How many checkpoints do not count: zombies' and repeated ones."""
-        return sum(not head.counts for head in self.heads)
+        """How many checkpoints do not count: those of zombies, and repeated ones."""
+        return sum(not each.counts for each in self.seen)
 
 
 def _ignore(_key: bytes, _value: bytes | None) -> None:
-    """Take no entry in."""
+    """Drop an entry."""

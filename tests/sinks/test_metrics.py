@@ -1,7 +1,5 @@
 """Metrics: what the page serves is what the list says, read from real desks and a real writer."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time
@@ -16,25 +14,24 @@ import pytest
 from faust.types.tuples import TP
 from prometheus_client.parser import text_string_to_metric_families
 
-from sinks import metrics
 from sinks.clickhouse.pipeline import Pipeline
 from sinks.clickhouse.rows import Batch, encoded, rows_of
 from sinks.clickhouse.writer import Writer
-from sinks.metrics import ESCALATE, PROCESS, STORE, TRACK, PortTaken, StoreMetrics, TrackMetrics, serve
+from sinks.metrics.escalate import ESCALATE
+from sinks.metrics.page import PROCESS, PortTaken, RoleMetrics, serve
+from sinks.metrics.store import STORE, store_metrics
+from sinks.metrics.track import TRACK, track_metrics
+from sinks.metrics.watch import WATCH
 from streams import policies
 from streams.checkpoint.partition import Partition, Statistics
+from streams.desk.customers.partition import Customers
 from streams.desk.track.partition import Desk
+from streams.embedded.process import free_port
 from streams.models.rows import ProgressRow
-from streams.models.topics import PROGRESS_TOPICS
+from streams.models.topics import CUSTOMER_FACTS, PROGRESS_TOPICS
 from streams.settings import SettingsError, load
 
 POLICIES = policies.load(policies.DEFAULT)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -72,12 +69,20 @@ def event(event_id: str, kind: str, at: str, **data: object) -> dict[str, object
     return {**head, "data": {"ticket_id": "T1", **data}}
 
 
-def table_of(desk: Desk) -> Any:
+def table_of(state: Any, starting: Any, topic: str) -> Any:
     """A checkpoint table as far as metrics look at it, with one partition ready and one that is not."""
-    ready, starting = Partition(3, desk), Partition(4, Desk(4, POLICIES, wall=False))
+    ready = Partition(3, state)
     ready.ready = True
-    lag = {TP("tickets", 3): 7}
-    return SimpleNamespace(held={3: ready, 4: starting}, statistics=Statistics(), lag=lambda: lag)
+    lag = {TP(topic, 3): 7}
+    return SimpleNamespace(held={3: ready, 4: Partition(4, starting)}, statistics=Statistics(), lag=lambda: lag)
+
+
+def desk_table(desk: Desk | None = None) -> Any:
+    return table_of(desk or Desk(3, POLICIES, wall=False), Desk(4, POLICIES, wall=False), "tickets")
+
+
+def customers_table() -> Any:
+    return table_of(Customers(0, POLICIES), Customers(0, POLICIES), CUSTOMER_FACTS)
 
 
 def fed_table() -> Any:
@@ -98,31 +103,48 @@ def fed_table() -> Any:
     desk.watermarks.seen = dict.fromkeys(desk.watermarks.seen, desk.watermarks.seen["tickets"])
     desk.advance(None)
     desk.snapshot(1 << 8, {"tickets": 8})
-    table = table_of(desk)
+    table = desk_table(desk)
     table.statistics.fed["tickets"], table.statistics.batches["tickets"] = 8, 1
     table.statistics.checkpoints, table.statistics.checkpoint_seconds = 4, 0.25
     return table
 
 
 def test_track_serves_what_its_desks_and_checkpoints_say(page: Any) -> None:
-    found = page(TrackMetrics(fed_table()))
+    found = page(track_metrics(fed_table(), SimpleNamespace(held={}, statistics=Statistics())))
     for name, labels, value in (
         ("records_total", ("tickets",), 8),
         ("batches_total", ("tickets",), 1),
         ("events_total", ("3",), 5),
         ("duplicates_total", ("3",), 1),
         ("conflicts_total", ("3",), 1),
-        ("dead_letters_total", ("3",), 2),
+        ("dead_letters_total", ("3", "desk"), 2),
         ("unknown_total", ("3",), 1),
         ("orphans", ("3",), 1),
         ("held_subjects", ("3",), 2),
         ("asleep_subjects", ("3",), 0),
         ("clock_timestamp_seconds", ("3",), 1793581620),  # 2026-11-02T01:07:00Z
         ("lag", ("3", "tickets"), 7),
-        ("checkpoints_total", (), 4),
-        ("checkpoint_seconds_total", (), 0.25),
     ):
         assert found[f"deskwatch_track_{name}"][1] == {labels: value}, name
+    assert found["deskwatch_track_checkpoints_total"][1] == {("desk",): 4, ("customers",): 0}
+    assert found["deskwatch_track_checkpoint_seconds_total"][1] == {("desk",): 0.25, ("customers",): 0}
+
+
+def test_track_serves_what_its_stage_customers_says(page: Any) -> None:
+    customers = customers_table()
+    customers.held[3].state.clock = 9_000
+    customers.held[3].state.totals["dead_letters"] = 2
+    customers.statistics.checkpoints, customers.statistics.fed[CUSTOMER_FACTS] = 5, 40
+    found = page(track_metrics(desk_table(), customers))
+    for name, samples in (
+        ("checkpoints_total", {("desk",): 0, ("customers",): 5}),
+        ("records_total", {(CUSTOMER_FACTS,): 40}),
+        ("lag", {("3", "tickets"): 7, ("3", CUSTOMER_FACTS): 7}),
+        ("dead_letters_total", {("3", "desk"): 0, ("3", "customers"): 2}),
+        ("customers", {("3",): 0}),
+        ("customers_clock_timestamp_seconds", {("3",): 9}),
+    ):
+        assert found[f"deskwatch_track_{name}"][1] == samples, name
 
 
 class Accepting:
@@ -142,7 +164,7 @@ def batch_of(*rows: ProgressRow) -> Batch:
 def test_store_serves_what_its_pipeline_wrote(page: Any) -> None:
     pipeline = Pipeline(Writer(Accepting(), "deskwatch", POLICIES))
     unknown = Counter({"facts": 2})
-    served = StoreMetrics(pipeline, unknown, _app(TP("facts", 0), committed=40, end=45))
+    served = store_metrics(pipeline, unknown, _app(TP("facts", 0), committed=40, end=45))
     now = time.time_ns() // 1_000_000
     pipeline.writer.write(batch_of(ProgressRow("facts", 0, now - 9_000, {}), ProgressRow("tickets", 1, -1, {})))
     pipeline.writer.write(batch_of(ProgressRow("facts", 0, now - 8_000, {}), ProgressRow("facts", 1, now, {})))
@@ -164,22 +186,26 @@ def _app(tp: TP, committed: int, end: int) -> Any:
     return SimpleNamespace(started=True, consumer=consumer)
 
 
+NOT_STARTED = SimpleNamespace(started=False)
+"""An app that has no lag yet."""
+
+
 def test_a_writer_s_error_counts_nothing() -> None:
     class Refusing:
         def raw_insert(self, *_: Any, **__: Any) -> Any:
             raise OSError("refused")
 
     pipeline = Pipeline(Writer(Refusing(), "deskwatch", POLICIES))
-    served = StoreMetrics(pipeline, Counter())
+    written = store_metrics(pipeline, Counter(), NOT_STARTED).source.written
     with pytest.raises(OSError, match="refused"):
         pipeline.writer.write(batch_of(ProgressRow("facts", 0, 1, {})))
-    assert not served.written.rows
-    assert not served.written.as_of
+    assert not written.rows
+    assert not written.as_of
 
 
 def test_the_page_and_the_list_say_the_same(page: Any) -> None:
-    store = StoreMetrics(Pipeline(Writer(Accepting(), "deskwatch", POLICIES)), Counter())
-    for served, listed in ((TrackMetrics(fed_table()), TRACK), (store, STORE)):
+    store = store_metrics(Pipeline(Writer(Accepting(), "deskwatch", POLICIES)), Counter(), NOT_STARTED)
+    for served, listed in ((track_metrics(fed_table(), customers_table()), TRACK), (store, STORE)):
         found = {name: kind for name, (kind, _) in page(served).items()}
         process = {name: kind for name, kind in found.items() if name in PROCESS}
         assert set(process) == set(PROCESS)
@@ -189,13 +215,11 @@ def test_the_page_and_the_list_say_the_same(page: Any) -> None:
 
 
 def test_the_list_is_well_formed() -> None:
-    names = [metric.name for metric in (*TRACK, *STORE, *ESCALATE)]
-    assert len(names) == len(set(names))
-    for metric in (*TRACK, *STORE, *ESCALATE):
+    listed = (*TRACK, *WATCH, *STORE, *ESCALATE)
+    assert len({metric.name for metric in listed}) == len(listed)
+    for metric in listed:
         assert metric.name.endswith("_total") == (metric.type == "counter")
         assert metric.meaning.endswith(".")
-    table = metrics.markdown()
-    assert all(f"| `{name}` |" in table for name in (*names, *PROCESS))
 
 
 def test_every_count_of_checkpoints_is_served() -> None:
@@ -207,7 +231,7 @@ def test_every_count_of_checkpoints_is_served() -> None:
             read.append(field)
             return getattr(Statistics(), field)
 
-    list(TrackMetrics(SimpleNamespace(held={}, statistics=Reading())).collect())
+    list(track_metrics(*2 * [SimpleNamespace(held={}, statistics=Reading())]).collect())
     assert set(read) == set(Statistics.__dataclass_fields__)
 
 
@@ -218,22 +242,22 @@ def test_lag_is_left_out_while_partitions_come_and_go(page: Any) -> None:
         raise AssertionError("Partition is not assigned")  # aiokafka's
 
     table.lag = lag
-    assert page(TrackMetrics(table))["deskwatch_track_lag"][1] == {}
+    assert page(track_metrics(table, SimpleNamespace(held={}, statistics=Statistics())))["deskwatch_track_lag"][1] == {}
 
 
 def test_port_0_serves_nothing_and_a_taken_port_is_said_in_a_sentence() -> None:
-    table = table_of(Desk(3, POLICIES, wall=False))
-    assert serve(0, TrackMetrics(table)) is None
+    metrics = RoleMetrics((), None)
+    assert serve(0, metrics) is None
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(PortTaken, match=rf"at 127\.0\.0\.1:{port} \(Address already in use\): set DESK"):
-            serve(port, TrackMetrics(table))
+            serve(port, metrics)
 
 
 def test_only_this_machine_is_served() -> None:
-    server = serve(free_port(), TrackMetrics(table_of(Desk(3, POLICIES, wall=False))))
+    server = serve(free_port(), RoleMetrics((), None))
     assert server is not None
     assert server.server_address[0] == "127.0.0.1"
     server.shutdown()
@@ -260,7 +284,7 @@ def test_the_store_of_real_rows_is_counted(page: Any, tmp_path: Path) -> None:
         with connect(server.url) as client:
             migrate(client, "deskwatch")
             pipeline = Pipeline(Writer(client, "deskwatch", POLICIES))
-            served = StoreMetrics(pipeline, Counter())
+            served = store_metrics(pipeline, Counter(), NOT_STARTED)
             desk = Desk(3, POLICIES, wall=False)
             created = event("1", "ticket.created", "2026-11-02T01:00:00Z", priority="high")
             desk.feed("tickets", [record(0, created)], 0)

@@ -9,8 +9,9 @@ import pytest
 
 from sinks.clickhouse import writer as writer_module
 from sinks.clickhouse.client import connect
+from sinks.clickhouse.error_codes import FinalError
 from sinks.clickhouse.pipeline import Pipeline
-from sinks.clickhouse.rows import Batch, TableRows
+from sinks.clickhouse.rows import COLUMNS, Batch, TableRows
 from sinks.clickhouse.writer import Stopped, WriteError, Writer
 from streams.embedded import clickhouse
 from tests.embedded.faulty import Fault, FaultyServer, before, drop_after, drop_before, miscount, refuse
@@ -81,6 +82,20 @@ def test_rows_that_fit_no_column_are_refused_in_one_sentence(database: Database)
     bad = TableRows("span_rows", 1, b'["ticket","t","not a number","A",5,5,null,0,0,1,0]')
     with pytest.raises(WriteError, match=rf"refuses rows for {database.name}\.span_rows: Code: \d+.*deskwatch migrate"):
         database.writer().write(batch(bad))
+
+
+def test_rows_of_an_earlier_release_get_the_default_of_a_new_column(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.client.command(f"ALTER TABLE {database.name}.span_rows ADD COLUMN reopened UInt8 DEFAULT 7")
+    monkeypatch.setitem(COLUMNS, "span_rows", (*COLUMNS["span_rows"], "reopened"))
+    database.writer().write(batch(spans(0, 2)))
+    assert database.rows("SELECT n, reopened FROM span_rows FINAL ORDER BY n") == [(0, 7), (1, 7)]
+
+
+def test_error_codes_are_called_as_the_engine_calls_them(database: Database) -> None:
+    codes = ", ".join(f"errorCodeToName({code.value})" for code in FinalError)
+    assert database.rows(f"SELECT {codes}") == [tuple(code.name for code in FinalError)]
 
 
 def test_a_missing_table_is_refused(database: Database) -> None:
@@ -179,7 +194,7 @@ def test_few_rows_wait_no_longer_than_their_age(server: FaultyServer, database: 
 def test_a_refusal_ends_the_pipeline(server: FaultyServer, database: Database) -> None:
     async def read() -> None:
         pipeline = Pipeline(Writer(connect(server.url), database.name, policies()), age_s=0.01)
-        await pipeline.put([TableRows("span_rows", 1, b"[1]")], lambda: pytest.fail("acknowledged"))
+        await pipeline.put([TableRows("span_rows", 1, b"no row")], lambda: pytest.fail("acknowledged"))
         await asyncio.wait_for(pipeline.run(), 20)
 
     with pytest.raises(WriteError):

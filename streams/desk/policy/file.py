@@ -31,6 +31,7 @@ from streams.desk.policy.sections import (
     Windows,
 )
 from streams.desk.policy.values import ByPriority, Duration, Instant, Targets, TimeZone, decode
+from streams.errors import UserError
 from streams.models.envelope import METRICS
 
 _T = TypeVar("_T")
@@ -39,7 +40,7 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[[^\]]*\]")
 _TOML_WORDS = {"array": "list", "object": "table", "str": "text", "int": "whole number", "float": "number"}
 
 
-class PolicyError(ValueError):
+class PolicyError(UserError, ValueError):
     """A policy that cannot be used: `file: key: what was expected`, one sentence."""
 
     def __init__(self, file: str, key: str, expected: str) -> None:

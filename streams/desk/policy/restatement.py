@@ -18,6 +18,7 @@ from typing import Any
 
 from streams.desk.policy.rules import RULE_SUBJECTS
 from streams.desk.policy.versions import Policies, Policy, parse
+from streams.errors import UserError
 from streams.models.instants import MINUTE, format_instant
 
 FOLLOWED, NEXT = b"v", b"w"
@@ -27,7 +28,7 @@ NO_MATTER = ("goals", "receivers")
 """Sections that change no row."""
 
 
-class PolicyRefused(Exception):
+class PolicyRefused(UserError):
     """The given policy would change what was written: one sentence that says which version, and what to do."""
 
 

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from streams.errors import UserError
 from streams.models.dead_letters import dead_letter
 from streams.models.records import Output, Record
 
@@ -28,7 +29,7 @@ class DeadLetterLimit(NamedTuple):
 NEVER = DeadLetterLimit(ratio=1.0)
 
 
-class TooManyDeadLetters(Exception):
+class TooManyDeadLetters(UserError):
     """A partition stops: one sentence that says what, where, and how a person gets past it."""
 
 

@@ -9,10 +9,12 @@ earlier ones (new fields stand at the end and have defaults); one that it does n
 
 import msgspec
 
+from streams.errors import UserError
+
 FORMAT = 2
 
 
-class CheckpointRefused(Exception):
+class CheckpointRefused(UserError):
     """A checkpoint that this release must not go on from: one sentence."""
 
 

@@ -2,32 +2,30 @@
 
 From the environment (`DESKWATCH_BROKER`), or from a TOML file that `DESKWATCH_CONFIG` names (`broker = "…"`), where the
 environment wins. A secret may stand in a file of its own: `DESKWATCH_CLICKHOUSE_PASSWORD_FILE`. What a supervisor
-changes is not here but in the policy.
+changes is not here but in the policy. `streams.settings.options` describes each setting, for docs/settings.md too.
 """
-
-from __future__ import annotations
 
 import difflib
 import os
+import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from streams.desk.track.subject_cache import CACHED_SUBJECTS
-
-PREFIX = "DESKWATCH_"
+from streams.errors import UserError
+from streams.settings.options import OPTIONS, PREFIX, RENAMED
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError, ValueError):
     """A setting that cannot be used: one sentence with its name and what was expected; never a secret's value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one process. Each field is described in OPTIONS."""
+    """The settings of one process. OPTIONS describes each field."""
 
     broker: str = "127.0.0.1:9092"
     clickhouse: str = "http://127.0.0.1:8123"
@@ -42,7 +40,7 @@ class Settings:
     session: int = 6
     dead_letter_ratio: float = 0.5
     dead_letter_run: int = 1000
-    cached_subjects: int = CACHED_SUBJECTS
+    cached_subjects: int = 12_000
     restate: bool = False
     metrics_port: int = 0
     metrics_host: str = "127.0.0.1"
@@ -52,116 +50,6 @@ class Settings:
     api_host: str = "127.0.0.1"
     api_token: str = field(default="", repr=False)
     receivers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-class Option(NamedTuple):
-    """How one setting is read: `parse` raises ValueError, `expected` ends the sentence "… is not …"."""
-
-    parse: Callable[[str], Any]
-    expected: str
-    secret: bool = False
-
-
-def _addresses(text: str) -> str:
-    for address in text.split(","):
-        host, _, port = address.strip().rpartition(":")
-        if not host or not 0 < int(port) < 65536:
-            raise ValueError
-    return text
-
-
-def _url(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname or url.username or url.password or url.query:
-        raise ValueError
-    return f"{url.scheme}://{url.netloc}" if url.port else f"{url.scheme}://{url.netloc}:8123"
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError
-        return text
-
-    return parse
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise ValueError
-    return share
-
-
-def _yes(text: str) -> bool:
-    if text not in ("yes", "no"):
-        raise ValueError
-    return text == "yes"
-
-
-def _between(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        number = int(text)
-        if not lowest <= number <= highest:
-            raise ValueError
-        return number
-
-    return parse
-
-
-def _name(text: str) -> str:
-    if not text.isidentifier() or not text.isascii():
-        raise ValueError
-    return text
-
-
-def _yes_or_no(text: str) -> bool:
-    return _one_of("yes", "no")(text) == "yes"
-
-
-def _board(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname or url.username or url.password:
-        raise ValueError
-    return text
-
-
-def _host(text: str) -> str:
-    if not text or set(text) & set("/@ \t"):
-        raise ValueError
-    return text
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise ValueError
-    return Path(text).expanduser()
-
-
-OPTIONS: dict[str, Option] = {
-    "broker": Option(_addresses, "host:port, or several separated by commas: the Kafka brokers"),
-    "clickhouse": Option(_url, "a URL http://host:port (user and password: DESKWATCH_CLICKHOUSE_USER, …_PASSWORD)"),
-    "clickhouse_user": Option(str, "a user's name"),
-    "clickhouse_password": Option(str, "a password", secret=True),
-    "database": Option(_name, "a ClickHouse database's name (letters, digits, _)"),
-    "policy": Option(_path, "a policy file, or a directory of them"),
-    "data": Option(_path, "a directory for the embedded stack's data"),
-    "clock": Option(_one_of("wall", "log"), "wall (a running desk) or log (a replay)"),
-    "partitions": Option(_between(1, 1024), "a number of partitions from 1 to 1024, the same for all input topics"),
-    "replication": Option(_between(1, 9), "a replication factor for new topics, from 1 to 9"),
-    "session": Option(_between(2, 60), "2 to 60 seconds, after which a silent worker's partitions go to others"),
-    "dead_letter_ratio": Option(_share, "a share from 0 to 1: more dead letters stop the worker (1: they never do)"),
-    "cached_subjects": Option(_between(0, 100_000_000), "a number of tickets, calls … that track holds unpacked"),
-    "dead_letter_run": Option(_between(1, 1_000_000), "a number of records from 1 to 1,000,000, to take the share of"),
-    "restate": Option(_yes, "yes or no: whether a policy may change what was written"),
-    "metrics_port": Option(_between(0, 65535), "a port for the metrics page (0: none)"),
-    "metrics_host": Option(_host, "an address to serve the metrics page at (127.0.0.1: this machine only)"),
-    "notify": Option(_yes_or_no, "yes or no: whether warnings of a replay are sent to receivers, too"),
-    "board_url": Option(_board, "the URL http(s)://… of the board, to link to in messages"),
-    "api_port": Option(_between(0, 65535), "a port for the API of role escalate (0: none)"),
-    "api_host": Option(_host, "an address to serve the API at (127.0.0.1: this machine only)"),
-    "api_token": Option(str, "a token that the API asks for", secret=True),
-}
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -176,7 +64,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     values: dict[str, Any] = {}
     receivers: dict[str, str] = {}
     for given in ((_from_file(Path(config)) if config else {}), _by_key(variables)):
-        for key, (where, text) in _without_files(given).items():
+        for key, (where, text) in _without_files(_without_old_names(given)).items():
             if key in OPTIONS:
                 values[key] = _parsed(key, where, text)
             elif key.endswith("_url"):
@@ -186,7 +74,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values, receivers=receivers)
 
 
-_Given = dict[str, tuple[str, str]]  # key -> (how the person who wrote it calls it, its text)
+_Given = dict[str, tuple[str, str]]  # key -> (its name as it was written, its text)
 
 
 def _by_key(variables: Mapping[str, str]) -> _Given:
@@ -206,6 +94,25 @@ def _from_file(path: Path) -> _Given:
             raise SettingsError(f"{key} in {path} is not a text or a whole number.")
         given[key] = f"{key} in {path}", str(value)
     return given
+
+
+def _without_old_names(given: _Given) -> _Given:
+    """The same with each old name replaced by the new one, after a warning."""
+    plain = dict(given)
+    for old, new in RENAMED.items():
+        if old in plain:
+            where, text = plain.pop(old)
+            if new in given:
+                raise SettingsError(f"{where} and {given[new][0]} are both set: keep {given[new][0]}, its new name.")
+            plain[new] = where, text
+            _warn(f"{where} is now called {PREFIX + new.upper() if where.startswith(PREFIX) else new}: rename it.")
+    return plain
+
+
+@cache
+def _warn(sentence: str) -> None:
+    """Print a warning on stderr, once a process."""
+    print(f"{sentence} The old name is read for this release only.", file=sys.stderr)
 
 
 def _without_files(given: _Given) -> _Given:

@@ -1,0 +1,81 @@
+"""ClickHouse's error codes (src/Common/ErrorCodes.cpp) by which an insert is refused for good."""
+
+from enum import IntEnum
+
+
+class FinalError(IntEnum):
+    """Errors that retrying does not mend. Every other one passes: a server that is away, overloaded, without space."""
+
+    # A row does not fit its columns.
+    CANNOT_PARSE_TEXT = 6
+    """A value is no text."""
+    CANNOT_PARSE_QUOTED_STRING = 26
+    """A text is not quoted as JSON quotes it."""
+    CANNOT_PARSE_INPUT_ASSERTION_FAILED = 27
+    """A row is no JSON array, or a value in it has another type than its column."""
+    CANNOT_READ_ALL_DATA = 33
+    """A row ends too early."""
+    CANNOT_PARSE_DATE = 38
+    """A value is no date."""
+    CANNOT_PARSE_DATETIME = 41
+    """A value is no instant."""
+    ILLEGAL_TYPE_OF_ARGUMENT = 43
+    """A default or a view's function does not take a value of this type."""
+    LOGICAL_ERROR = 49
+    """ClickHouse met a case that it holds for impossible: a bug of it, met again at each retry."""
+    TYPE_MISMATCH = 53
+    """A value has another type than its column."""
+    SYNTAX_ERROR = 62
+    """The statement cannot be parsed."""
+    ARGUMENT_OUT_OF_BOUND = 69
+    """A number is too large for its column."""
+    CANNOT_CONVERT_TYPE = 70
+    """A value cannot be converted to the type of its column."""
+    CANNOT_PARSE_NUMBER = 72
+    """A value is no number."""
+    INCORRECT_DATA = 117
+    """A row is malformed."""
+    CANNOT_READ_ARRAY_FROM_TEXT = 130
+    """A value is no array."""
+    TOO_LARGE_STRING_SIZE = 131
+    """A text is longer than its column allows."""
+    CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN = 349
+    """A null for a column that takes none."""
+
+    # The schema is another one: `deskwatch migrate`.
+    THERE_IS_NO_COLUMN = 8
+    """The table lacks a column."""
+    NOT_FOUND_COLUMN_IN_BLOCK = 10
+    """The table lacks a column."""
+    NO_SUCH_COLUMN_IN_TABLE = 16
+    """The table lacks a column."""
+    NUMBER_OF_COLUMNS_DOESNT_MATCH = 20
+    """The table has more or fewer columns."""
+    UNKNOWN_IDENTIFIER = 47
+    """The statement names something that there is not."""
+    UNKNOWN_TABLE = 60
+    """There is no such table."""
+    INCORRECT_QUERY = 80
+    """The statement makes no sense to this version."""
+    UNKNOWN_DATABASE = 81
+    """There is no such database."""
+    UNKNOWN_SETTING = 115
+    """This version does not know a setting of ours."""
+    NOT_IMPLEMENTED = 48
+    """This version cannot do it."""
+
+    # The user may not.
+    UNKNOWN_USER = 192
+    """There is no such user."""
+    WRONG_PASSWORD = 193
+    """The password is wrong."""
+    REQUIRED_PASSWORD = 194
+    """A password is missing."""
+    DATABASE_ACCESS_DENIED = 291
+    """The user may not use the database."""
+    ACCESS_ENTITY_NOT_FOUND = 492
+    """There is no such user or role."""
+    ACCESS_DENIED = 497
+    """The user may not insert."""
+    AUTHENTICATION_FAILED = 516
+    """User or password is wrong."""

@@ -1,0 +1,54 @@
+"""The exceptions of Deskwatch: one tree with one base. Each stands where it is raised; this module imports nothing.
+
+    DeskwatchError
+      · UserError
+        · SettingsError              settings
+        · PolicyError                desk.policy.file
+        · PolicyRefused              desk.policy.restatement
+        · CheckpointRefused          desk.track.snapshot_header
+        · TooManyDeadLetters         desk.track.dead_letter_limit
+        · TopicError                 kafka.topics
+        · LogError                   replay.log
+        · ReplayError                replay.feeder
+        · DeadLettersError           replay.dead_letters
+        · ScenarioError              simulator.scenario
+        · NotInstalled               embedded
+        · DirectoryInUse             embedded.directory
+        · NoDatabase                 embedded.client
+        · StackError                 embedded.stack
+        · KafkaUnavailable           embedded.apache_kafka
+        · BenchError                 bench.broker
+        · TooShort                   bench.log
+        · MigrationError             sinks.clickhouse.migrate
+        · WriteError                 sinks.clickhouse.writer
+        · Unreachable                cli.sql
+        · Refused                    cli.errors
+      · Fenced                       checkpoint.table
+      · CheckpointTooLarge           checkpoint.changelog
+      · UnknownMessage               sinks.clickhouse.rows
+      · Miscounted                   sinks.clickhouse.writer
+      · Stopped                      sinks.clickhouse.writer
+      · DatabaseInUse                embedded.database
+      · QueryError                   embedded.database
+      · BodyError                    embedded.bodies
+      · Disconnect                   embedded.clickhouse
+      · MemoryOver                   cli.demo
+      · MacroError                   dashboards.grafana.macros
+    StartRefused
+      · BrokerUnreachable            kafka.producer
+      · PortTaken                    sinks.metrics.page
+
+`StartRefused` stands apart because Faust catches every `Exception` of an app that starts.
+"""
+
+
+class DeskwatchError(Exception):
+    """Base of every exception of ours: `except DeskwatchError` catches all that Deskwatch raises on purpose."""
+
+
+class UserError(DeskwatchError):
+    """A person can put it right. The text is one sentence: what is wrong, where, what to do; a command prints it."""
+
+
+class StartRefused(SystemExit):
+    """A worker cannot start: ends the process, with one sentence on stderr."""
