@@ -1,1 +1,1 @@
-"""Where the outputs go: ClickHouse, and the metrics page."""
+"""Where the outputs go: ClickHouse, messages to people, and the metrics page."""

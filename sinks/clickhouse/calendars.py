@@ -1,4 +1,4 @@
-"""The policy's calendars as a table, so that a view can say how much business time a running clock has used by now.
+"""The calendars of the policy as a table, so that a view can compute the business time a running clock has used.
 
 open            ####----####        opens_at[i], closes_at[i], before_ms[i] = open time before span i
 instant t             ^             before(t) = before_ms[i] + least(t, closes_at[i]) - opens_at[i]
@@ -16,13 +16,13 @@ from streams.models.signals import DeskClosed
 TABLE = "calendar_rows"
 COLUMNS = ("policy_version", "calendar", "opens_at", "closes_at", "before_ms", "version")
 ALWAYS = "24x7"
-"""What the ledger calls the calendar of a target in calendar days."""
+"""The name in the ledger of the calendar of a target in calendar days."""
 
 Closures = Mapping[str, Sequence[tuple[int, int]]]
 
 
 def calendar_rows(policies: Policies, generation: int) -> list[tuple[object, ...]]:
-    """A row for each calendar of each version, over all the years that an event may lie in."""
+    """A row for each calendar of each version, over all years that an event may be in."""
     rows: list[tuple[object, ...]] = []
     for policy in policies.versions:
         for name, calendar in {**policy.calendars, ALWAYS: Calendar.always()}.items():
@@ -48,9 +48,9 @@ def closures_of(bodies: Iterable[str]) -> Closures:
 
 
 def write_calendars(client: Client, database: str, policies: Policies) -> None:
-    """Write the calendars anew, with the ad-hoc closures among the stored events taken out.
+    """Rewrite the calendars without the ad-hoc closures among the stored events.
 
-    More closures win over fewer, whoever writes last; with as many, the last writer wins.
+    The rows with more closures win; of as many, the last ones.
     """
     found = client.query("SELECT body FROM events WHERE type = 'desk.closed'", settings={"database": database})
     bodies = [row[0] for row in found.result_rows]

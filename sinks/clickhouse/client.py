@@ -1,4 +1,4 @@
-"""The one place where clients of ClickHouse are made, so that all of them behave the same."""
+"""Clients of ClickHouse, made here only, so that all of them behave the same."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.httputil import get_pool_manager
 
-# The driver logs whole tracebacks of errors that it raises as well; whoever catches them says what matters.
+# The driver logs the traceback of each error that it raises; where the error is caught, one sentence is logged.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
-logging.getLogger("urllib3").setLevel(logging.ERROR)  # warns of every try at a server that is away
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns at every attempt while a server is away
 
 Client = Any  # clickhouse_connect has no stable public name for its client
 
 
 def connect(url: str, *, user: str = "default", password: str = "", database: str = "default") -> Client:
-    """A client for one thread; close it in the end. Raises clickhouse_connect's OperationalError if nobody answers.
+    """A client for one thread, to be closed. Raises clickhouse_connect's OperationalError if no server answers.
 
-    No session: one request never waits for another, and threads may have clients side by side. A pool of its own: no
-    proxy of the environment gets between this machine and its own database.
+    Without a session, so that requests of several clients do not wait for one another; with a connection pool of its
+    own, so that no proxy of the environment is used.
     """
     at = urlsplit(url)
     return clickhouse_connect.get_client(
@@ -37,5 +37,5 @@ def connect(url: str, *, user: str = "default", password: str = "", database: st
 
 
 def in_one_line(error: Exception) -> str:
-    """What ClickHouse said, without the driver's preamble and in one line."""
+    """The message of ClickHouse in one line, without the preamble of the driver."""
     return " ".join(str(error).partition("server response: ")[2].split()) or " ".join(str(error).split())

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class FinalError(IntEnum):
-    """Errors that retrying does not mend. Every other one passes: a server that is away, overloaded, without space."""
+    """Non-retryable error codes. All other errors are retried: a server that is away, overloaded, out of disk space."""
 
     # A row does not fit its columns.
     CANNOT_PARSE_TEXT = 6
@@ -22,7 +22,7 @@ class FinalError(IntEnum):
     ILLEGAL_TYPE_OF_ARGUMENT = 43
     """A default or a view's function does not take a value of this type."""
     LOGICAL_ERROR = 49
-    """ClickHouse met a case that it holds for impossible: a bug of it, met again at each retry."""
+    """A bug in ClickHouse, which a retry meets again."""
     TYPE_MISMATCH = 53
     """A value has another type than its column."""
     SYNTAX_ERROR = 62
@@ -52,11 +52,11 @@ class FinalError(IntEnum):
     NUMBER_OF_COLUMNS_DOESNT_MATCH = 20
     """The table has more or fewer columns."""
     UNKNOWN_IDENTIFIER = 47
-    """The statement names something that there is not."""
+    """The statement names a column or function that does not exist."""
     UNKNOWN_TABLE = 60
     """There is no such table."""
     INCORRECT_QUERY = 80
-    """The statement makes no sense to this version."""
+    """This version refuses the statement."""
     UNKNOWN_DATABASE = 81
     """There is no such database."""
     UNKNOWN_SETTING = 115

@@ -1,4 +1,4 @@
-"""What is stored of the input topics' messages, and of the dead letters: PURE, records in, rows out.
+"""The rows of the input topics' messages, and of the dead letters: PURE, records in, rows out.
 
 tickets[2]   offset 40 .. 90   ->   event_rows (those that are events), and progress_rows: tickets[2], next is 91
 """
@@ -18,7 +18,7 @@ from streams.models.rows import ProgressRow
 from streams.models.signals import ClockAdvanced, DeskClosed
 
 REPLAY = "/deskwatch/replay"
-"""The source of the clock that a replay makes up: no event of the desk."""
+"""The source of a replay's clock events, which are no events of the desk."""
 
 
 class EventRow(msgspec.Struct, array_like=True, gc=False):
@@ -52,7 +52,7 @@ class DeadLetterRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class ReplayedRow(msgspec.Struct, array_like=True, gc=False):
-    """A dead letter in whose place something was sent."""
+    """A dead letter that was replayed, and the bytes sent in its place."""
 
     table: ClassVar[str] = "dead_letter_replay_rows"
 
@@ -64,19 +64,19 @@ class ReplayedRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class Stored(NamedTuple):
-    """What a run of one partition's records leaves in ClickHouse."""
+    """The rows of a run of records of one partition."""
 
     events: list[EventRow]
     progress: ProgressRow
     closed: bool
-    """Whether a calendar was closed ad hoc: its table has to be made anew."""
+    """Whether a calendar was closed ad hoc: its table must be rewritten."""
 
 
 def stored(topic: str, records: Sequence[Record], as_of: int) -> Stored:
     """The events among `records`, a run of one partition of an input topic, and how far the partition is with them.
 
-    What is no event is passed over: track writes its dead letter, or counts its type as unknown. `as_of` is the latest
-    business time (ms) seen in the partition before.
+    A record that is no event is skipped: track writes its dead letter, or counts its type as unknown. `as_of`: the
+    latest business time (ms) of the partition before.
     """
     rows: list[EventRow] = []
     closed = False
@@ -114,7 +114,7 @@ def event_row(event: Event, record: Record, topic: str) -> EventRow:
 
 
 def dead_letter_row(record: Record) -> DeadLetterRow | ReplayedRow | None:
-    """The row of a message of the topic dead-letters: a letter, the mark of one that was replayed, or None: neither."""
+    """The row of a message of the topic dead-letters: a dead letter, a replay marker, or None for anything else."""
     found = read(record)
     if found is None:
         return None

@@ -1,9 +1,9 @@
 """Brings a ClickHouse database to the schema of a folder of numbered SQL files: `V0001__events.sql`, `V0002__….sql`.
 
-Each file is applied once, in order; its checksum is kept in the table `schema_migrations`, so a file that was changed
-or lost after it was applied is noticed. A file's statements are not one transaction (ClickHouse has none): after a
-failure the whole file is run again, so statements are written with IF NOT EXISTS. The statements name no database: they
-run with `database` as the default one, so that the same files serve a second database for verification.
+Each file is applied once, in order. The table `schema_migrations` keeps its checksum: a file that is changed or removed
+after that is refused. The statements of a file are no transaction (ClickHouse has none): after a failure the whole file
+runs again, so each statement says IF NOT EXISTS. Statements name no database and run with `database` as the default
+one: the same files serve a second database for verification.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def read(folder: Path) -> list[Migration]:
 
 
 def pending(client: Client, database: str, folder: Path = FOLDER) -> list[Migration]:
-    """What is still to be applied, in order; changes nothing.
+    """The migrations that are not applied yet, in order; changes nothing.
 
     Raises MigrationError if an applied file was changed or is gone, or if a new one is older than an applied one.
     """
@@ -110,7 +110,7 @@ def pending(client: Client, database: str, folder: Path = FOLDER) -> list[Migrat
 
 
 def migrate(client: Client, database: str, folder: Path = FOLDER) -> list[Migration]:
-    """Creates the database if need be, applies what is pending, returns it. Raises MigrationError."""
+    """Create the database if it is missing, apply what is pending and return it. Raises MigrationError."""
     client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`", use_database=False)
     _run(client, database, _TABLE)
     files = pending(client, database, folder)

@@ -1,11 +1,11 @@
-"""From Kafka's batches to ClickHouse's: rows are gathered while the former batch is being written.
+"""Gathers rows from Kafka's batches into larger ones, and writes a batch in a thread while the next one is gathered.
 
     put  ──> gathered ──(full, or old enough)──> written by a thread ──> acknowledged
      ^          │
-     └── waits ─┘  while the gathered batch is full and the former one is not yet in
+     └── waits ─┘  while the gathered batch is full and the former one is not yet written
 
-So at most two batches are in memory however long ClickHouse is away, and the event loop, with Kafka's heartbeats,
-goes on.
+At most two batches are in memory however long ClickHouse is away, and the event loop, with Kafka's heartbeats, is never
+blocked.
 """
 
 import asyncio
@@ -16,15 +16,22 @@ from contextlib import suppress
 from sinks.clickhouse.rows import Batch, TableRows
 from sinks.clickhouse.writer import Writer
 
-ROWS = 50_000
-SIZE = 32 << 20
-AGE_S = 0.5
+MAX_ROWS, MAX_BYTES = 50_000, 32 << 20
+"""A batch of so many rows or bytes is full."""
+
+MAX_AGE_S = 0.5
+"""A batch waits for more rows for no longer."""
 
 
 class Pipeline:
-    """Gathers rows and has them written. `run` must be running; it raises what the writer raises."""
+    """Gathers rows and has them written. `run` must be running; it raises the errors of the writer.
 
-    def __init__(self, writer: Writer, *, rows: int = ROWS, size: int = SIZE, age_s: float = AGE_S) -> None:
+    `rows`, `size` (bytes), `age_s`: the limits of a batch.
+    """
+
+    def __init__(
+        self, writer: Writer, *, rows: int = MAX_ROWS, size: int = MAX_BYTES, age_s: float = MAX_AGE_S
+    ) -> None:
         self.writer, self.rows, self.size, self.age_s = writer, rows, size, age_s
         self._gathered = Batch()
         self._done: list[Callable[[], None]] = []
@@ -32,9 +39,10 @@ class Pipeline:
         self._room.set()
 
     async def put(self, parts: Iterable[TableRows], done: Callable[[], None], *, closed: bool = False) -> None:
-        """Take rows that belong together; `done` is called, in the event loop, once they are in ClickHouse.
+        """Add rows; `done` is called, in the event loop, once they are in ClickHouse.
 
-        Waits while there is no room. Calls of one task are written, and done, in their order. `closed`: see Batch.
+        Waits while the gathered batch is full. The rows of one task are written, and `done` is called, in the order of
+        its calls. `closed`: see Batch.
         """
         while not self._room.is_set():
             await self._room.wait()
@@ -50,7 +58,7 @@ class Pipeline:
     async def run(self) -> None:
         """Write what is gathered, for ever; a batch waits for more rows at most `age_s` seconds.
 
-        Raises WriteError. Cancelled, it gives up what is not in: it comes again from Kafka.
+        Raises WriteError. When it is cancelled, rows that are not written yet are dropped: Kafka delivers them again.
         """
         loop = asyncio.get_running_loop()
         thread = ThreadPoolExecutor(1, "clickhouse")

@@ -1,36 +1,37 @@
-"""How far ClickHouse is: what the rows of progress, which follow all others, say."""
+"""The progress in ClickHouse, from the progress rows: a checkpoint's last ones, written behind all others."""
 
 from collections.abc import Mapping
 
 from sinks.clickhouse.client import Client
-from streams.desk.customers.partition import Customers
-from streams.desk.window_rules.partition import Watch
-from streams.models.topics import ESCALATIONS, FACTS, INPUTS, PROGRESS_TOPICS, WARNINGS
+from streams.models.topics import ESCALATIONS, FACTS, INPUTS, PROGRESS_TOPICS, STAGE_OUTPUTS, WARNINGS
 
 Offsets = Mapping[tuple[str, int], int]
 
 
 def done(client: Client, partitions: int) -> Offsets:
-    """By input topic and partition, the offset up to which the events, and all that came of them, are in ClickHouse."""
-    told: dict[tuple[str, int], dict[str, int]] = {(topic, n): {} for topic in INPUTS for n in range(partitions)}
+    """By input topic and partition, the offset up to which the events and all their outputs are in ClickHouse."""
+    written: dict[tuple[str, int], dict[str, int]] = {(topic, n): {} for topic in INPUTS for n in range(partitions)}
     rows = client.query("SELECT topic_name, partition, offsets FROM progress_rows FINAL").result_rows
-    for teller, partition, offsets in rows:
-        for topic in (teller,) if teller in INPUTS else INPUTS if teller in PROGRESS_TOPICS else ():
-            if (topic, partition) in told:
-                told[topic, partition][teller] = offsets.get(topic, 0)
-    return {tp: min(by.values()) if len(by) == 1 + len(PROGRESS_TOPICS) else 0 for tp, by in told.items()}
+    for source, partition, offsets in rows:
+        for topic in (source,) if source in INPUTS else INPUTS if source in PROGRESS_TOPICS else ():
+            if (topic, partition) in written:
+                written[topic, partition][source] = offsets.get(topic, 0)
+    return {tp: min(by.values()) if len(by) == 1 + len(PROGRESS_TOPICS) else 0 for tp, by in written.items()}
 
 
 def stages_behind(client: Client, partitions: int, *, escalated: bool) -> int:
-    """How many parts of the later stages have not seen every partition of the desk as it now stands in ClickHouse.
+    """How many outputs of the later stages lack the last checkpoint of a desk, as ClickHouse has it.
 
-    A stage's offsets are the versions of the desks' checkpoints. `escalated`: with role escalate, as of the warnings.
+    The offsets of a stage are the versions of the desks' checkpoints. `escalated`: count role escalate too, which must
+    have come as far as the warnings.
     """
     rows = client.query("SELECT topic_name, partition, offsets, as_of, version FROM progress_rows FINAL").result_rows
     desks = {str(partition): version for topic, partition, _, _, version in rows if topic == FACTS}
     seen = {(topic, partition): offsets for topic, partition, offsets, _, _ in rows}
-    parts = [(f"{topic}/{Customers.name}", n) for topic in Customers.reports for n in range(partitions)]
-    parts += [(f"{topic}/{Watch.name}", 0) for topic in Watch.reports]
+    numbers = {"customers": range(partitions), "watch": range(1)}
+    parts = [
+        (f"{topic}/{stage}", n) for stage, topics in STAGE_OUTPUTS.items() for topic in topics for n in numbers[stage]
+    ]
     behind = sum(any(seen.get(part, {}).get(desk, -1) < version for desk, version in desks.items()) for part in parts)
     if escalated:
         warned = min((as_of for topic, _, _, as_of, _ in rows if topic.split("/")[0] == WARNINGS), default=-1)

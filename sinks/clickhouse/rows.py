@@ -1,7 +1,7 @@
 """The rows that a message of the output topics holds for ClickHouse: PURE, bytes in, bytes out.
 
-Rows travel as JSON arrays in the order of the table's columns (`streams.models.rows`), so they go from the topic into
-an INSERT as they are: only the envelope around them is decoded.
+Rows travel as JSON arrays in the order of the table's columns (`streams.models.rows`), and go from the topic into an
+INSERT as they are: only the envelope around them is decoded.
 
     {"type": "deskwatch.fact_rows", ..., "data": {"rows": [[…],[…]]}}   ->   fact_rows, 2 rows, […]\\n[…]
 """
@@ -63,7 +63,7 @@ _encode = msgspec.json.encode
 
 
 class UnknownMessage(DeskwatchError, ValueError):
-    """A message of an output topic that holds no rows we know: one sentence."""
+    """A message of an output topic without rows of a known kind: one sentence."""
 
 
 def rows_of(value: bytes | None) -> TableRows:
@@ -85,12 +85,12 @@ def rows_of(value: bytes | None) -> TableRows:
 
 
 def encoded(rows: Sequence[EventRow | DeadLetterRow | ReplayedRow | ProgressRow]) -> TableRows:
-    """Rows of one kind that were made here; at least one."""
+    """Rows of one kind that role store makes itself; at least one."""
     return TableRows(rows[0].table, len(rows), b"\n".join(map(_encode, rows)))
 
 
 def _array(columns: Iterable[str], fields: dict[str, msgspec.Raw]) -> bytes:
-    """An object's fields as an array; one that is absent gets the column's default."""
+    """The fields of an object as an array; a missing one gets the default of its column."""
     return b"[" + b",".join(bytes(fields.get(name, b"null")) for name in columns) + b"]"
 
 
@@ -101,10 +101,10 @@ class Batch:
         self.blocks: dict[str, list[bytes]] = {}
         self.counts: Counter[str] = Counter()
         self.rows = self.size = 0
-        self.closed = False  # an ad-hoc closure is among the events: the calendars are to be written anew
+        self.closed = False  # an ad-hoc closure is among the events: the calendars must be rewritten
 
     def add(self, rows: TableRows) -> None:
-        """Take rows in."""
+        """Add rows."""
         if not rows.number:
             return
         self.blocks.setdefault(rows.table, []).append(rows.block)
@@ -113,7 +113,7 @@ class Batch:
         self.size += len(rows.block)
 
     def tables(self) -> list[str]:
-        """The tables in the order of writing: progress last, for it says that all the rest is there."""
+        """The tables in the order of writing: progress last, since it claims that the others are written."""
         return sorted(self.blocks, key=lambda table: (table == ProgressRow.table, table))
 
     def block(self, table: str) -> bytes:
