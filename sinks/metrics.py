@@ -119,10 +119,10 @@ TRACK = (
     _total("dead_letters", "Messages that are no valid event, put aside in the topic dead-letters."),
     _desk("orphans", "Subjects that began without their creation, less those whose creation came since the takeover.",
           lambda desk: desk.totals["orphans"]),
-    _desk("held_subjects", "Tickets, calls and surveys in memory.", lambda desk: len(desk.subjects.held)),
-    _desk("asleep_subjects", "Those of them that are packed.", lambda desk: desk.subjects.held.asleep()),
+    _desk("held_subjects", "Tickets, calls and surveys in memory.", lambda desk: len(desk.subjects.cache)),
+    _desk("asleep_subjects", "Those of them that are packed.", lambda desk: desk.subjects.cache.evicted()),
     _desk("clock_timestamp_seconds", "Business time (as_of) up to which all that fell due was written; 0: none yet. "
-          "The wall's with DESKWATCH_CLOCK=wall, the log's with log.", lambda desk: max(0, desk.clock) / 1000),
+          "The wall's with DESKWATCH_CLOCK=wall, the log's with log.", lambda desk: max(0, desk.business_time) / 1000),
     Metric("deskwatch_track_lag", "gauge", ("topic", "partition"),
            "Records of an input partition that are not folded yet, by the last fetch's high watermark.",
            lambda it: it.lag()),
@@ -146,7 +146,7 @@ TRACK = (
 WATCH = (
     Metric("deskwatch_watch_clock_timestamp_seconds", "gauge", ("partition",),
            "Business time up to which the window rules were judged; 0: none yet.",
-           lambda it: it.desks(lambda watch: max(0, watch.clock) / 1000)),
+           lambda it: it.desks(lambda watch: max(0, watch.business_time) / 1000)),
     Metric("deskwatch_watch_cases", "gauge", ("partition",), "Rules by subjects that are judged.",
            lambda it: it.desks(lambda watch: len(watch.cases))),
     Metric("deskwatch_watch_late_total", "counter", ("partition",),

@@ -35,12 +35,14 @@ from streams.kafka.partitioner import partition_of
 from streams.models.topics import (
     ACTIONS,
     CUSTOMER_FACTS,
+    CUSTOMERS_TOPICS,
     DEAD_LETTERS,
     ESCALATE_OUTPUTS,
     INPUTS,
     TRACK_OUTPUTS,
     WARNINGS,
     WATCH_ROLLUPS,
+    WATCH_TOPICS,
 )
 from streams.settings import Settings, load
 
@@ -95,7 +97,7 @@ def new_track(settings: Settings) -> CheckpointApp:
         "customers",
         new_state=lambda partition: Customers(partition, policy, homes, settings.restate),
         inputs=[CUSTOMER_FACTS],
-        outputs=[*Customers.reports, CUSTOMER_FACTS, DEAD_LETTERS],
+        outputs=[*CUSTOMERS_TOPICS, CUSTOMER_FACTS, DEAD_LETTERS],
         partitions=settings.partitions,
         clock=lambda: None,
     )
@@ -116,7 +118,7 @@ def new_watch(settings: Settings) -> CheckpointApp:
         "watch",
         new_state=lambda _partition: Watch(settings.partitions, policy, settings.restate),
         inputs=[WATCH_ROLLUPS],
-        outputs=[*Watch.reports, DEAD_LETTERS],
+        outputs=[*WATCH_TOPICS, DEAD_LETTERS],
         partitions=1,
         clock=lambda: None,
     )

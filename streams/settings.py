@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from streams.desk.track.subject_cache import CACHED_SUBJECTS
-
 PREFIX = "DESKWATCH_"
 
 
@@ -42,7 +40,7 @@ class Settings:
     session: int = 6
     dead_letter_ratio: float = 0.5
     dead_letter_run: int = 1000
-    cached_subjects: int = CACHED_SUBJECTS
+    cached_subjects: int = 12_000
     restate: bool = False
     metrics_port: int = 0
     metrics_host: str = "127.0.0.1"

@@ -3,9 +3,17 @@
 from collections.abc import Mapping
 
 from sinks.clickhouse.client import Client
-from streams.desk.customers.partition import Customers
-from streams.desk.window_rules.partition import Watch
-from streams.models.topics import ESCALATIONS, FACTS, INPUTS, PROGRESS_TOPICS, WARNINGS
+from streams.models.topics import (
+    CUSTOMERS,
+    CUSTOMERS_TOPICS,
+    ESCALATIONS,
+    FACTS,
+    INPUTS,
+    PROGRESS_TOPICS,
+    WARNINGS,
+    WATCH,
+    WATCH_TOPICS,
+)
 
 Offsets = Mapping[tuple[str, int], int]
 
@@ -29,8 +37,8 @@ def stages_behind(client: Client, partitions: int, *, escalated: bool) -> int:
     rows = client.query("SELECT topic_name, partition, offsets, as_of, version FROM progress_rows FINAL").result_rows
     desks = {str(partition): version for topic, partition, _, _, version in rows if topic == FACTS}
     seen = {(topic, partition): offsets for topic, partition, offsets, _, _ in rows}
-    parts = [(f"{topic}/{Customers.name}", n) for topic in Customers.reports for n in range(partitions)]
-    parts += [(f"{topic}/{Watch.name}", 0) for topic in Watch.reports]
+    parts = [(f"{topic}/{CUSTOMERS}", n) for topic in CUSTOMERS_TOPICS for n in range(partitions)]
+    parts += [(f"{topic}/{WATCH}", 0) for topic in WATCH_TOPICS]
     behind = sum(any(seen.get(part, {}).get(desk, -1) < version for desk, version in desks.items()) for part in parts)
     if escalated:
         warned = min((as_of for topic, _, _, as_of, _ in rows if topic.split("/")[0] == WARNINGS), default=-1)

@@ -28,3 +28,9 @@ PROGRESS_TOPICS = (LEDGER, FACTS, ROLLUPS, WARNINGS)
 
 TRACK_OUTPUTS = (*PROGRESS_TOPICS, DEAD_LETTERS, CUSTOMER_FACTS, WATCH_ROLLUPS)
 ESCALATE_OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
+
+CUSTOMERS, WATCH = "customers", "watch"
+"""The stages after the desk. Each says on its topics how far it is, in progress rows that are named `topic/stage`."""
+
+CUSTOMERS_TOPICS, WATCH_TOPICS = (FACTS, ROLLUPS, WARNINGS), (WARNINGS,)
+"""The topics that the rows of a stage go to."""
