@@ -13,7 +13,7 @@ def watch_metrics(table: Any) -> RoleMetrics:
 WATCH = (
     Metric("deskwatch_watch_clock_timestamp_seconds", "gauge", ("partition",),
            "Business time up to which the window rules were judged; 0: none yet.",
-           lambda table: by_partition(table, lambda watch: max(0, watch.clock) / 1000)),
+           lambda table: by_partition(table, lambda watch: max(0, watch.business_time) / 1000)),
     Metric("deskwatch_watch_cases", "gauge", ("partition",), "Rules by subjects that are judged.",
            lambda table: by_partition(table, lambda watch: len(watch.cases))),
     Metric("deskwatch_watch_late_total", "counter", ("partition",),
