@@ -180,7 +180,7 @@ def test_a_signal_ends_it_and_leaves_no_process(tmp_path: Path, number: signal.S
     process = start(tmp_path, "--plain")
     assert process.stdout is not None
     for each in process.stdout:
-        if each.startswith("Ctrl-C"):
+        if each.startswith("Press Ctrl-C"):
             break
     time.sleep(1.0)  # somewhere in the beginning: wherever that is, it has to end well
     process.send_signal(number)
