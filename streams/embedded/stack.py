@@ -76,8 +76,7 @@ class Stack:
         self.directory = Directory(data)
         self.addresses: dict[str, str] = {}
         self.environment: dict[str, str] = {}  # of the roles, beside the addresses
-        self.apps = "streams.app"
-        """The module of the roles' apps, as the broker needs it."""
+        self.apps = "streams.app"  # the module of the roles' apps; the embedded broker has one of its own
         self.failure: StackError | None = None
         self._parts: dict[str, _Part] = {}
         self._orders: queue.SimpleQueue[Callable[[], bool]] = queue.SimpleQueue()

@@ -84,8 +84,8 @@ class BatchApp(faust.App):  # type: ignore[misc]
 
     def __init__(self, id: str, **settings: Any) -> None:
         self.batch_topics: frozenset[str] = frozenset()
+        # Each is called with the consumer's thread (BatchThread) once it is connected, before it joins its group.
         self.consumer_hooks: list[Callable[[Any], None]] = []
-        """Each is called with the consumer's thread (BatchThread) once it is connected, before it joins its group."""
         super().__init__(id, **{**SETTINGS, "TableManager": PromptTableManager, "Worker": PromptWorker, **settings})
 
     def _crash(self, reason: BaseException) -> None:
