@@ -27,7 +27,7 @@ PROGRESS_TOPICS = (LEDGER, FACTS, ROLLUPS, WARNINGS)
 """On each of these role track says how far it is."""
 
 STAGE_OUTPUTS = {"customers": (FACTS, ROLLUPS, WARNINGS), "watch": (WARNINGS,)}
-"""By stage behind the desks, the topics of its rows. Its progress on each is called `topic/stage`: `facts/customers`."""
+"""By stage behind the desks, the topics of its rows. Its progress on each is named `topic/stage`: `facts/customers`."""
 
 TRACK_OUTPUTS = (*PROGRESS_TOPICS, DEAD_LETTERS, CUSTOMER_FACTS, WATCH_ROLLUPS)
 ESCALATE_OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
