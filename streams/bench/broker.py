@@ -13,7 +13,7 @@ from streams.embedded import broker
 from streams.embedded.process import Process, free_port
 from streams.errors import UserError
 from streams.kafka.partitioner import partition_of
-from streams.replay.feeder import BATCH_BYTES, LARGEST_BYTES, Feeder
+from streams.replay.feeder import BATCH_BYTES, MAX_MESSAGE_BYTES, Feeder
 from streams.replay.log import place
 
 START_S = 30.0
@@ -56,7 +56,10 @@ class Broker:
 async def load(broker: str, topic: str, lines: Iterable[bytes], partitions: int) -> None:
     """Write events to one topic, and nothing else: no `clock.advanced`, which a plain app would not understand."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker, acks="all", max_batch_size=LARGEST_BYTES, max_request_size=LARGEST_BYTES + BATCH_BYTES
+        bootstrap_servers=broker,
+        acks="all",
+        max_batch_size=MAX_MESSAGE_BYTES,
+        max_request_size=MAX_MESSAGE_BYTES + BATCH_BYTES,
     )
     async with producer:
         await producer.client.set_topics([topic])

@@ -1,11 +1,11 @@
-"""`deskwatch dead-letters list | show | replay`: what was no event, why, and sending it once more, mended.
+"""`deskwatch dead-letters list | show | replay`: list, show and replay rejected messages, repaired if need be.
 
     deskwatch dead-letters list --open --json > letters.jsonl
-    jq -c '{id, event: (.value | fromjson | .data.score = 5)}' letters.jsonl > mended.jsonl
-    deskwatch dead-letters replay --fix mended.jsonl
+    jq -c '{id, event: (.value | fromjson | .data.score = 5)}' letters.jsonl > repaired.jsonl
+    deskwatch dead-letters replay --fix repaired.jsonl
 
-The letters are read from their topic, so a ClickHouse that is away does not matter; those of an embedded desk that does
-not run, whose broker is gone, from its database.
+The letters are read from their topic, so ClickHouse need not run. An embedded desk that does not run has no broker: its
+letters are read from its database.
 """
 
 import dataclasses
@@ -29,12 +29,12 @@ from streams.cli.sql import open_client
 from streams.embedded.directory import Directory
 from streams.models.dead_letters import DeadLetter, kind_of
 from streams.models.instants import format_instant
-from streams.replay.dead_letters import Mended, fault, read_letters, send_letters
+from streams.replay.dead_letters import Repaired, fault, read_letters, send_letters
 from streams.settings import Settings
 
-dead_letters = typer.Typer(help="What was no event: list it, show it, send it once more.", no_args_is_help=True)
+dead_letters = typer.Typer(help="Rejected messages: list, show and replay them.", no_args_is_help=True)
 
-SHOWN = 100  # characters of a reason in the table
+MAX_REASON = 100  # characters in the table
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="topic/partition/offset, as `list` names it.")]
 
@@ -47,7 +47,7 @@ def list_letters(
     reasons: Annotated[bool, typer.Option("--reasons", help="Only the counts by reason.")] = False,
     json: Json = False,
 ) -> None:
-    """List the letters: where each came from and why, with the counts by reason."""
+    """List the letters: the origin of each and the reason, with the counts by reason."""
     with one_sentence():
         letters = [letter for letter in _letters(data, policy) if not only_open or letter.state == "open"]
     counts = Counter((kind_of(letter.reason), letter.state) for letter in letters)
@@ -66,7 +66,7 @@ def list_letters(
 
 @dead_letters.command()
 def show(letter_id: Id, data: Data = None, policy: Policy = None, json: Json = False) -> None:
-    """Show one letter: where it came from and why on stderr, and its bytes, as they came, on stdout."""
+    """Show a letter: its origin and the reason on stderr, and its original bytes on stdout."""
     with one_sentence():
         letter = _named(_letters(data, policy), [letter_id])[0]
     described = _described(letter)
@@ -90,33 +90,33 @@ def replay(
         str | None,
         typer.Option(
             metavar="FILE",
-            help='Mended events, lines of {"id": "calls/0/17", "event": {…}}; - for stdin. Only these are sent.',
+            help='Repaired events, lines of {"id": "calls/0/17", "event": {…}}; - for stdin. Only these are sent.',
         ),
     ] = None,
     data: Data = None,
     policy: Policy = None,
     json: Json = False,
 ) -> None:
-    """Send open letters to the topic they came from once more, and mark them as replayed; what is no event yet stays.
+    """Send open letters to their topics again, and mark them as replayed; a letter that is still no event is refused.
 
-    Without --fix that helps where the release was at fault, or the clock.
+    Without --fix this helps if the release was at fault, or the clock.
     """
     with one_sentence():
         settings, running = _desk(data, policy)
         if not running:
-            raise Refused(f"No desk runs in {data}: its broker is gone, so mended events go in by `deskwatch replay`.")
+            raise Refused(f"No desk runs in {data}: its broker is gone, so feed repaired events by `deskwatch replay`.")
         letters = read_letters(settings.broker)
-        mended = None if fix is None else _mended(fix)
-        wanted = [*(letter_ids or ()), *(name for name in mended or () if name not in (letter_ids or ()))]
-        chosen = _named(letters, wanted) if wanted or mended is not None else letters
+        repaired = None if fix is None else _repaired(fix)
+        wanted = [*(letter_ids or ()), *(name for name in repaired or () if name not in (letter_ids or ()))]
+        chosen = _named(letters, wanted) if wanted or repaired is not None else letters
         chosen = [letter for letter in chosen if letter.state == "open"]
-        sound, refused = _judged(chosen, mended or {}, settings)
-        send_letters(settings.broker, sound)
+        accepted, refused = _checked(chosen, repaired or {}, settings)
+        send_letters(settings.broker, accepted)
     if json:
-        found: dict[str, Any] = {"replayed": len(sound), "refused": len(refused)}
+        found: dict[str, Any] = {"replayed": len(accepted), "refused": len(refused)}
         typer.echo(msgspec.json.encode({**found, "reasons": dict(refused)}))
     else:
-        typer.echo(f"{len(sound):,} replayed, {len(refused):,} refused.")
+        typer.echo(f"{len(accepted):,} replayed, {len(refused):,} refused.")
         for letter_id, reason in refused:
             typer.echo(f"{letter_id} is no event yet: {reason}", err=True)
     if refused:
@@ -124,7 +124,7 @@ def replay(
 
 
 def _desk(data: Path | None, policy: Path | None) -> tuple[Settings, bool]:
-    """The settings, with the addresses of the embedded desk of `data` if it runs; whether there is a broker to ask."""
+    """The settings, with the broker of the embedded desk of `data` if that runs; and whether there is a broker."""
     settings = settings_of(data, policy)
     if data is None:
         return settings, True
@@ -138,18 +138,18 @@ def _letters(data: Path | None, policy: Path | None) -> list[DeadLetter]:
     settings, running = _desk(data, policy)
     if running:
         return read_letters(settings.broker)
-    question = (
+    query = (
         "SELECT topic, partition, offset, toUnixTimestamp64Milli(received_at), reason, base64Encode(value), "
         "toUnixTimestamp64Milli(replayed_at) FROM dead_letters ORDER BY topic, partition, offset"
     )
     with open_client(settings, data) as client:
-        rows = client.query(question).result_rows
+        rows = client.query(query).result_rows
     names = ("topic", "partition", "offset", "received_at", "reason", "value", "replayed_at")
     return [msgspec.convert(dict(zip(names, row, strict=True)), DeadLetter) for row in rows]
 
 
 def _named(letters: Iterable[DeadLetter], names: Iterable[str]) -> list[DeadLetter]:
-    """The letters of these ids. Raises Refused for one that there is not."""
+    """The letters of these ids. Raises Refused for an unknown one."""
     by_id = {letter.id: letter for letter in letters}
     for name in names:
         if name not in by_id:
@@ -165,8 +165,8 @@ class _Fix(msgspec.Struct):
 _fix = msgspec.json.Decoder(_Fix).decode
 
 
-def _mended(file: str) -> dict[str, bytes]:
-    """The mended events of a file, by the ids of their letters."""
+def _repaired(file: str) -> dict[str, bytes]:
+    """The repaired events of a file, by letter id."""
     try:
         lines = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -178,31 +178,31 @@ def _mended(file: str) -> dict[str, bytes]:
                 fixed = _fix(line)
             except msgspec.DecodeError as error:
                 raise Refused(
-                    f'{file}, line {number} is no mended letter, {{"id": "topic/partition/offset", "event": {{…}}}}: '
+                    f'{file}, line {number} is no repaired letter, {{"id": "topic/partition/offset", "event": {{…}}}}: '
                     f"{error}."
                 ) from None
             found[fixed.id] = bytes(fixed.event)
     return found
 
 
-def _judged(
-    letters: Iterable[DeadLetter], mended: Mapping[str, bytes], settings: Settings
-) -> tuple[list[Mended], list[tuple[str, str]]]:
-    """Those that are events now, and the others with the reason: what would only come back is not sent."""
+def _checked(
+    letters: Iterable[DeadLetter], repaired: Mapping[str, bytes], settings: Settings
+) -> tuple[list[Repaired], list[tuple[str, str]]]:
+    """The letters that are events now, and the others with the reason; those are not sent."""
     now = time.time_ns() // 1_000_000 if settings.clock == "wall" else None
-    sound: list[Mended] = []
+    accepted: list[Repaired] = []
     refused: list[tuple[str, str]] = []
     for letter in letters:
         try:
-            value = mended[letter.id] if letter.id in mended else letter.document()
+            value = repaired[letter.id] if letter.id in repaired else letter.document()
             reason = fault(value, now)
         except ValueError as error:
             value, reason = None, str(error)
         if reason is None and value is not None:
-            sound.append(Mended(letter, value))
+            accepted.append(Repaired(letter, value))
         else:
             refused.append((letter.id, reason or "it has no value"))
-    return sound, refused
+    return accepted, refused
 
 
 def _described(letter: DeadLetter) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def _described(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _line(letter: DeadLetter) -> list[Any]:
-    reason = letter.reason if len(letter.reason) <= SHOWN else letter.reason[: SHOWN - 1] + "…"
+    reason = letter.reason if len(letter.reason) <= MAX_REASON else letter.reason[: MAX_REASON - 1] + "…"
     return [letter.id, format_instant(letter.received_at), letter.state, len(letter.value or b""), reason]
 
 

@@ -30,16 +30,16 @@ from streams.settings import Settings
 from streams.simulator import World
 from streams.simulator.kernel import HOUR
 
-SHARE = 1 / 3
-"""The broker never forgets: the share of this machine's memory that it may fill."""
+MAX_BROKER_SHARE = 1 / 3
+"""Share of this machine's memory that the broker may fill: it keeps everything in memory."""
 WARN_AT = 0.8
-FREE_BYTES = 256 << 20
-"""The demo ends too when so little is free, whoever has the rest."""
+MIN_FREE_BYTES = 256 << 20
+"""The demo also ends when less memory is free."""
 REFRESH_S, LINE_S = 1.0, 3.0
-PATIENCE_S = 120.0
-"""The first figures have to be there by then."""
+FIGURES_WITHIN_S = 120.0
+"""The first figures must be there by then."""
 MARK = "demo"
-"""A file of this name in the data directory: what stands there is a demo's, and may be dropped."""
+"""A file of this name marks a data directory as that of a demo, which the next demo may drop."""
 
 
 def demo(
@@ -49,7 +49,7 @@ def demo(
         float | None, typer.Option(help="End by itself, so long after the first figures.", min=0.0)
     ] = None,
     agents: Annotated[
-        int, typer.Option(help="CustomerIdentities on the simulated desk; ten make about 2,000 events a day.", min=4)
+        int, typer.Option(help="Agents on the simulated desk; ten make about 2,000 events a day.", min=4)
     ] = 1000,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a board; so in a pipe, too.")] = False,
     lang: Annotated[
@@ -95,7 +95,7 @@ def _say(console: Console, language: Language, key: str, **values: object) -> No
 
 
 def _begin(stack: Stack, settings: Settings, say: Callable[..., None]) -> tuple[Settings, Client]:
-    """Topics and an empty database. An earlier demo's is dropped, anything else is refused."""
+    """Topics and an empty database. The database of an earlier demo is dropped, any other one refused."""
     mark = stack.directory.data / MARK
     with connect(stack.clickhouse) as client:
         known = client.query("SHOW DATABASES").result_columns
@@ -109,7 +109,7 @@ def _begin(stack: Stack, settings: Settings, say: Callable[..., None]) -> tuple[
 
 
 def _introduce(stack: Stack, world: World, console: Console, language: Language) -> None:
-    """Where things are."""
+    """Print the addresses."""
     local = datetime.now(world.zone).strftime("%H:%M")
     hours = HISTORY_MS // HOUR
     _say(console, language, "desk", agents=world.agents, time=local, zone=world.zone, hours=hours)
@@ -125,7 +125,7 @@ def _introduce(stack: Stack, world: World, console: Console, language: Language)
 
 
 class Look(NamedTuple):
-    """One look at the desk: its figures once its history is in, the pace, and what else there is to say."""
+    """A look at the desk: its figures once the history is stored, the events a second, and notes."""
 
     figures: Figures | None
     per_s: float
@@ -133,11 +133,11 @@ class Look(NamedTuple):
 
 
 class MemoryOver(DeskwatchError):
-    """The memory runs out: one sentence, in the user's language."""
+    """The memory is used up: one sentence, in the language of the user."""
 
 
 class Watch:
-    """Looks at the desk, and at what it runs on."""
+    """Reads the figures of the desk, and the memory of the stack."""
 
     def __init__(
         self,
@@ -164,14 +164,14 @@ class Watch:
             return Look(None, 0.0, [*notes, text("clickhouse_away", self.language)])
         history = self.desk.history
         if not self.complete and (history is None or figures.events < history):
-            # The clock is ahead of what is known: half a history would show breaches that never were.
+            # The clock is ahead of the events: half a history would show breaches that are none.
             return Look(None, 0.0, [*notes, text("history", self.language, events=f"{figures.events:,}")])
         self.complete = True
         return Look(figures, self.pace.per_s(time.monotonic(), figures.events), notes)
 
     def _memory(self) -> list[str]:
         memory, held = psutil.virtual_memory(), self.stack.memory_bytes("broker")
-        limit = memory.total * SHARE
+        limit = memory.total * MAX_BROKER_SHARE
         standing = memory_standing(held, limit, memory.available)
         if standing == "over":
             raise MemoryOver(text("memory_over", self.language, broker=held >> 20))
@@ -182,9 +182,9 @@ class Watch:
 
 def memory_standing(held: int, limit: float, available: int) -> str:
     """`over`: the demo has to end; `short`: soon; `enough`. All in bytes: held by the broker, its limit, free."""
-    if held > limit or available < FREE_BYTES:
+    if held > limit or available < MIN_FREE_BYTES:
         return "over"
-    return "short" if held > WARN_AT * limit or available < 2 * FREE_BYTES else "enough"
+    return "short" if held > WARN_AT * limit or available < 2 * MIN_FREE_BYTES else "enough"
 
 
 def _lines(watch: Watch, seconds: float | None) -> None:
@@ -204,7 +204,7 @@ def _lines(watch: Watch, seconds: float | None) -> None:
 
 
 def _board(watch: Watch, seconds: float | None) -> None:
-    """The board, anew every second."""
+    """The board, refreshed every second."""
     end = End(seconds)
     with Live(console=watch.console, auto_refresh=False) as live:
         while not end.come():
@@ -221,7 +221,7 @@ def _board(watch: Watch, seconds: float | None) -> None:
 
 
 def _look(watch: Watch) -> Look | None:
-    """A look; None if the memory is over, which is said."""
+    """A look; None, after a message, if the memory is used up."""
     try:
         return watch.look()
     except MemoryOver as over:
@@ -230,25 +230,27 @@ def _look(watch: Watch) -> Look | None:
 
 
 class End:
-    """When the demo ends by itself: `seconds` after the first figures, None: never."""
+    """The end of the demo: `seconds` after the first figures; None: never."""
 
     def __init__(self, seconds: float | None) -> None:
-        self.seconds, self.until, self.begun = seconds, time.monotonic() + PATIENCE_S, False
+        self.seconds, self.until, self.begun = seconds, time.monotonic() + FIGURES_WITHIN_S, False
 
     def begin(self) -> None:
-        """The first figures are there."""
+        """Note that the first figures are there."""
         if not self.begun:
             self.begun = True
             self.until = float("inf") if self.seconds is None else time.monotonic() + self.seconds
 
     def left_s(self) -> float:
-        """Seconds until then."""
+        """Seconds until the end."""
         return max(0.0, self.until - time.monotonic())
 
     def come(self) -> bool:
-        """Whether it is time. Raises Refused if there never were figures."""
+        """Whether the end has come. Raises Refused if there never were figures."""
         if time.monotonic() < self.until:
             return False
         if not self.begun:
-            raise Refused(f"No figures within {PATIENCE_S:.0f} s: see the logs of the workers in the data directory.")
+            raise Refused(
+                f"No figures within {FIGURES_WITHIN_S:.0f} s: see the logs of the workers in the data directory."
+            )
         return True

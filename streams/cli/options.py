@@ -1,4 +1,4 @@
-"""The options that every command takes, and the settings that follow from them."""
+"""The options of all commands, and the settings that they override."""
 
 import dataclasses
 from pathlib import Path
@@ -19,6 +19,6 @@ Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines
 def settings_of(
     data: Path | None = None, policy: Path | None = None, partitions: int | None = None, *, notify: bool = False
 ) -> Settings:
-    """The settings, with what the command line says over them."""
+    """The settings, overridden by the command line."""
     given = {"data": data, "policy": policy and policy.resolve(), "partitions": partitions, "notify": notify or None}
     return dataclasses.replace(load(), **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]

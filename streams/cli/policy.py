@@ -1,4 +1,4 @@
-"""`deskwatch policy check FILE`: is this policy right, and what does it say?"""
+"""`deskwatch policy check FILE`: whether a policy is valid, and what it holds."""
 
 from pathlib import Path
 from typing import Annotated

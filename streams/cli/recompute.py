@@ -1,4 +1,4 @@
-"""`deskwatch recompute FILE…`: the same result with no broker at all."""
+"""`deskwatch recompute FILE…`: the same result without a broker."""
 
 import time
 from pathlib import Path
@@ -27,7 +27,7 @@ AsOf = Annotated[
 
 
 def recompute(files: Files, data: Data = None, policy: Policy = None, as_of: AsOf = None, json: Json = False) -> None:
-    """Fold a log in one process into an embedded ClickHouse of its own, under --data DIR."""
+    """Fold a log in one process, into an embedded ClickHouse of its own under --data DIR."""
     with one_sentence():
         settings = settings_of(data, policy)
         policies_of(settings)

@@ -25,7 +25,7 @@ from streams.replay.feeder import Fed, feed
 from streams.replay.log import read
 from streams.settings import Settings
 
-LOOK_S = 0.1
+POLL_S = 0.1
 
 
 def replay(
@@ -122,8 +122,8 @@ def _replay(
         fed_s = time.monotonic() - started
         if client is not None:
             task = bar.add_task("in ClickHouse", total=len(fed.ends))
-            for whole in _drained(client, fed, settings.partitions, stack):
-                bar.update(task, completed=whole)
+            for complete in _drained(client, fed, settings.partitions, stack):
+                bar.update(task, completed=complete)
     found: dict[str, Any] = {"lines": fed.lines, "fed_s": round(fed_s, 1)}
     if client is not None:
         found |= counts(client) | {"seconds": round(time.monotonic() - started, 1)}
@@ -135,10 +135,10 @@ def _replay(
 
 
 async def _while_it_works(feeding: Coroutine[Any, Any, Fed], stack: Stack | None) -> Fed:
-    """Feed as long as the stack can go on. Raises StackError at once when its broker dies, not when patience ends."""
+    """Feed while the stack works. Raises StackError as soon as its broker dies, not after the producer's time-out."""
     task = asyncio.create_task(feeding)
     try:
-        while not (await asyncio.wait({task}, timeout=LOOK_S))[0]:
+        while not (await asyncio.wait({task}, timeout=POLL_S))[0]:
             if stack is not None:
                 stack.check()
     finally:
@@ -158,19 +158,19 @@ def _progress(quiet: bool) -> Progress:
 
 
 def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> Iterator[int]:
-    """Wait until all that was fed, and all that came of it, is in ClickHouse; yields how many partitions are."""
+    """Wait until the events and all their outputs are in ClickHouse; yields how many partitions are complete."""
     while True:
         if stack is not None:
             stack.check()
         came = done(client, partitions)
-        whole = sum(came[tp] >= end for tp, end in fed.ends.items())
-        yield whole
-        if whole == len(fed.ends) and not stages_behind(client, partitions, escalated=stack is not None):
+        complete = sum(came[tp] >= end for tp, end in fed.ends.items())
+        yield complete
+        if complete == len(fed.ends) and not stages_behind(client, partitions, escalated=stack is not None):
             return
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def counts(client: Client) -> dict[str, int]:
-    """What the database holds, by view."""
+    """The number of rows of each view."""
     views = ("events", "dead_letters", "sla_ledger", "sla_outcomes", "tickets", "calls", "surveys", "risk_warnings")
     return {view: client.query(f"SELECT count() FROM {view}").result_rows[0][0] for view in views}

@@ -1,7 +1,5 @@
 """`deskwatch simulate`: a desk as CloudEvents, one a line, in time order."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import sys
@@ -23,7 +21,7 @@ _LINES = 1_000  # written at once
 
 def simulate(
     seed: Annotated[int, typer.Option(help="The same seed and options give the same bytes.")] = 1,
-    agents: Annotated[int, typer.Option(help="CustomerIdentities on the desk, in four teams; at least 4.")] = 40,
+    agents: Annotated[int, typer.Option(help="Agents on the desk, in four teams; at least 4.")] = 40,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -56,7 +54,7 @@ def simulate(
     try:
         with _opened(out) as lines:
             count = write(world, lines)
-    except BrokenPipeError:  # the reader has seen enough, as `head` does
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     except OSError as error:

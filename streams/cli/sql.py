@@ -1,6 +1,4 @@
-"""`deskwatch sql`: a question to ClickHouse, the configured one or the embedded one of a data directory."""
-
-from __future__ import annotations
+"""`deskwatch sql`: asks ClickHouse, the configured one or the embedded one of a data directory."""
 
 import os
 import re
@@ -23,7 +21,7 @@ from streams.embedded.statement import output_format
 from streams.errors import UserError
 from streams.settings import Settings, load
 
-# What one object a line promises: instants as ISO with Z, decimals and 64-bit numbers as numbers.
+# Of JSON output: instants as ISO with Z, decimals and 64-bit numbers as numbers.
 _JSON = {
     "date_time_output_format": "iso",
     "output_format_json_quote_64bit_integers": "0",
@@ -46,12 +44,12 @@ def sql(
     try:
         with one_sentence(), open_client(load(), data) as client:
             _answer(client, statement.strip().rstrip(";"), json)
-    except BrokenPipeError:  # the reader has seen enough, as `head` does
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Unreachable(UserError):
-    """No ClickHouse answers where the settings say."""
+    """No ClickHouse answers at the configured address."""
 
 
 @contextmanager
@@ -90,7 +88,7 @@ def _answer(client: Client, statement: str, json: bool) -> None:
         _copy(client.raw_stream(statement, fmt="JSONEachRow", settings=_JSON))
     elif sys.stdout.isatty():
         lines = client.raw_query(statement, fmt="JSONCompactEachRowWithNamesAndTypes").splitlines()
-        Console().print(_table(msgspec.json.decode(line) for line in lines))
+        Console().print(table_of(msgspec.json.decode(line) for line in lines))
     else:
         _copy(client.raw_stream(statement, fmt="TabSeparatedWithNames"))
 
@@ -101,7 +99,7 @@ def _copy(stream: Any) -> None:
     sys.stdout.buffer.flush()
 
 
-def _table(rows: Iterable[list[Any]]) -> Table:
+def table_of(rows: Iterable[list[Any]]) -> Table:
     """A table of rows, of which the first two are the names and the types of the columns."""
     lines = iter(rows)
     names, types = next(lines), next(lines)

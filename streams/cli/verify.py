@@ -1,4 +1,4 @@
-"""`deskwatch verify`: is every number in ClickHouse the one that the log gives?"""
+"""`deskwatch verify`: whether every number in ClickHouse is the one that the log gives."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`deskwatch warnings`: lists warnings from ClickHouse, those that stand first, and follows them as they come."""
+"""`deskwatch warnings`: lists warnings from ClickHouse, open ones first, and follows new ones."""
 
 import asyncio
 import time
@@ -30,8 +30,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class Wanted(NamedTuple):
-    """Which warnings are asked for; "" and None: all."""
+class Filter(NamedTuple):
+    """The filter; "" and None: all warnings."""
 
     rule: str
     severity: str
@@ -43,15 +43,15 @@ def warnings(
     rule: Annotated[str, typer.Option(help="Only this rule, e.g. sla.breached.")] = "",
     severity: Annotated[str, typer.Option(help="Only info, warning or critical.")] = "",
     since: Annotated[str, typer.Option(help="Raised since: 30m, 24h, 7d ago, or an instant (RFC 3339).")] = "",
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes, until Ctrl-C.")] = False,
+    limit: Annotated[int, typer.Option(help="Maximum number of warnings.", min=1)] = 50,
+    follow: Annotated[bool, typer.Option("--follow", help="Then print new ones, until Ctrl-C.")] = False,
     json: Json = False,
 ) -> None:
-    """List warnings, those that stand first; with --follow, go on with what comes."""
+    """List warnings, open ones first; with --follow, then print new ones as they come."""
     if severity and severity not in COLOURS:
         raise typer.BadParameter(f"{severity!r} is none of {', '.join(COLOURS)}", param_hint="--severity")
     now = time.time_ns() // 1_000_000
-    wanted = Wanted(rule, severity, _since(since, now))
+    wanted = Filter(rule, severity, _since(since, now))
     with one_sentence():
         settings = settings_of(data)
         with open_client(settings, data) as client:
@@ -72,8 +72,8 @@ def _since(text: str, now: int) -> int | None:
         ) from None
 
 
-def ask(client: Client, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
-    """Return the warnings, those that stand first, the latest first; instants as RFC 3339."""
+def ask(client: Client, wanted: Filter, limit: int) -> list[dict[str, Any]]:
+    """The warnings, open ones first, then the latest first; instants as RFC 3339."""
     where, values = ["1"], {"limit": limit, **wanted._asdict()}
     if wanted.rule:
         where.append("rule = {rule:String}")
@@ -128,8 +128,8 @@ def _broker(settings: Settings, data: Path | None) -> str:
     return addresses["broker"]
 
 
-async def follow_warnings(broker: str, wanted: Wanted, since: int, json: bool) -> None:
-    """Print what comes from now on, by the records' timestamps: Tansu 0.6 tells a wrong end of the log."""
+async def follow_warnings(broker: str, wanted: Filter, since: int, json: bool) -> None:
+    """Print new warnings, by the timestamps of the records: Tansu 0.6 reports a wrong end of the log."""
     consumer = AIOKafkaConsumer(WARNINGS, bootstrap_servers=broker, auto_offset_reset="latest")
     known: dict[str, dict[str, Any]] = {}
     try:
@@ -141,9 +141,9 @@ async def follow_warnings(broker: str, wanted: Wanted, since: int, json: bool) -
             data = event["data"]
             if "rule" in data:
                 known[data["warning_id"]] = data
-            told = {**known.get(data["warning_id"], {}), **data}
-            if _is_wanted(told, wanted):
-                _print(event, told, json)
+            whole = {**known.get(data["warning_id"], {}), **data}
+            if _is_wanted(whole, wanted):
+                _print(event, whole, json)
     except KafkaError as error:
         raise Refused(f"The broker at {broker} cannot be followed: {type(error).__name__} {error}") from None
     finally:
@@ -158,7 +158,7 @@ def _read(value: bytes | None) -> dict[str, Any] | None:
         return None
 
 
-def _is_wanted(data: dict[str, Any], wanted: Wanted) -> bool:
+def _is_wanted(data: dict[str, Any], wanted: Filter) -> bool:
     return (
         (not wanted.rule or data.get("rule") == wanted.rule)
         and (not wanted.severity or data.get("severity") == wanted.severity)
@@ -166,11 +166,11 @@ def _is_wanted(data: dict[str, Any], wanted: Wanted) -> bool:
     )
 
 
-def _print(event: dict[str, Any], told: dict[str, Any], json: bool) -> None:
+def _print(event: dict[str, Any], whole: dict[str, Any], json: bool) -> None:
     if json:
         typer.echo(msgspec.json.encode({"type": event["type"], "time": event.get("time"), **event["data"]}))
         return
     what = event["type"].removeprefix("warning.")
-    words = [event.get("time", ""), what, told.get("severity", ""), told.get("rule", ""), told.get("subject", "")]
+    words = [event.get("time", ""), what, whole.get("severity", ""), whole.get("rule", ""), whole.get("subject", "")]
     by = event["data"].get("by")
-    typer.echo("  ".join(filter(None, [*words, by and f"by {by}", told["warning_id"]])))
+    typer.echo("  ".join(filter(None, [*words, by and f"by {by}", whole["warning_id"]])))

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams.models.topics import INPUTS
-from streams.replay.feeder import BATCH_BYTES, LARGEST_BYTES, Feeder
+from streams.replay.feeder import BATCH_BYTES, MAX_MESSAGE_BYTES, Feeder
 from streams.replay.log import place, targets
 from streams.simulator import Feed, World, encode, parse
 from streams.simulator.kernel import HOUR
@@ -75,8 +75,8 @@ class SimulatedDesk(threading.Thread):
         producer = AIOKafkaProducer(
             bootstrap_servers=self.broker,
             acks="all",
-            max_batch_size=LARGEST_BYTES,
-            max_request_size=LARGEST_BYTES + BATCH_BYTES,
+            max_batch_size=MAX_MESSAGE_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES + BATCH_BYTES,
         )
         async with producer:
             await producer.client.set_topics(list(INPUTS))

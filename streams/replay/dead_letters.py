@@ -1,9 +1,8 @@
-"""The topic of the dead letters, read and answered: what was mended goes to the topic it came from once more.
+"""Reads the topic of dead letters, and sends repaired events to the topics that the letters came from.
 
-    read ──> letters ──mended──> origin topic ──acknowledged──> mark on dead-letters ──acknowledged──> next ones
+    read ──> letters ──repaired──> origin topic ──acknowledged──> marker on dead-letters ──acknowledged──> next ones
 
-In this order nothing is lost; who is interrupted in between sends some letters twice, which changes nothing: an event
-that comes again is a duplicate.
+In this order nothing is lost. An interrupted run sends some events twice, which changes nothing: they are duplicates.
 """
 
 import asyncio
@@ -21,23 +20,23 @@ from streams.models.records import Output
 from streams.models.topics import DEAD_LETTERS
 from streams.replay.log import place, targets
 
-LARGEST = 6 << 20  # bytes of a message
-TOGETHER = 500  # letters between two looks at what is acknowledged
+MAX_MESSAGE_BYTES = 6 << 20
+BATCH_SIZE = 500  # letters that are sent before their markers
 
 
 class DeadLettersError(UserError):
     """The topic cannot be read or written: one sentence."""
 
 
-class Mended(NamedTuple):
-    """A letter and the event that goes in its place."""
+class Repaired(NamedTuple):
+    """A letter and the event that is sent in its place."""
 
     letter: DeadLetter
     value: bytes
 
 
 def fault(value: bytes | None, now: int | None) -> str | None:
-    """Why a value would be refused again; None if it is an event now. `now`: the wall clock in ms, None in a replay."""
+    """Why a value would be rejected again; None if it is an event. `now`: the wall clock in ms, None in a replay."""
     event = decode(value, (), now)
     if isinstance(event, Rejected):
         return event.reason
@@ -50,9 +49,9 @@ def read_letters(broker: str) -> list[DeadLetter]:
     return found
 
 
-def send_letters(broker: str, mended: Sequence[Mended]) -> None:
-    """Send events in the place of letters, and mark those as replayed. Raises DeadLettersError."""
-    asyncio.run(_guarded(broker, _send(broker, mended)))
+def send_letters(broker: str, repaired: Sequence[Repaired]) -> None:
+    """Send events in the place of letters, and a marker for each. Raises DeadLettersError."""
+    asyncio.run(_guarded(broker, _send(broker, repaired)))
 
 
 async def _guarded(broker: str, work: Coroutine[Any, Any, Any]) -> Any:
@@ -73,55 +72,55 @@ async def _read(broker: str) -> list[DeadLetter]:
         DEAD_LETTERS,
         bootstrap_servers=broker,
         auto_offset_reset="earliest",
-        max_partition_fetch_bytes=LARGEST,
+        max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
         fetch_max_wait_ms=100,
     )
     try:
         await consumer.start()
-        todo = set(consumer.assignment())  # without a group: all partitions
-        if not todo:
+        unread = set(consumer.assignment())  # without a group: all partitions
+        if not unread:
             raise UnknownTopicOrPartitionError
-        await consumer.seek_to_beginning(*todo)
-        while todo:
-            for records in (await consumer.getmany(*todo, timeout_ms=200)).values():
+        await consumer.seek_to_beginning(*unread)
+        while unread:
+            for records in (await consumer.getmany(*unread, timeout_ms=200)).values():
                 found += map(read, records)
-            for tp in list(todo):
+            for tp in list(unread):
                 # Not by ListOffsets: Tansu 0.6 answers with the last batch's base offset + 1.
                 end = consumer.highwater(tp)
                 if end is not None and await consumer.position(tp) >= end:
-                    todo.discard(tp)
+                    unread.discard(tp)
     finally:
         await consumer.stop()
     return gather(found)
 
 
-async def _send(broker: str, mended: Sequence[Mended]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", max_request_size=LARGEST)
+async def _send(broker: str, repaired: Sequence[Repaired]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", max_request_size=MAX_MESSAGE_BYTES)
     try:
         await producer.start()
-        for start in range(0, len(mended), TOGETHER):
-            part = mended[start : start + TOGETHER]
+        for start in range(0, len(repaired), BATCH_SIZE):
+            part = repaired[start : start + BATCH_SIZE]
             events = [message for each in part for message in await _events(producer, each)]
             await _acknowledged(producer, events)
             now = time.time_ns() // 1_000_000
-            marks = [(each.letter.partition, replayed(each.letter, each.value, now)) for each in part]
-            await _acknowledged(producer, marks)
+            markers = [(each.letter.partition, replayed(each.letter, each.value, now)) for each in part]
+            await _acknowledged(producer, markers)
     finally:
         await producer.stop()
 
 
-async def _events(producer: AIOKafkaProducer, mended: Mended) -> Iterable[tuple[int, Output]]:
-    """The messages in a letter's place: on its topic, in the partition of the event's key, or in all of them."""
-    line = place(mended.value)
+async def _events(producer: AIOKafkaProducer, repaired: Repaired) -> Iterable[tuple[int, Output]]:
+    """The messages in the place of a letter: on its topic, in the partition of the event's key, or in all of them."""
+    line = place(repaired.value)
     key = None if line.key is None else line.key.encode()
-    topic = mended.letter.topic
+    topic = repaired.letter.topic
     partitions = len(await producer.partitions_for(topic))
-    return [(n, Output(topic, key, mended.value)) for n in targets(line, partitions)]
+    return [(n, Output(topic, key, repaired.value)) for n in targets(line, partitions)]
 
 
 async def _acknowledged(producer: AIOKafkaProducer, messages: Iterable[tuple[int, Output]]) -> None:
-    under_way = [
+    sent = [
         await producer.send(topic, value, key=key, partition=partition, headers=list(headers))
         for partition, (topic, key, value, headers, _) in messages
     ]
-    await asyncio.gather(*under_way)
+    await asyncio.gather(*sent)

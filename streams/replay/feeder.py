@@ -4,7 +4,7 @@
     log time    |-----+--+---------+-----------------+
     to all      clock.advanced at the start, as minutes of log time pass, and at the end
 
-At full speed the clock is told some twenty times a second, not every minute of the log: results do not depend on it.
+At full speed clock.advanced is sent some twenty times a second, not every minute of the log; results are the same.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from streams.models.topics import INPUTS
 from streams.replay.log import place, targets
 
 BATCH_BYTES = 128 << 10
-LARGEST_BYTES = 4 << 20
-UNDER_WAY = 64  # batches that may be unacknowledged
+MAX_MESSAGE_BYTES = 4 << 20
+MAX_UNACKNOWLEDGED = 64  # batches
 SOURCE = "/deskwatch/replay"
 CLOCK_EVERY_S = 0.05
 PATIENCE_MS = 120_000
-"""How long a batch waits for a broker that is away: it may be on its way up again."""
+"""How long a batch waits for a broker that is away, since it may be restarting."""
 
 TopicPartition = tuple[str, int]
 
@@ -46,7 +46,7 @@ class ReplayError(UserError):
 
 
 class Feeder:
-    """Sends records to their partitions in order, in batches of its own making: ten times as fast as one by one."""
+    """Sends records to their partitions in order, in batches of its own: ten times as fast as one by one."""
 
     def __init__(self, producer: AIOKafkaProducer, partitions: int) -> None:
         self.producer, self.partitions = producer, partitions
@@ -57,7 +57,7 @@ class Feeder:
         self._last: dict[TopicPartition, asyncio.Task[None]] = {}
 
     async def send(self, topic: str, partition: int, key: str | None, value: bytes) -> None:
-        """Queue a record; waits when much is under way."""
+        """Queue a record; waits while too many batches are unacknowledged."""
         tp = (topic, partition)
         batch = self._batches.setdefault(tp, [])
         batch.append((None if key is None else key.encode(), value))
@@ -66,14 +66,14 @@ class Feeder:
             await self._flush(tp)
 
     async def flush(self, *, wait: bool = False) -> None:
-        """Send what is queued; with `wait`, return when all of it is acknowledged."""
+        """Send what is queued; `wait` until all of it is acknowledged."""
         for tp in [tp for tp, batch in self._batches.items() if batch]:
             await self._flush(tp)
         if wait and self._under_way:
             await asyncio.gather(*self._under_way)
 
     async def abandon(self) -> None:
-        """Forget what is under way, errors included."""
+        """Drop the unacknowledged batches, and their errors."""
         under_way = list(self._under_way)
         for task in under_way:
             task.cancel()
@@ -81,7 +81,7 @@ class Feeder:
 
     async def _flush(self, tp: TopicPartition) -> None:
         records, self._batches[tp], self._sizes[tp] = self._batches[tp], [], 0
-        while len(self._under_way) >= UNDER_WAY:
+        while len(self._under_way) >= MAX_UNACKNOWLEDGED:
             done, _ = await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -94,7 +94,7 @@ class Feeder:
         self, tp: TopicPartition, records: list[tuple[bytes | None, bytes]], former: "asyncio.Task[None] | None"
     ) -> None:
         if former is not None:
-            await former  # a partition's batches go one after the other: that is their order
+            await former  # the order of a partition's batches is that in which they are sent
         batch, now = self.producer.create_batch(), time.time_ns() // 1_000_000
         for key, value in records:
             batch.append(timestamp=now, key=key, value=value)
@@ -107,8 +107,8 @@ async def feed(
 ) -> Fed:
     """Feed a log through the broker.
 
-    `lines`: the events in the order of the log; `speed`: how much faster than the log's own time, None: as fast as it
-    goes; `progress` is told the number of lines now and then. Raises ReplayError.
+    `lines`: the events in the order of the log. `speed`: how many times as fast as the log's own time; None: without
+    pause. `progress` is called with the number of lines, every thousand lines. Raises ReplayError.
     """
     async with connected(broker, partitions) as feeder:
         return await _feed(lines, feeder, partitions, speed, progress)
@@ -116,12 +116,12 @@ async def feed(
 
 @asynccontextmanager
 async def connected(broker: str, partitions: int) -> AsyncIterator[Feeder]:
-    """A feeder on its way to a broker. Raises ReplayError if the broker does not take what is fed for long."""
+    """A feeder, connected to a broker. Raises ReplayError if the broker refuses events, or is away for too long."""
     producer = AIOKafkaProducer(
         bootstrap_servers=broker,
         acks="all",
-        max_batch_size=LARGEST_BYTES,
-        max_request_size=LARGEST_BYTES + (1 << 20),
+        max_batch_size=MAX_MESSAGE_BYTES,
+        max_request_size=MAX_MESSAGE_BYTES + (1 << 20),
         request_timeout_ms=PATIENCE_MS,
     )
     feeder = Feeder(producer, partitions)
@@ -139,35 +139,35 @@ async def connected(broker: str, partitions: int) -> AsyncIterator[Feeder]:
 async def _feed(
     lines: Iterable[bytes], feeder: Feeder, partitions: int, speed: float | None, progress: Callable[[int], None]
 ) -> Fed:
-    n, latest, told = 0, -1, -1
-    pace, told_s = Pace(speed), time.monotonic()
+    n, latest, advanced_to = 0, -1, -1
+    pace, advanced_s = Pace(speed), time.monotonic()
     for n, value in enumerate(lines, 1):
         line = place(value)
         if line.event is not None:
             if pace.ahead(line.event.at):
                 await feeder.flush()
                 await pace.wait(line.event.at)
-            if told < 0:
-                latest = told = line.event.at
-                await tell(feeder, partitions, told)
+            if advanced_to < 0:
+                latest = advanced_to = line.event.at
+                await advance_clock(feeder, partitions, advanced_to)
             latest = max(latest, line.event.at)
         for partition in targets(line, partitions):
             await feeder.send(line.topic, partition, line.key, value)
-        if latest - told >= MINUTE and time.monotonic() - told_s >= CLOCK_EVERY_S:
-            told, told_s = latest, time.monotonic()
-            await tell(feeder, partitions, told)
+        if latest - advanced_to >= MINUTE and time.monotonic() - advanced_s >= CLOCK_EVERY_S:
+            advanced_to, advanced_s = latest, time.monotonic()
+            await advance_clock(feeder, partitions, advanced_to)
             await asyncio.sleep(0)
         if not n % 1000:
             progress(n)
     if latest >= 0:
-        await tell(feeder, partitions, latest)
+        await advance_clock(feeder, partitions, latest)
     await feeder.flush(wait=True)
     progress(n)
     return Fed(n, feeder.ends, latest)
 
 
-async def tell(feeder: Feeder, partitions: int, to: int) -> None:
-    """Tell every partition of every input topic how far the log's time has come."""
+async def advance_clock(feeder: Feeder, partitions: int, to: int) -> None:
+    """Send clock.advanced to every partition of every input topic: the time of the log is `to` (ms)."""
     instant = format_instant(to)
     event = {
         "specversion": "1.0",
@@ -199,9 +199,9 @@ class Pace:
         return self.began_s + (at - self.began_at) / 1000 / self.speed - time.monotonic()
 
     def ahead(self, at: int) -> bool:
-        """Whether the event's time has not come yet."""
+        """Whether the event is not due yet."""
         return self._due_in(at) > 0.01
 
     async def wait(self, at: int) -> None:
-        """Wait until it has come."""
+        """Wait until the event is due."""
         await asyncio.sleep(max(0.0, self._due_in(at)))

@@ -1,4 +1,4 @@
-"""Recorded events: JSON lines of CloudEvents, plain or gzipped, and where each of them belongs."""
+"""Recorded events: JSON lines of CloudEvents, plain or gzipped, and the topic and key of each."""
 
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,10 +11,9 @@ from streams.errors import UserError
 from streams.kafka.partitioner import partition_of
 from streams.models.codec import Rejected, Unknown, decode, topic_of
 from streams.models.envelope import Event
-from streams.models.topics import INPUTS
 
-FAMILIES = {"ticket": "tickets", "call": "calls", "survey": "surveys"}
-OTHERS = "signals"
+_TOPICS = {"ticket": "tickets", "call": "calls", "survey": "surveys"}  # by the first word of a type
+_OTHERS = "signals"
 
 
 class LogError(UserError):
@@ -22,7 +21,11 @@ class LogError(UserError):
 
 
 class Line(NamedTuple):
-    """A line of a log: the topic it belongs to, its key (None: every partition, or unknown), and what it is."""
+    """A line of a log.
+
+    `topic`: where it belongs. `key`: None for all partitions (`broadcast`), or if it is unknown. `event`: None if the
+    line is no event.
+    """
 
     value: bytes
     topic: str
@@ -32,7 +35,7 @@ class Line(NamedTuple):
 
 
 def read(files: Sequence[Path]) -> Iterator[bytes]:
-    """The lines of the files, one after another, empty ones left out. Raises LogError, for a file not there at once."""
+    """The lines of the files, one after another, without empty ones. Raises LogError; for a missing file at once."""
     for file in files:
         if not file.is_file():
             raise LogError(f"There is no file {file}.")
@@ -48,38 +51,35 @@ def _lines(files: Sequence[Path]) -> Iterator[bytes]:
             raise LogError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
-class _Sketch(msgspec.Struct):
-    """What can be told of a line that is no event."""
+class _Envelope(msgspec.Struct):
+    """The readable parts of a line that is no event."""
 
     type: str = ""
     data: dict[str, object] = {}
 
 
-_sketch = msgspec.json.Decoder(_Sketch).decode
+_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 def place(value: bytes) -> Line:
-    """Where a line belongs; no event: where its type says, else to `signals`, to be a dead letter there."""
+    """The topic and key of a line; if it is no event: where its type says, else `signals`."""
     event = decode(value)
     if isinstance(event, Rejected | Unknown):
-        return _place_refused(value)
+        return _place_rejected(value)
     key = event.key()
     return Line(value, topic_of(event), key, event, key is None)
 
 
-def _place_refused(value: bytes) -> Line:
+def _place_rejected(value: bytes) -> Line:
     try:
-        sketch = _sketch(value)
+        envelope = _envelope(value)
     except (ValueError, RecursionError):
-        return Line(value, OTHERS, None, None, False)
-    topic = FAMILIES.get(sketch.type.partition(".")[0], OTHERS)
-    key = sketch.data.get("ticket_id") or sketch.data.get("call_id")
+        return Line(value, _OTHERS, None, None, False)
+    topic = _TOPICS.get(envelope.type.partition(".")[0], _OTHERS)
+    key = envelope.data.get("ticket_id") or envelope.data.get("call_id")
     return Line(value, topic, key if isinstance(key, str) else None, None, False)
 
 
 def targets(line: Line, partitions: int) -> Iterable[int]:
-    """The partitions a line goes to."""
+    """The partitions that a line goes to."""
     return range(partitions) if line.broadcast else (partition_of(line.key, partitions),)
-
-
-__all__ = ["INPUTS", "Line", "LogError", "partition_of", "place", "read", "targets"]

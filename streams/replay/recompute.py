@@ -1,4 +1,4 @@
-"""The same result with no broker at all: folds a log in one process, with the pipeline's own core, into ClickHouse."""
+"""The same result without a broker: folds a log in one process, with the same core, into ClickHouse."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,22 +17,22 @@ from streams.models.tallies import TallyRow
 from streams.models.topics import CUSTOMER_FACTS, DEAD_LETTERS, INPUTS, WATCH_ROLLUPS
 from streams.replay.log import Line, place
 
-TOGETHER = 5000  # lines folded between two looks at the clock
-ROWS, SIZE = 50_000, 32 << 20  # of a batch for ClickHouse
+BATCH_SIZE = 5000  # lines that are folded before time passes
+MAX_ROWS, MAX_BYTES = 50_000, 32 << 20  # of a batch for ClickHouse
 
 
 class RowWriter(Protocol):
-    """Where the rows go: `sinks.clickhouse.writer.Writer`, or whoever wants them in this process."""
+    """The receiver of the rows: `sinks.clickhouse.writer.Writer`, or a benchmark."""
 
     def write(self, batch: Batch) -> object:
-        """Take a batch of rows."""
+        """Receive a batch of rows."""
 
     def write_calendars(self) -> object:
-        """All rows are written."""
+        """Called once, after the last batch."""
 
 
 class Recomputed(NamedTuple):
-    """What a recomputation met: lines, dead letters among them, and the instant it stands as of (ms)."""
+    """The lines of a recomputation, the dead letters among them, and the instant up to which it goes (ms)."""
 
     lines: int
     dead: int
@@ -62,21 +62,22 @@ def recompute(
 ) -> Recomputed:
     """Fold the log and write all rows to the writer's database, which should be empty.
 
-    `as_of`: the instant (ms) up to which time passes; events after it are left out. None: the log's latest time. In one
-    process nothing comes too late for the window rules; `late`: what came too late for them elsewhere, to be left out.
+    `as_of`: the instant (ms) up to which time passes, without the events after it; None: the latest time of the log.
+    `late`: the tallies that were too late for the window rules of the pipeline, to be excluded here too: in one process
+    no tally is late.
     """
     fold = _Fold(policies, writer)
     n = 0
-    together: list[tuple[Line, int]] = []
+    pending: list[tuple[Line, int]] = []
     for n, value in enumerate(lines, 1):
         line = place(value)
         if as_of is None or line.event is None or line.event.at <= as_of:
-            together.append((line, n))
-        if len(together) >= TOGETHER:
-            fold.take(together)
-            together = []
+            pending.append((line, n))
+        if len(pending) >= BATCH_SIZE:
+            fold.fold(pending)
+            pending = []
             progress(n)
-    fold.take(together)
+    fold.fold(pending)
     fold.finish(as_of, [row for row in late if as_of is None or row.minute <= as_of])
     progress(n)
     return Recomputed(n, fold.desk.totals["dead_letters"], fold.latest if as_of is None else as_of)
@@ -90,13 +91,13 @@ class _Fold:
             CUSTOMER_FACTS: Customers(0, policies),
             WATCH_ROLLUPS: self.watch,
         }
-        self.came_to: list[_Record] = []  # how far the desk is: watch is told in the end, and judges all at once
+        self.progress: list[_Record] = []  # of the desk: fed to watch at the end, which then judges all minutes at once
         self.writer, self.batch = writer, Batch()
         self.latest, self.version = -1, 0
         self.offsets = dict.fromkeys(INPUTS, 0)
 
-    def take(self, lines: list[tuple[Line, int]]) -> None:
-        """Fold lines, topic by topic in runs as they come, and let time pass to the latest one."""
+    def fold(self, lines: list[tuple[Line, int]]) -> None:
+        """Fold lines, in runs of one topic, and let time pass to the latest event."""
         now = time.time_ns() // 1_000_000
         runs: list[tuple[str, list[_Record]]] = []
         for line, number in lines:
@@ -109,21 +110,21 @@ class _Fold:
             start = 0
             while start < len(records):
                 start = self.desk.feed(topic, records, start)
-                if start < len(records):  # a checkpoint comes first, be it for a large dead letter that has no room
-                    self._cut()
+                if start < len(records):  # the desk is full: a large dead letter needs room, for example
+                    self._checkpoint()
                 else:
-                    self._cut_if_full()
+                    self._checkpoint_if_full()
             self._store(topic, records)
         self._pass_time(self.latest)
 
     def finish(self, as_of: int | None, late: Sequence[TallyRow]) -> None:
-        """Let time pass to the end, and write all that is left."""
+        """Let time pass to the end, and write the rest."""
         self._pass_time(self.latest if as_of is None else as_of)
-        self._cut()
+        self._checkpoint()
         self.watch.exclude_late(late)
-        self._feed(self.watch, WATCH_ROLLUPS, self.came_to)
+        self._feed(self.watch, WATCH_ROLLUPS, self.progress)
         for stage in self.stages.values():
-            self._cut_stage(stage)
+            self._checkpoint_stage(stage)
         self._write()
         self.writer.write_calendars()
 
@@ -134,7 +135,7 @@ class _Fold:
             self.desk.watermarks.advance(topic, to)
         while self.desk.business_time < to:
             self.desk.advance(None)
-            self._cut_if_full()
+            self._checkpoint_if_full()
 
     def _store(self, topic: str, records: list[_Record]) -> None:
         part = stored(topic, records, self.latest)
@@ -142,40 +143,40 @@ class _Fold:
         if part.events:
             self.batch.add(encoded(part.events))
 
-    def _cut_if_full(self) -> None:
+    def _checkpoint_if_full(self) -> None:
         if self.desk.pending_bytes() > FULL:
-            self._cut()
+            self._checkpoint()
 
-    def _cut(self) -> None:
+    def _checkpoint(self) -> None:
         self.version += 1
         fed: dict[str, list[_Record]] = {topic: [] for topic in self.stages}
         for output in self.desk.snapshot(self.version, self.offsets).outputs:
             if output.topic in fed:
                 fed[output.topic].append(_Record(output.value, output.topic, 0, 0))
             else:
-                self._take(output)
-        self.came_to = [fed[WATCH_ROLLUPS].pop()]  # the last message is the desk's progress
+                self._add(output)
+        self.progress = [fed[WATCH_ROLLUPS].pop()]  # the last message is the progress of the desk
         for topic, records in fed.items():
             self._feed(self.stages[topic], topic, records)
         self._write_if_large()
 
     def _feed(self, stage: Customers | Watch, topic: str, records: list[_Record]) -> None:
-        """Feed a stage, with checkpoints in between as they are needed."""
+        """Feed a stage, with a checkpoint whenever it is full."""
         start = 0
         while start < len(records):
             start = stage.feed(topic, records, start)
             stage.advance(None)
             while stage.full():
-                self._cut_stage(stage)
+                self._checkpoint_stage(stage)
                 stage.advance(None)
 
-    def _cut_stage(self, stage: Customers | Watch) -> None:
+    def _checkpoint_stage(self, stage: Customers | Watch) -> None:
         self.version += 1
         for output in stage.snapshot(self.version, {}).outputs:
-            self._take(output)
+            self._add(output)
         self._write_if_large()
 
-    def _take(self, output: Output) -> None:
+    def _add(self, output: Output) -> None:
         if output.topic == DEAD_LETTERS:
             row = dead_letter_row(_Record(output.value, output.topic, 0, 0, headers=output.headers))
             if row is not None:
@@ -184,7 +185,7 @@ class _Fold:
             self.batch.add(rows_of(output.value))
 
     def _write_if_large(self) -> None:
-        if self.batch.rows >= ROWS or self.batch.size >= SIZE:
+        if self.batch.rows >= MAX_ROWS or self.batch.size >= MAX_BYTES:
             self._write()
 
     def _write(self) -> None:

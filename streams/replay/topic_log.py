@@ -1,4 +1,4 @@
-"""The log as the input topics of Kafka hold it."""
+"""The log, read from the input topics of Kafka."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ IDLE_MS = 1000
 
 
 def read_topics(settings: Settings) -> Iterator[bytes]:
-    """All events on the input topics, in the order of business time; the clock that a replay told is left out.
+    """All events on the input topics, in the order of business time, without the clock events of a replay.
 
-    Partition by partition, days would lie between an event and the next, and window rules do not judge what comes later
-    than the policy's lateness.
+    Reading partitions one after another would put events days out of order, and window rules ignore events that are
+    later than the policy's lateness.
     """
     yield from asyncio.run(_read(settings))
 

@@ -1,4 +1,4 @@
-"""Compares what the pipeline wrote with what the log says: view by view, row by row."""
+"""Compares the database of the pipeline with a recomputation of the log: view by view, row by row."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -10,9 +10,9 @@ from streams.desk.policy.versions import Policies
 from streams.models.tallies import TallyRow
 from streams.replay.recompute import recompute
 
-SUFFIX = "_recomputed"  # of the database that the recomputation goes to, beside the pipeline's own
+SUFFIX = "_recomputed"  # of the database of the recomputation
 
-RECEIPT = {"topic", "partition", "offset", "received_at"}  # how an event came, not what it says
+RECEIPT = {"topic", "partition", "offset", "received_at"}  # how an event arrived
 VIEWS: dict[str, set[str]] = {
     "events": RECEIPT,
     "sla_ledger": set(),
@@ -40,16 +40,16 @@ VIEWS: dict[str, set[str]] = {
     "complaint_rates": set(),
     "satisfaction_by_handler": set(),
     "proactive_contacts": set(),
-    "risk_warnings": {"acknowledged_at", "acknowledged_by", "escalated_at", "disagreements"},  # people did that
+    "risk_warnings": {"acknowledged_at", "acknowledged_by", "escalated_at", "disagreements"},  # actions of people
     "freshness": set(),
 }
-"""By view, the columns left out. `data_quality` and `dead_letters` tell of the way here, so they are not compared."""
+"""By view, the columns that are not compared. `data_quality` and `dead_letters` depend on arrival, and are left out."""
 
-SHOWN = 5
+MAX_EXAMPLES = 5
 
 
 class Difference(NamedTuple):
-    """What differs in one view: rows only the pipeline has, rows only the recomputation has, and some of each."""
+    """The difference of one view: how many rows only the pipeline, only the recomputation has, and examples of each."""
 
     view: str
     rows: int
@@ -63,11 +63,11 @@ def verified(
 ) -> list[Difference]:
     """Recompute from the log into a database of its own, compare, and drop it; one Difference a view, empty or not.
 
-    `as_of`: the instant (ms) that the log is recomputed to; None: the one that the pipeline has come to.
+    `as_of`: the instant (ms) up to which the log is recomputed; None: the pipeline's own.
     """
     if as_of is None:
-        came = "SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'sla-ledger'"
-        as_of = client.query(came).result_rows[0][0]
+        query = "SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'sla-ledger'"
+        as_of = client.query(query).result_rows[0][0]
     beside = database + SUFFIX
     client.command(f"DROP DATABASE IF EXISTS `{beside}`")
     try:
@@ -79,7 +79,7 @@ def verified(
 
 
 def _late(client: Client, database: str) -> list[TallyRow]:
-    """What came too late for the window rules. The log cannot tell, for it does not say when an event came."""
+    """The tallies that were too late for the window rules: the log does not say when an event arrived."""
     columns = ", ".join(f"`{name}`" for name in TallyRow.__struct_fields__)
     found = client.query(f"SELECT {columns} FROM `{database}`.late_tally_rows FINAL")
     return [TallyRow(*row) for row in found.result_rows]
@@ -101,10 +101,10 @@ def _compare(client: Client, view: str, left_out: set[str], pipeline: str, recom
 
 
 def _only(client: Client, these: str, those: str, where: str) -> tuple[int, list[dict[str, Any]]]:
-    """How many rows `these` has and `those` has not (a row that stands twice counts twice), and some of them."""
+    """How many rows of `these` are not in `those` (duplicates count), and some of them."""
     surplus = f"({these}) EXCEPT ALL ({those})"
     number = client.query(f"SELECT count() FROM ({surplus})").result_rows[0][0]
     if not number:
         return 0, []
-    shown = client.query(f"SELECT * FROM ({surplus}) LIMIT {SHOWN}")
+    shown = client.query(f"SELECT * FROM ({surplus}) LIMIT {MAX_EXAMPLES}")
     return number, [{"": where, **dict(zip(shown.column_names, row, strict=True))} for row in shown.result_rows]

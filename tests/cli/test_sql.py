@@ -1,7 +1,5 @@
 """`deskwatch sql` over a directory whose stack runs or not, and over a configured ClickHouse."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -13,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from sinks.clickhouse.client import connect
-from streams.cli.sql import _table, sql
+from streams.cli.sql import sql, table_of
 from streams.embedded.directory import Directory
 from streams.embedded.process import free_port
 
@@ -45,7 +43,7 @@ def test_a_directory_without_a_database_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_table_is_as_wide_as_it_must_be() -> None:
     console = Console(width=60, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(_table([["team", "open"], ["String", "Nullable(UInt64)"], ["billing", 12], ["desk", None]]))
+    console.print(table_of([["team", "open"], ["String", "Nullable(UInt64)"], ["billing", 12], ["desk", None]]))
     lines = [line.strip("│┃ ") for line in console.export_text().splitlines()]
     assert [lines[1], lines[3], lines[4]] == ["team    ┃ open", "billing │   12", "desk"]
 

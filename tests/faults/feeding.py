@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sinks.clickhouse.progress import Offsets
 from streams.models.topics import INPUTS
-from streams.replay.feeder import Feeder, connected, tell
+from streams.replay.feeder import Feeder, advance_clock, connected
 from streams.replay.log import place, targets
 
 CLOCK_EVERY_S = 0.25
@@ -84,4 +84,4 @@ class Feeding:
             for partition in range(self.partitions):
                 self._clock[topic, partition].append(self._sent[topic, partition])
                 self._sent[topic, partition] += 1
-        await tell(feeder, self.partitions, to)
+        await advance_clock(feeder, self.partitions, to)

@@ -85,7 +85,7 @@ def test_a_letter_is_repaired_and_replayed_once(desk: Path) -> None:
         (["show", "tickets/0/99"], "There is no dead letter tickets/0/99: `deskwatch dead-letters list` names them."),
         (["replay", "calls/9/9"], "There is no dead letter calls/9/9"),
         (["replay", "--fix", "nowhere.jsonl"], "nowhere.jsonl cannot be read: No such file"),
-        (["replay", "--fix", "BAD"], "line 1 is no mended letter"),
+        (["replay", "--fix", "BAD"], "line 1 is no repaired letter"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_sentence(desk: Path, arguments: list[str], says: str) -> None:

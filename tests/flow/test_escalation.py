@@ -25,7 +25,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.cli.warnings import Wanted, follow_warnings
+from streams.cli.warnings import Filter, follow_warnings
 from streams.embedded.process import free_port
 from streams.kafka.topics import create_topics
 from streams.models.escalations import EscalationRow
@@ -280,7 +280,7 @@ def test_warnings_are_followed_in_the_terminal(own_broker: str, capsys: pytest.C
     """A warning each fifth of a second, until the first one is printed; those that are not asked for are not."""
 
     async def followed() -> str:
-        following = asyncio.create_task(follow_warnings(own_broker, Wanted("", "critical", None), 0, json=False))
+        following = asyncio.create_task(follow_warnings(own_broker, Filter("", "critical", None), 0, json=False))
         printed, n = "", 0
         while "\n" not in printed and n < 200:
             await produce(own_broker, range(n, n + 1), "critical" if n % 2 else "warning")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from sinks.clickhouse.rows import Batch, rows_of
-from streams.cli.warnings import Wanted, ask
+from streams.cli.warnings import Filter, ask
 from streams.models.instants import MINUTE
 from streams.models.messages import messages
 from streams.models.rows import WarningRow
@@ -78,13 +78,13 @@ def test_the_command_lists_those_that_stand_first(database: Database) -> None:
     filled(database)
     client = database.client
     client.database = database.name
-    everything = ask(client, Wanted("", "", None), 10)
+    everything = ask(client, Filter("", "", None), 10)
     assert [(row["warning_id"], row["state"], row["acknowledged_by"]) for row in everything] == [
         ("w1-0", "raised", "li"),
         ("w2-0", "cleared", ""),
     ]
     assert everything[0]["raised_at"] == "2026-11-03T10:00:00.000Z"
-    assert ask(client, Wanted("csat.low", "", None), 10) == []
-    assert ask(client, Wanted("", "info", None), 10) == []
-    assert ask(client, Wanted("sla.breached", "critical", START), 1) == everything[:1]
-    assert ask(client, Wanted("", "", START + 1), 10) == []
+    assert ask(client, Filter("csat.low", "", None), 10) == []
+    assert ask(client, Filter("", "info", None), 10) == []
+    assert ask(client, Filter("sla.breached", "critical", START), 1) == everything[:1]
+    assert ask(client, Filter("", "", START + 1), 10) == []
