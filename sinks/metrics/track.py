@@ -86,7 +86,7 @@ TRACK = (
           "The wall's with DESKWATCH_CLOCK=wall, the log's with log.", lambda desk: max(0, desk.business_time) / 1000),
     _customers("customers", "Customers of whom there are facts in memory.", lambda stage: len(stage.facts)),
     _customers("customers_clock_timestamp_seconds", "Business time up to which the stage customers has heard all "
-               "desks; 0: none yet.", lambda stage: max(0, stage.clock) / 1000),
+               "desks; 0: none yet.", lambda stage: max(0, stage.business_time) / 1000),
     Metric("deskwatch_track_lag", "gauge", ("topic", "partition"),
            "Records of an input partition that are not folded yet, by the last fetch's high watermark.",
            _of_both(table_lag)),

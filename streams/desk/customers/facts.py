@@ -23,6 +23,10 @@ class FactStore:
         self.pending = PendingEntries()
         self._facts: dict[str, dict[str, bytes]] = {}
 
+    def __len__(self) -> int:
+        """The number of customers."""
+        return len(self._facts)
+
     def __iter__(self) -> Iterator[str]:
         """All customer ids."""
         return iter(self._facts)
