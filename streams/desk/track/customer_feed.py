@@ -13,7 +13,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from streams.desk.calls import Call
 from streams.desk.customers.homes import CustomerPartitioner
+from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.reference_events import ReferenceEvents
 from streams.desk.track.subject import SURVEY, TICKET, Subject
 from streams.desk.track.subject_facts import NamedSignal, fact_of, low_surveys
@@ -45,9 +47,22 @@ class CustomerFeed:
 
     def gather(self) -> None:
         """Find the facts of all subjects that were touched since the last snapshot."""
-        for name in {_name(subject) for subject in self._subjects.touched} | self._references.touched:
+        names = {name for subject in self._subjects.touched if self._concerns(subject, name := _name(subject))}
+        for name in names | self._references.touched:
             self._compare(name)
         self._references.touched.clear()
+
+    def _concerns(self, subject: Subject, name: str) -> bool:
+        """Whether there are facts of a subject, or were: most subjects have no known customer."""
+        state = subject.state
+        return (
+            subject.kind == SURVEY
+            or subject.last_published not in (b"", NO_FACTS)
+            or (isinstance(state, Ticket | Call) and bool(state.customer_id))
+            or name in self._subjects.surveys.rows
+            or name in self._references.sentiment_scores
+            or name in self._last_published
+        )
 
     def release(self, subject: Subject) -> None:
         """The subject is about to be released: its facts are final, and are published no more."""

@@ -5,14 +5,9 @@ time passes        by instant, then by subject:     09:00 t1 │ 09:00 t7   09:0
 """
 
 from heapq import heappush
-from typing import NamedTuple
 
-
-class Deadline(NamedTuple):
-    """An instant (ms), and the subject that is to be looked at when it has passed."""
-
-    at: int
-    name: str
+Deadline = tuple[int, str]
+"""An instant (ms), and the name of the subject that is to be looked at when it has passed."""
 
 
 class Deadlines:
@@ -25,11 +20,7 @@ class Deadlines:
 
     def put(self, at: int, name: str) -> None:
         """Add a deadline."""
-        heappush(self.heap, Deadline(at, name))
-
-    def passed(self, at: int, name: str) -> None:
-        """Time has passed up to a deadline; one that was added late does not turn time back."""
-        self.business_time, self.passed_for = max((at, name), (self.business_time, self.passed_for))
+        heappush(self.heap, (at, name))
 
     def passed_all(self, until: int) -> None:
         """Time has passed up to `until`, for all subjects."""

@@ -113,40 +113,65 @@ class Desk:
         return end
 
     def _feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        snapshot = self._snapshot
-        for i in range(start, len(records)):
-            record = records[i]
-            event = decode(record.value, record.headers, self._now)
-            if isinstance(event, Event):
-                raw = record.value
-                if record.headers:
-                    raw = structured(raw, record.headers)
-                assert raw is not None
-                if not self.fold(event, raw, topic):
+        """Fold the records in one loop. What subjects' events count is added up, and written at the end."""
+        snapshot, now, fold_event = self._snapshot, self._now, self.subjects.fold_event
+        business_time = self._deadlines.business_time
+        latest, hours = -1, dict[int, int]()
+        try:
+            for i in range(start, len(records)):
+                record = records[i]
+                event: Any = decode(record.value, record.headers, now)
+                found = _SUBJECTS.get(type(event))
+                if found is not None:
+                    kind, subject_of = found
+                    at = event.at
+                    hour = at - at % HOUR
+                    hours[hour] = hours.get(hour, 0) + 1
+                    if at < business_time:
+                        self._count_if_late(topic, at)
+                    if at > latest:
+                        latest = at
+                    raw = structured(record.value, record.headers) if record.headers else record.value
+                    assert raw is not None
+                    fold_event(kind, subject_of(event) or event.id, event, raw, topic)
+                elif isinstance(event, Event):
+                    if latest >= 0:
+                        self.watermarks.see(topic, latest)
+                        latest = -1
+                    raw = structured(record.value, record.headers) if record.headers else record.value
+                    assert raw is not None
+                    if not self._fold_reference(event, raw, topic):
+                        return i
+                elif not self._reject(event, topic, record, i - start + 1):
                     return i
-            elif not self._reject(event, topic, record, i - start + 1):
-                return i
-            snapshot.folded = True
-            if (not i % LOOK_EVERY or len(record.value or b"") > LARGE_RECORD) and self.full():
-                return i + 1
-        return len(records)
+                snapshot.folded = True
+                if (not i % LOOK_EVERY or len(record.value or b"") > LARGE_RECORD) and self.full():
+                    return i + 1
+            return len(records)
+        finally:
+            for hour, number in hours.items():
+                self._arrived[topic, hour, EVENTS] += number
+            if latest >= 0:
+                self.watermarks.see(topic, latest)
+
+    def _count_if_late(self, topic: str, at: int) -> None:
+        if at < self.business_time - self.policy.followed.at(at).lateness_ms:
+            self._parts.arrivals.count(topic, at, "late", 1)
 
     def fold(self, event: Event, raw: bytes, topic: str) -> bool:
         """Fold one event; `raw` is its JSON. False: not yet, for a checkpoint has to come first; then fold it again."""
         found = _SUBJECTS.get(type(event))
-        if found is not None:
-            kind, subject_of = found
-            at, business_time = event.at, self._deadlines.business_time
-            self._arrived[topic, at - at % HOUR, EVENTS] += 1
-            if (
-                business_time >= 0
-                and at < business_time
-                and at < business_time - self.policy.followed.at(at).lateness_ms
-            ):
-                self._parts.arrivals.count(topic, at, "late", 1)
-            self.watermarks.see(topic, at)
-            self.subjects.fold_event(kind, subject_of(event) or event.id, event, raw, topic)
-        elif isinstance(event, ClockAdvanced):
+        if found is None:
+            return self._fold_reference(event, raw, topic)
+        self._arrived[topic, event.at - event.at % HOUR, EVENTS] += 1
+        self._count_if_late(topic, event.at)
+        self.watermarks.see(topic, event.at)
+        self.subjects.fold_event(found[0], found[1](event) or event.id, event, raw, topic)
+        return True
+
+    def _fold_reference(self, event: Event, raw: bytes, topic: str) -> bool:
+        """Fold an event of no subject: time, a closure, what other subjects refer to."""
+        if isinstance(event, ClockAdvanced):
             self.watermarks.advance(topic, parse_instant(event.data.to))
         else:
             if isinstance(event, DeskClosed):

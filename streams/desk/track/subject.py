@@ -145,13 +145,13 @@ class Subject:
         self.latest = max(self.latest, event.at)
         return len(self.raws) - 1
 
-    def is_next(self, event: Event) -> bool:
+    def is_next(self, event: Event, order: Order) -> bool:
         """Whether the event can be folded onto the state: it is the latest, and no time after it has passed."""
         if self.state is None:
             return True
         if event.rank == 0 or event.at <= self.state.fired_at:
             return False
-        return self.last is not None and order_of(event) > self.last
+        return self.last is not None and order > self.last
 
 
 def event_of(raw: bytes) -> Event:

@@ -42,7 +42,8 @@ class SubjectStore:
 
     def policies_of(self, subject: Subject) -> Policies:
         """The policies that a subject follows."""
-        return self.former if self.restatement.is_pending(subject.name) else self.policies
+        restatement = self.restatement
+        return self.former if restatement.under_way and restatement.is_pending(subject.name) else self.policies
 
     def fold(self, subject: Subject, policies: Policies, events: list[Event] | None = None) -> tuple[State, ChangeSet]:
         """Fold a subject apart, by these policies; returns its state, and what was written."""

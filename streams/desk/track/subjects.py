@@ -22,6 +22,7 @@ from streams.models.envelope import Event
 from streams.models.instants import NEVER
 
 Count = Callable[[str, int, str, int], None]  # topic, instant, what, number
+LOOK_EVERY = 32  # deadlines after which the size of the snapshot is looked at
 
 
 class Subjects:
@@ -68,17 +69,18 @@ class Subjects:
         if subject.orphan_at is not None and not event.rank:
             self.count(topic, subject.orphan_at, "orphans", -1)
             subject.orphan_at = None
-        since = 0
-        if subject.is_next(event):
+        since, order = 0, order_of(event)
+        if subject.is_next(event, order):
             store.entries.keep(subject, subject.append(event, raw), raw)
-            if subject.state is not None:
+            state = subject.state
+            if state is not None:
                 since = event.at
             else:
-                subject.state = new_state(kind, subject_id, store.policies_of(subject), self.change_set)
-            subject.last = order_of(event)
-            subject.state.apply(event, event.at)
-            if subject.state.next_at <= self.deadlines.business_time:  # late: deadlines passed meanwhile
-                subject.state.pass_time(self.deadlines.time_of(name))
+                state = subject.state = new_state(kind, subject_id, store.policies_of(subject), self.change_set)
+            subject.last = order
+            state.apply(event, event.at)
+            if state.next_at <= self.deadlines.business_time:  # late: deadlines passed meanwhile
+                state.pass_time(self.deadlines.time_of(name))
             store.mark_changed(subject)
         else:
             self._refold(subject, lambda: store.entries.keep(subject, subject.append(event, raw), raw))
@@ -140,12 +142,17 @@ class Subjects:
     def pass_time(self, until: int, full: Callable[[], bool]) -> None:
         """Do what is due before `until`; stop early, between two subjects, when a checkpoint is `full`."""
         store, deadlines, heap = self.store, self.deadlines, self.deadlines.heap
-        while heap and heap[0].at < until:
-            if full():
+        passed = 0
+        while heap and heap[0][0] < until:
+            if not passed % LOOK_EVERY and full():
                 return
+            passed += 1
             at, name = heappop(heap)
             subject = self.cache.due(name, at)  # hydrated, if need be, as of before this instant
-            deadlines.passed(at, name)
+            if at > deadlines.business_time or name > deadlines.passed_for:  # one that was added late is no way back
+                deadlines.business_time, deadlines.passed_for = max(
+                    (at, name), (deadlines.business_time, deadlines.passed_for)
+                )
             if subject is None:
                 continue
             subject.queued_at = None
