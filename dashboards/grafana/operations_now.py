@@ -129,8 +129,8 @@ def _service_level() -> list[Json]:
     return [
         table(
             "Service level by queue",
-            "Answered within the target, in every published variant. Queued = offered less abandoned in the menu; abandon "
-            "rate = abandoned / queued.",
+            "Answered within the target, in every published variant. Queued = offered less abandoned in the menu; "
+            "abandon rate = abandoned / queued.",
             queries.SERVICE_LEVEL_BY_QUEUE,
             width=14,
             overrides=_shares(*queries.VARIANTS, "Abandon rate"),

@@ -111,7 +111,7 @@ class Bench:
         return Broker(self.folder / str(self._number))
 
     def _fill(self, broker: Broker, lines: Iterable[bytes]) -> dict[tuple[str, int], int]:
-        """Create the topics and feed the log with clock.advanced, as `deskwatch replay` does. Returns the topics' ends."""
+        """Create the topics and feed the log, as `deskwatch replay` does. Returns the ends of the topics."""
         partitions = self.settings.partitions
         create_topics(replace(self.settings, broker=broker.address))
 
