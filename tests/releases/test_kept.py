@@ -32,7 +32,7 @@ RELEASES = sorted(folder.name for folder in HERE.glob("v*"))
 
 
 class Kept:
-    """The kept data of a release: its log, the number of lines that it was fed, its records; ClickHouse is in `data`."""
+    """The kept data of a release: its log, the number of lines that were fed, its records; ClickHouse is in `data`."""
 
     def __init__(self, folder: Path, data: Path) -> None:
         self.data = data
