@@ -1,13 +1,13 @@
 """Sends a message to a receiver, by Apprise: WeCom, DingTalk, Feishu, Slack, e-mail, webhooks and a hundred others.
 
-What matters here is to know what came of it, for a message that may have arrived is not sent a second time:
+The outcome matters, for a message that may have arrived is not sent a second time:
 
     sent      the receiver took it
-    failed    it surely did not arrive: refused, no connection, an error as the answer
+    failed    it did not arrive: refused, no connection, an error as the answer
     unknown   everything else: no answer in time, a connection that broke
 
-Addresses are secrets: they come from the environment or from files, and neither they nor Apprise's own words, which
-repeat them, are logged or recorded.
+Addresses are secrets: they come from the environment or from files. Neither they nor the log of Apprise, which repeats
+them, are logged or recorded.
 """
 
 import logging
@@ -20,21 +20,21 @@ from pathlib import Path
 
 import apprise
 
+from streams.desk.escalation.sending import Outcome, Result
 from streams.desk.policy.versions import Policies
 from streams.settings import SettingsError
-
-Outcome = tuple[str, str]
 
 _apprise_log = logging.getLogger("apprise")
 _apprise_log.propagate = False
 _apprise_log.setLevel(logging.DEBUG)
 _apprise_log.addHandler(logging.NullHandler())
 
-# Apprise (2.3) says whether it worked, not why it did not: that it tells its log only, in every plugin alike (such as
-# plugins/custom_json.py:349, plugins/email/base.py:714): "… error=500", or "Socket Exception: …" with the error's text.
+# Apprise (2.3) returns whether it worked, not why it did not. The reason is in its log only, in the same words from
+# every plugin (such as plugins/custom_json.py:349, plugins/email/base.py:714): "… error=500", or "Socket Exception: …"
+# with the text of the error.
 _ANSWERED = re.compile(r"\berror=(\d{3})\b")
 _SMTP_ANSWERED = re.compile(r"\((\d{3}), b")
-_PASSED_ON = (502, 504)  # a gateway's answer: what lies behind it may have taken the message
+_GATEWAY_ERRORS = (502, 504)  # the server behind the gateway may have taken the message
 _NOT_CONNECTED = re.compile(
     r"NewConnectionError|ConnectTimeoutError|NameResolutionError|SSLError|ProxyError|Connection refused"
     r"|No route to host|Network is unreachable|Name or service not known|nodename nor servname"
@@ -42,7 +42,7 @@ _NOT_CONNECTED = re.compile(
 
 
 class Notifier:
-    """Sends to receivers by the names of the variables that hold their addresses. Its methods may run in threads."""
+    """Sends messages; a receiver is named by the variable that holds its address. Its methods may run in threads."""
 
     def __init__(self, addresses: Mapping[str, str]) -> None:
         self._addresses = dict(addresses)
@@ -53,67 +53,69 @@ class Notifier:
 
     @property
     def known(self) -> frozenset[str]:
-        """The variables whose receivers have an address."""
+        """The variables that hold an address."""
         return frozenset(self._addresses)
 
     def send(self, url_env: str, title: str, body: str) -> Outcome:
-        """Send one message and return what came of it, and why; takes as long as the receiver does (seconds)."""
+        """Send one message and return the outcome; takes as long as the receiver does (seconds)."""
         target = apprise.Apprise(asset=self._asset)
         try:
-            with _overheard() as heard:
+            with _captured_log() as lines:
                 added = target.add(self._addresses[url_env])
                 if not added or len(target) != 1:
-                    return "failed", f"{url_env} is not one address that Apprise knows"
+                    return Outcome(Result.FAILED, f"{url_env} is not one address that Apprise knows")
                 (server,) = target
-                server.retry = 0  # whether to send again is decided by the chain
-                # Not target.notify: it sends in a thread of its own (apprise.py), and what it logs would be anybody's.
+                server.retry = 0  # the chain decides whether to send again
+                # Not target.notify: it sends in a thread of its own (apprise.py), whose log is not captured.
                 sent = server.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
-        except Exception as error:  # a plugin's own fault must not end the worker
-            return "unknown", f"{type(error).__name__} while sending"
-        return ("sent", "") if sent else _judged(heard)
+        except Exception as error:  # an error in a plugin must not end the worker
+            return Outcome(Result.UNKNOWN, f"{type(error).__name__} while sending")
+        return Outcome(Result.SENT) if sent else _outcome_of(lines)
 
 
-def _judged(heard: Iterable[str]) -> Outcome:
-    """What Apprise's log says of a message that was not, or perhaps not, sent."""
-    for line in heard:
+def _outcome_of(lines: Iterable[str]) -> Outcome:
+    """The outcome of a message that Apprise could not send, by what it logged."""
+    for line in lines:
         if found := _ANSWERED.search(line):
             code = int(found[1])
-            return ("unknown" if code in _PASSED_ON else "failed"), f"answered with error {code}"
+            result = Result.UNKNOWN if code in _GATEWAY_ERRORS else Result.FAILED
+            return Outcome(result, f"answered with error {code}")
         if "Socket Exception" in line:
             if _NOT_CONNECTED.search(line):
-                return "failed", "no connection"
+                return Outcome(Result.FAILED, "no connection")
             if found := _SMTP_ANSWERED.search(line):
-                return "failed", f"answered with error {found[1]}"
-    return "unknown", "no answer, or a broken connection"
+                return Outcome(Result.FAILED, f"answered with error {found[1]}")
+    return Outcome(Result.UNKNOWN, "no answer, or a broken connection")
 
 
-class _Listener(logging.Handler):
-    """Keeps what one thread logs."""
+class _ThreadLog(logging.Handler):
+    """Keeps the lines that one thread logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.thread, self.lines = threading.get_ident(), list[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it, if it is of this thread."""
+        """Keep the line, if this thread logged it."""
         if record.thread == self.thread:
             self.lines.append(record.getMessage())
 
 
 @contextmanager
-def _overheard() -> Iterator[list[str]]:
-    listener = _Listener()
-    _apprise_log.addHandler(listener)
+def _captured_log() -> Iterator[list[str]]:
+    """Collect the lines that Apprise logs in this thread."""
+    handler = _ThreadLog()
+    _apprise_log.addHandler(handler)
     try:
-        yield listener.lines
+        yield handler.lines
     finally:
-        _apprise_log.removeHandler(listener)
+        _apprise_log.removeHandler(handler)
 
 
 def addresses(policies: Policies, known: Mapping[str, str], environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the addresses of the policies' receivers that are set, by the variable that the policy names.
 
-    `known` are those that the settings hold (`DESKWATCH_…_URL`); a variable of another name is looked up in the
+    `known`: those that the settings hold (`DESKWATCH_…_URL`). A variable of another name is looked up in the
     environment, where `NAME_FILE` may name a file instead. Raises SettingsError.
     """
     found = os.environ if environ is None else environ

@@ -1,15 +1,15 @@
-"""The HTTP API of role escalate: what people do about warnings, put on the topic `actions`. It decides nothing.
+"""The HTTP API of role escalate: puts what people do about warnings on the topic `actions`, and decides nothing.
 
     curl -X POST http://127.0.0.1:8780/warnings/ID/acknowledge -H 'content-type: application/json' -d '{"by": "li.wei"}'
 
-| POST                         | JSON beside `by` and, if you like, `note`                     |
+| POST                         | JSON beside `by` and, optional, `note`                        |
 |------------------------------|---------------------------------------------------------------|
 | /warnings/ID/acknowledge     |                                                               |
 | /warnings/ID/snooze          | `for_s` (seconds) or `until` (RFC 3339)                       |
 | /warnings/ID/disagree        |                                                               |
 
-Answers 202 with the event as it went out once the broker has it, 400 with a sentence, 401, 403 or 503. GET /health says
-that it listens. It listens on this machine only, unless there is a token (`Authorization: Bearer …`).
+Answers 202 with the event once the broker has it, or 400, 401, 403 or 503 with a sentence. GET /health answers 200.
+It listens on this machine only, unless there is a token (`Authorization: Bearer …`).
 """
 
 import asyncio
@@ -32,17 +32,17 @@ from streams.models.topics import ACTIONS
 from streams.settings import Settings, SettingsError
 
 SOURCE = "/deskwatch/api"
-LARGEST = 16 << 10
+MAX_BODY_BYTES = 16 << 10
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-SEND_S = 10.0
+SEND_TIMEOUT_S = 10.0
 
 Append = Callable[[str, bytes], Awaitable[None]]
 """Puts an event on the topic `actions` under a key; returns once it is there. Raises aiokafka's KafkaError."""
 
 
 def application(append: Append, token: str) -> web.Application:
-    """Return the web application; without a token it takes requests for this machine's own names only."""
-    app = web.Application(client_max_size=LARGEST)
+    """Return the web application. Without a token it takes only requests whose host is this machine."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
 
     async def act(request: web.Request) -> web.Response:
         if (refusal := _refusal(request, token)) is not None:
@@ -50,7 +50,7 @@ def application(append: Append, token: str) -> web.Application:
         try:
             given = msgspec.json.decode(await request.read(), type=dict)
         except ValueError:
-            return _says(400, "The body is not a JSON object.")
+            return _error(400, "The body is not a JSON object.")
         warning_id = request.match_info["warning_id"]
         event = {
             "specversion": "1.0",
@@ -65,11 +65,11 @@ def application(append: Append, token: str) -> web.Application:
         value = msgspec.json.encode(event)
         action = decode(value)
         if isinstance(action, Rejected):
-            return _says(400, f"{action.reason[0].upper()}{action.reason[1:]}.")
+            return _error(400, f"{action.reason[0].upper()}{action.reason[1:]}.")
         try:
-            await asyncio.wait_for(append(warning_id, value), SEND_S)
+            await asyncio.wait_for(append(warning_id, value), SEND_TIMEOUT_S)
         except (KafkaError, TimeoutError) as error:
-            return _says(503, f"The broker does not take it ({type(error).__name__}): try again.")
+            return _error(503, f"The broker does not take it ({type(error).__name__}): try again.")
         return web.Response(status=202, body=value, content_type="application/json")
 
     async def health(_request: web.Request) -> web.Response:
@@ -84,15 +84,17 @@ def _refusal(request: web.Request, token: str) -> web.Response | None:
     if token:
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            return _says(401, "The token is missing or wrong: Authorization: Bearer ….")
+            return _error(401, "The token is missing or wrong: Authorization: Bearer ….")
     elif urlsplit(f"//{request.host}").hostname not in LOOPBACK:
-        return _says(403, "Without a token this API is for this machine only.")  # a foreign name that leads here
-    if request.content_type != "application/json":  # what a form of a foreign page cannot send
-        return _says(400, "The content type is not application/json.")
+        return _error(
+            403, "Without a token this API is for this machine only."
+        )  # another name may resolve to this machine, too
+    if request.content_type != "application/json":  # a form on a page of another site cannot send it
+        return _error(400, "The content type is not application/json.")
     return None
 
 
-def _says(status: int, sentence: str) -> web.Response:
+def _error(status: int, sentence: str) -> web.Response:
     return web.json_response({"error": sentence}, status=status)
 
 

@@ -1,4 +1,4 @@
-"""The API: what people do becomes an event on `actions`; who may not, or says nonsense, is told so in a sentence."""
+"""The API: an action becomes an event on `actions`; a request that is refused gets the reason in a sentence."""
 
 import asyncio
 from typing import Any
@@ -59,14 +59,14 @@ def test_an_action_goes_out_and_comes_back() -> None:
         ("/warnings/w/snooze", '{"by": "li", "until": "yesterday"}', "RFC 3339"),
     ],
 )
-def test_nonsense_is_said_in_a_sentence(path: str, body: str, says: str) -> None:
+def test_a_malformed_action_is_refused_with_a_sentence(path: str, body: str, says: str) -> None:
     broker = Broker()
     status, answer = ask(broker, path, body)
     assert (status, broker.got) == (400, [])
     assert says in answer["error"]
 
 
-def test_the_token_is_asked_for() -> None:
+def test_the_token_is_required() -> None:
     broker = Broker()
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "hush"}):
         assert ask(broker, "/warnings/w/acknowledge", '{"by": "li"}', "hush", **headers)[0] == 401
@@ -75,7 +75,7 @@ def test_the_token_is_asked_for() -> None:
     assert ask(broker, "/warnings/w/acknowledge", '{"by": "li"}', "hush", **bearer)[0] == 202
 
 
-def test_a_page_of_somebody_else_cannot_act() -> None:
+def test_a_page_of_another_site_cannot_act() -> None:
     broker = Broker()
     assert ask(broker, "/warnings/w/acknowledge", '{"by": "li"}', host="evil.example")[0] == 403
     form = {"content-type": "text/plain"}
@@ -83,7 +83,7 @@ def test_a_page_of_somebody_else_cannot_act() -> None:
     assert broker.got == []
 
 
-def test_a_broker_that_is_away_is_said() -> None:
+def test_without_a_broker_the_answer_asks_to_try_again() -> None:
     broker = Broker()
     broker.away = True
     status, answer = ask(broker, "/warnings/w/disagree", '{"by": "li"}')
@@ -91,6 +91,6 @@ def test_a_broker_that_is_away_is_said() -> None:
     assert "try again" in answer["error"]
 
 
-def test_beyond_this_machine_a_token_is_a_must() -> None:
+def test_beyond_this_machine_a_token_is_required() -> None:
     with pytest.raises(SettingsError, match="set DESKWATCH_API_TOKEN"):
         Api(Settings(api_host="0.0.0.0", api_port=8780))

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 
 from sinks.clickhouse.client import Client
-from streams.models.topics import ESCALATIONS, FACTS, INPUTS, PROGRESS_TOPICS, STAGE_OUTPUTS, WARNINGS
+from streams.models.topics import (
+    CUSTOMERS,
+    CUSTOMERS_TOPICS,
+    ESCALATIONS,
+    FACTS,
+    INPUTS,
+    PROGRESS_TOPICS,
+    WARNINGS,
+    WATCH,
+    WATCH_TOPICS,
+)
 
 Offsets = Mapping[tuple[str, int], int]
 
@@ -28,10 +38,8 @@ def stages_behind(client: Client, partitions: int, *, escalated: bool) -> int:
     rows = client.query("SELECT topic_name, partition, offsets, as_of, version FROM progress_rows FINAL").result_rows
     desks = {str(partition): version for topic, partition, _, _, version in rows if topic == FACTS}
     seen = {(topic, partition): offsets for topic, partition, offsets, _, _ in rows}
-    numbers = {"customers": range(partitions), "watch": range(1)}
-    parts = [
-        (f"{topic}/{stage}", n) for stage, topics in STAGE_OUTPUTS.items() for topic in topics for n in numbers[stage]
-    ]
+    parts = [(f"{topic}/{CUSTOMERS}", n) for topic in CUSTOMERS_TOPICS for n in range(partitions)]
+    parts += [(f"{topic}/{WATCH}", 0) for topic in WATCH_TOPICS]
     behind = sum(any(seen.get(part, {}).get(desk, -1) < version for desk, version in desks.items()) for part in parts)
     if escalated:
         warned = min((as_of for topic, _, _, as_of, _ in rows if topic.split("/")[0] == WARNINGS), default=-1)

@@ -79,14 +79,14 @@ TRACK = (
            "Messages that are no valid event, put aside in the topic dead-letters.", _dead_letters),
     _desk("orphans", "Subjects that began without their creation, less those whose creation came since the takeover.",
           lambda desk: desk.totals["orphans"]),
-    _desk("held_subjects", "Tickets, calls and surveys in memory.", lambda desk: len(desk.subjects.held)),
+    _desk("held_subjects", "Tickets, calls and surveys in memory.", lambda desk: len(desk.subjects.cache)),
     _desk("asleep_subjects", "Those of them that are evicted: kept compressed.",
-          lambda desk: desk.subjects.held.asleep()),
+          lambda desk: desk.subjects.cache.evicted()),
     _desk("clock_timestamp_seconds", "Business time (as_of) up to which all that fell due was written; 0: none yet. "
-          "The wall's with DESKWATCH_CLOCK=wall, the log's with log.", lambda desk: max(0, desk.clock) / 1000),
+          "The wall's with DESKWATCH_CLOCK=wall, the log's with log.", lambda desk: max(0, desk.business_time) / 1000),
     _customers("customers", "Customers of whom there are facts in memory.", lambda stage: len(stage.facts)),
     _customers("customers_clock_timestamp_seconds", "Business time up to which the stage customers has heard all "
-               "desks; 0: none yet.", lambda stage: max(0, stage.clock) / 1000),
+               "desks; 0: none yet.", lambda stage: max(0, stage.business_time) / 1000),
     Metric("deskwatch_track_lag", "gauge", ("topic", "partition"),
            "Records of an input partition that are not folded yet, by the last fetch's high watermark.",
            _of_both(table_lag)),

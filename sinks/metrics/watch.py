@@ -13,9 +13,9 @@ def watch_metrics(table: Any) -> RoleMetrics:
 WATCH = (
     Metric("deskwatch_watch_clock_timestamp_seconds", "gauge", ("partition",),
            "Business time up to which the window rules were judged; 0: none yet.",
-           lambda table: by_partition(table, lambda watch: max(0, watch.clock) / 1000)),
+           lambda table: by_partition(table, lambda watch: max(0, watch.business_time) / 1000)),
     Metric("deskwatch_watch_cases", "gauge", ("partition",), "Rules by subjects that are judged.",
-           lambda table: by_partition(table, lambda watch: len(watch.cases))),
+           lambda table: by_partition(table, lambda watch: len(watch.evaluations))),
     Metric("deskwatch_watch_late_total", "counter", ("partition",),
            "Tallies later than the policy's lateness: the judgement of then stands.",
            lambda table: by_partition(table, lambda watch: watch.totals["late"])),

@@ -1,9 +1,10 @@
-"""The table of role escalate: checkpoints as everywhere, and behind each the messages whose intents it holds.
+"""The table of role escalate: writes checkpoints as all tables do, and then sends the messages whose intents they hold.
 
-    cut ──> checkpoint acknowledged ──> messages ──> threads ──> outcome ──> state.settle ──> the next checkpoint
-                                                     Apprise
+    snapshot ──> checkpoint acknowledged ──> messages ──> threads ──> outcome ──> state.settle ──> the next checkpoint
+                                                          Apprise
 
-Messages wait for nothing but their receiver's turn: a dead one takes up its own turns only, and the chain goes on.
+A message waits for earlier ones to the same receiver only: a receiver that does not answer delays its own messages, and
+the chain goes on.
 """
 
 import asyncio
@@ -15,35 +16,35 @@ from typing import Any
 from streams.checkpoint.partition import Partition
 from streams.checkpoint.table import CheckpointTable, wall_clock
 from streams.desk.escalation.dispatch import Message
-from streams.desk.escalation.sending import Outcome
+from streams.desk.escalation.sending import Outcome, Result
 
-AT_ONCE, AT_ONCE_EACH = 16, 2
+MAX_CONCURRENT, MAX_CONCURRENT_EACH = 16, 2
 """Messages under way at once: in all, and to one receiver."""
 
-PATIENCE_S = 3.0
-"""How long a revocation or a stop waits for messages under way; what came of the others is then not known."""
+STOP_TIMEOUT_S = 3.0
+"""How long a revocation or a stop waits for messages under way; the outcome of the others is then unknown."""
 
-UNSENT: Outcome = ("unsent", "the worker ended or lost the partition before it was sent")
+UNSENT = Outcome(Result.UNSENT, "the worker ended or lost the partition before it was sent")
 
 
 class EscalationTable(CheckpointTable):
-    """Sends what a checkpoint says is to be sent. `send` is called in a thread; the rest as CheckpointTable."""
+    """Sends the messages of each checkpoint. `send` is called in a thread; the other arguments: see CheckpointTable."""
 
     def __init__(self, app: Any, *, send: Callable[[str, str, str], Outcome], **kwargs: Any) -> None:
         super().__init__(app, **kwargs)
         self._send = send
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="notify")
-        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE_EACH))
-        self._queued: dict[asyncio.Task[None], tuple[Partition, Message]] = {}  # wait for their receiver's turn
+        self._pool = ThreadPoolExecutor(MAX_CONCURRENT, thread_name_prefix="notify")
+        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_CONCURRENT_EACH))
+        self._queued: dict[asyncio.Task[None], tuple[Partition, Message]] = {}  # wait for earlier ones to the receiver
         self._under_way: set[asyncio.Task[None]] = set()
         self._paused = self._ended = False
 
     async def _save_if_due(self, part: Partition) -> None:
-        if not self._paused:  # time would bring messages that nobody is to send any more
+        if not self._paused:  # as time passes, messages fall due that could not be sent any more
             await super()._save_if_due(part)
 
     async def save(self, part: Partition) -> bool:
-        """Write a checkpoint, and send the messages whose intents are in it now."""
+        """Write a checkpoint, and send the messages whose intents it holds."""
         if not await super().save(part):
             return False
         if self._folds(part):
@@ -72,13 +73,13 @@ class EscalationTable(CheckpointTable):
                 self._under_way.discard(task)
 
     def _settle(self, part: Partition, message: Message, outcome: Outcome) -> None:
-        if outcome[0] not in ("sent", "unsent"):
+        if outcome.result not in (Result.SENT, Result.UNSENT):
             self.log.warning("Message %s to %s: %s (%s)", message.id, message.receiver, *outcome)
-        if self._folds(part) and not self._ended:  # else a successor records that it does not know
+        if self._folds(part) and not self._ended:  # else the next owner records that the outcome is unknown
             part.state.settle(message, outcome, wall_clock())  # type: ignore[attr-defined]
 
     async def flush(self, abandon: bool = False) -> None:
-        """Let what is under way come to its end, take back what is not, and save everything."""
+        """Let messages under way come to their end, take back those that wait, and save everything."""
         self._paused = True
         try:
             queued, self._queued = self._queued, {}
@@ -86,7 +87,7 @@ class EscalationTable(CheckpointTable):
                 task.cancel()
                 self._settle(part, message, UNSENT)
             if self._under_way:
-                await asyncio.wait(self._under_way, timeout=PATIENCE_S)
+                await asyncio.wait(self._under_way, timeout=STOP_TIMEOUT_S)
             await super().flush(abandon)
         finally:
             # Faust flushes at the beginning of its stop, then stops the tables, then flushes again (app/base.py:1723):

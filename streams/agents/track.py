@@ -18,7 +18,7 @@ from streams.desk.policy.versions import Policies
 from streams.desk.track.dead_letter_limit import DeadLetterLimit
 from streams.desk.track.partition import Desk
 from streams.kafka.partitioner import partition_of
-from streams.models.topics import CUSTOMER_FACTS, DEAD_LETTERS, INPUTS, STAGE_OUTPUTS, TRACK_OUTPUTS
+from streams.models.topics import CUSTOMER_FACTS, CUSTOMERS_TOPICS, DEAD_LETTERS, INPUTS, TRACK_OUTPUTS
 from streams.settings import Settings
 
 
@@ -54,7 +54,7 @@ def register(app: CheckpointApp, settings: Settings, policies: Policies) -> tupl
         "customers",
         new_state=new_customers,
         inputs=[CUSTOMER_FACTS],
-        outputs=[*STAGE_OUTPUTS["customers"], CUSTOMER_FACTS, DEAD_LETTERS],
+        outputs=[*CUSTOMERS_TOPICS, CUSTOMER_FACTS, DEAD_LETTERS],
         partitions=settings.partitions,
         clock=_no_clock,
     )

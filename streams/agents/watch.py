@@ -9,7 +9,7 @@ from streams.agents.feed import feed
 from streams.checkpoint.app import CheckpointApp
 from streams.desk.policy.versions import Policies
 from streams.desk.window_rules.partition import Watch
-from streams.models.topics import DEAD_LETTERS, STAGE_OUTPUTS, WATCH_ROLLUPS
+from streams.models.topics import DEAD_LETTERS, WATCH_ROLLUPS, WATCH_TOPICS
 from streams.settings import Settings
 
 
@@ -23,7 +23,7 @@ def register(app: CheckpointApp, settings: Settings, policies: Policies) -> Any:
         "watch",
         new_state=new_watch,
         inputs=[WATCH_ROLLUPS],
-        outputs=[*STAGE_OUTPUTS["watch"], DEAD_LETTERS],
+        outputs=[*WATCH_TOPICS, DEAD_LETTERS],
         partitions=1,
         clock=lambda: None,  # the records are the clock
     )

@@ -29,6 +29,7 @@ from streams.bench.live_feed import STORM_TARGET_MS, STORM_WARN_AT, TARGET_MS, U
 from streams.bench.measure import environment
 from streams.bench.worker import Worker
 from streams.checkpoint.takeover import TOOK_OVER_LOG
+from streams.embedded.broker import APPS
 from streams.embedded.roles import argv_of
 from streams.kafka.topics import create_topics
 from streams.models.instants import MINUTE
@@ -113,7 +114,7 @@ def measure(
             "DESKWATCH_WEB_URL": receiver.url,
         }
         track, escalate = (
-            stack.enter_context(Worker(role, argv_of(role), env, folder)) for role in ("track", "escalate")
+            stack.enter_context(Worker(role, argv_of(role, APPS), env, folder)) for role in ("track", "escalate")
         )
         tell("starting")
         while TOOK_OVER_LOG not in track.log.read_text():

@@ -16,11 +16,10 @@ from typing import Any
 import msgspec
 
 from streams.errors import UserError
-from streams.models.instants import DAY, LATEST, MINUTE, format_instant, parse_instant
+from streams.models.instants import LATEST, MINUTE, WEEK, format_instant, parse_instant
 from streams.replay.log import place
 from streams.simulator.world import CATEGORIES, CHANNELS, KINDS, PRODUCTS, TEAMS
 
-WEEK = 7 * DAY
 SUBJECTS = (
     "ticket_id", "call_id", "survey_id", "customer_id", "other_id", "parent_id", "into",
     "review_id", "callback_id", "contact_id", "change_id", "action_id",

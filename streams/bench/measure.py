@@ -22,6 +22,7 @@ from pathlib import Path
 from streams.bench.broker import BenchError, Broker, Group, load
 from streams.bench.log import of_tickets, open_tickets, repeated
 from streams.bench.worker import Offsets, Worker
+from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.kafka.topics import CHANGELOG, create_topics
 from streams.models.topics import INPUTS
 from streams.replay.feeder import feed
@@ -153,7 +154,7 @@ class Bench:
         """A worker that takes all partitions over: it reads the changelog, claims it, and refolds the held subjects."""
         self.tell(RESTORE)
         with Worker(RESTORE, self.argv, self._env(broker), broker.folder) as worker:
-            while not (took := re.search(r"Took over partitions \[.+\] in ([\d.]+) s", worker.log.read_text())):
+            while not (took := re.search(TOOK_OVER_LOG + r"\[.+\] in ([\d.]+) s", worker.log.read_text())):
                 worker.check_alive()
                 time.sleep(0.05)
             seconds, whole = float(took[1]), time.monotonic() - worker.started

@@ -15,10 +15,9 @@ import msgspec
 
 from streams.bench.warning_score import FOREVER, Moment, Score, score
 from streams.models.entities import CallRow, TicketRow
-from streams.models.instants import DAY
+from streams.models.instants import WEEK
 from streams.models.rows import LedgerRow, Row, WarningRow
 
-WEEK = 7 * DAY
 ANSWERS = {"warning.acknowledge": "acknowledged", "warning.disagree": "disagreed"}
 
 

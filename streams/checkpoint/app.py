@@ -16,21 +16,22 @@ from faust.types.tuples import TP
 
 from streams.checkpoint.table import CheckpointTable
 from streams.kafka.app import BatchApp, BatchTransport
-from streams.kafka.lease import LeasedConsumer
+from streams.kafka.consumer import BatchConsumer
+from streams.kafka.lease import Lease
 
 
-class CheckpointConsumer(LeasedConsumer):
-    """Goes on from the offsets of the checkpoints, not from the committed ones."""
+class CheckpointConsumer(BatchConsumer):
+    """Continues from the offsets of the checkpoints, not from the committed ones."""
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """Return 0 for each changelog partition: there is nothing for Faust's own recovery to do."""
+        """Return 0 for each changelog partition, so that Faust's own recovery does nothing."""
         return dict.fromkeys(partitions, 0)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek the inputs to where their states are, and other topics to what is committed.
+        """Seek the inputs to the offsets of their states, and other topics to the committed ones.
 
-        Faust calls this after a rebalance, and in mid-flow too (consumer.py:772). After a rebalance the offsets are
-        also committed: what a killed worker had checkpointed but not committed would look like lag for ever.
+        Faust calls this after a rebalance, and between rebalances, too (consumer.py:772). After a rebalance the offsets
+        are also committed: what a killed worker had checkpointed and not committed would else look like lag.
         """
         assigned = self.assignment()
         wanted = {
@@ -62,7 +63,9 @@ class CheckpointApp(BatchApp):
 
     def __init__(self, id: str, **settings: Any) -> None:
         self.checkpoint_tables: list[CheckpointTable] = []
+        self.lease = Lease()
         super().__init__(id, **settings)
+        self.consumer_hooks.append(self.lease.attach)
 
     def _new_transport(self) -> CheckpointTransport:
         return CheckpointTransport(self.conf.broker_consumer, self)
@@ -74,6 +77,6 @@ class CheckpointApp(BatchApp):
         return declared
 
     async def drain(self) -> None:
-        """Save all states, or give them up (after a crash, all); events that are in no state come again."""
+        """Save all states; without a lease, or after a crash, abandon them: their unsaved events come again."""
         for table in self.checkpoint_tables:
             await table.flush(abandon=self.crashed)

@@ -1,4 +1,4 @@
-"""Reads and writes the changelog's record batches, and sends outputs. Knows Kafka, not what a batch means."""
+"""Reading and writing the record batches of a changelog, and sending outputs. Knows Kafka, not what a batch means."""
 
 import asyncio
 import time
@@ -15,20 +15,20 @@ from streams.errors import DeskwatchError
 from streams.kafka.topics import BATCH_LIMIT
 from streams.models.records import Output
 
-OUTPUT_BATCH = 512 << 10
-"""Bytes after which a batch of outputs is closed: well under the 1 MiB that brokers take unless told otherwise."""
+OUTPUT_BATCH_BYTES = 512 << 10
+"""A batch of outputs is closed after so many bytes: well under the 1 MiB that brokers accept by default."""
 
 
 class CheckpointTooLarge(DeskwatchError):
-    """A cut does not fit into one record batch."""
+    """A snapshot does not fit into one record batch."""
 
 
 class Changelog:
-    """The changelog topic of one table: its partitions are addressed by number.
+    """The changelog topic of one table; partitions are given by number.
 
     Arguments:
         topic: name of the changelog topic.
-        outputs: names of the topics that outputs may go to.
+        outputs: names of the output topics.
         conf: the Faust app's settings (broker, credentials, timeouts).
     """
 
@@ -48,21 +48,21 @@ class Changelog:
         )
 
     async def start(self) -> None:
-        """Connect, and learn where the topics' partitions are."""
+        """Connect, and fetch the metadata of the topics."""
         await self._producer.start()
         await self._producer.client.set_topics([self.topic, *self._outputs])
 
     async def stop(self) -> None:
-        """Send what is under way and disconnect."""
+        """Wait for the batches under way and disconnect."""
         await self._producer.stop()
 
     async def append(self, partition: int, records: list[Entry]) -> tuple[int, int]:
         """Append the records as one batch; return its base offset and its size in bytes, once acknowledged.
 
-        It is compressed, to a tenth or so: a checkpoint repeats the names of fields, teams and rows over and over.
-        Outputs are not, for whoever reads them need not have zstd.
+        It is compressed, to about a tenth: a checkpoint repeats the names of fields, teams and rows. Outputs are not
+        compressed: their readers need not have zstd.
 
-        Raises CheckpointTooLarge, and aiokafka's KafkaError: then nobody knows whether the batch is in the log.
+        Raises CheckpointTooLarge, and aiokafka's KafkaError: then it is unknown whether the batch is in the log.
         """
         batch, now = BatchBuilder(BATCH_LIMIT, DefaultRecordBatch.CODEC_ZSTD), time.time_ns() // 1_000_000
         append = batch.append  # 0.3 µs a record in aiokafka 0.14 (its Cython builder alone: 0.2)
@@ -78,7 +78,7 @@ class Changelog:
     async def send(self, partition: int, outputs: list[Output]) -> None:
         """Send outputs, in order within a topic's partition; return when all are acknowledged.
 
-        `partition` is that of the state which made them: theirs, where they name none.
+        `partition`: of the state that made them; an output that names no partition goes to this one.
         """
         groups: dict[tuple[str, int], list[Output]] = {}
         for output in outputs:
@@ -89,7 +89,7 @@ class Changelog:
     async def _send(self, topic: str, partition: int, outputs: list[Output]) -> None:
         acknowledged, batch, now = [], self._producer.create_batch(), time.time_ns() // 1_000_000
         for _topic, key, value, headers, _partition in outputs:
-            if batch.size() > OUTPUT_BATCH:
+            if batch.size() > OUTPUT_BATCH_BYTES:
                 acknowledged.append(await self._producer.send_batch(batch, topic, partition=partition))
                 batch = self._producer.create_batch()
             batch.append(timestamp=now, key=key, value=value, headers=list(headers))
@@ -99,9 +99,9 @@ class Changelog:
     async def read(
         self, starts: Mapping[int, int], ends: Mapping[int, int], apply: Callable[[int, list[Any]], None]
     ) -> None:
-        """Read partitions from ``starts[partition]`` to ``ends[partition]``, or to what is there now if it has no end.
+        """Read partitions from ``starts[partition]`` to ``ends[partition]``, or to the last record if it has no end.
 
-        ``apply(partition, records)`` gets runs of records in order. The last one may go past the end: cut it off.
+        ``apply(partition, records)`` gets runs of records in order. The last run may go past the end: the caller cuts.
         """
         todo = {
             TopicPartition(self.topic, number): start
@@ -125,7 +125,7 @@ class Changelog:
                 for tp, records in fetched.items():
                     apply(tp.partition, records)
                 for tp in list(todo):
-                    # Not by ListOffsets: Tansu 0.6 answers with the last batch's base offset + 1.
+                    # Not ListOffsets: Tansu 0.6 answers with the base offset of the last batch + 1.
                     end = ends.get(tp.partition, consumer.highwater(tp))
                     if end is not None and await consumer.position(tp) >= end:
                         del todo[tp]

@@ -1,23 +1,24 @@
-"""The rule of the changelog: which of its batches count, and whose they are. Pure: no Kafka, no clock.
+"""The fencing rule of the changelog: which batches count, and who wrote them. PURE: no Kafka, no clock.
 
 A *checkpoint* is one record batch, appended whole or not at all:
 
-    head (epoch, owner, sequence, number of records, next input offsets) | changed entries | outbox
+    header (epoch, owner, sequence, number of records, next input offsets) | changed entries | outbox
 
-A batch **counts** if its epoch is higher than any before it in the log, or if it is of the same epoch and owner with a
-higher sequence. All else was written by a *zombie*, a former owner that does not know it yet, and is skipped.
+A batch **counts** if its epoch is higher than any before it in the log, or if it has the same epoch and owner with a
+higher sequence. All other batches were written by a *zombie*, a former owner that does not know it yet; readers skip
+them.
 
-A new owner reads the log, appends a *claim* (a batch of one record with a higher epoch and no offsets), and reads what
-came in between. The claim's base offset is the true end of the log, so no watermark of the broker is trusted:
+A new owner reads the log, appends a *claim* (a batch of one record with a higher epoch and no offsets), and reads the
+batches in between. The base offset of the claim is the true end of the log, so no watermark of the broker is trusted:
 
     owner A   ──c1──c2──────────────c3(zombie: epoch 1 after epoch 2)──>   skipped by every reader
     owner B   ───────────claim(epoch 2)──────c1──c2──>                     B sees that its c1 did not follow its claim,
-                                                                           reads c3 and writes c3's keys once more
+                                                                           reads c3 and writes c3's keys again
 
-Compaction keeps the *last* record of a key, so a zombie's must not stay the last one: whoever sees skipped keys writes
-them again at once, and the changelog's ``min.compaction.lag.ms`` leaves an hour for that.
+Compaction keeps the *last* record of a key, so a zombie's record must not stay the last one: an owner that sees skipped
+keys writes them again at once, and the changelog's ``min.compaction.lag.ms`` leaves an hour for that.
 
-A claim that carried offsets, or shared the head's key, would be wrong: compaction would then let it hide a checkpoint.
+A claim must not carry offsets or share the header's key: compaction would then let it hide a checkpoint.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +31,7 @@ from streams.desk.partition_state import Snapshot
 from streams.models.records import Output
 
 HEAD, CLAIM, ENTRY, OUTBOX = b"#", b"!", b"=", b">"
-"""First byte of a changelog record's key: what the record is."""
+"""First byte of the key of a changelog record: its kind. HEAD is the header of a checkpoint."""
 
 Entry = tuple[bytes, bytes | None]
 """Key and value of a changelog record."""
@@ -41,7 +42,7 @@ class LogRecord(Protocol):
 
     @property
     def offset(self) -> int:
-        """Its place in the changelog."""
+        """Its offset in the changelog."""
 
     @property
     def key(self) -> bytes | None:
@@ -68,12 +69,12 @@ _decode_outputs = msgspec.msgpack.Decoder(
     list[tuple[str, bytes | None, bytes, tuple[tuple[str, bytes], ...], int | None]]
 ).decode
 
-PACK = 256 << 10
-"""About how many bytes of outputs one record of the outbox holds: a record for each would cost more than the output."""
+OUTBOX_RECORD_BYTES = 256 << 10
+"""About how many bytes of outputs one outbox record holds: a record for each output would cost more than the output."""
 
 
 def version(epoch: int, sequence: int) -> int:
-    """Return a checkpoint's version, which rises along a partition's counting batches. Below 2**63: epoch < 2**31."""
+    """Return the version of a checkpoint, which rises with each that counts. Below 2**63: epoch < 2**31."""
     return epoch << 32 | sequence
 
 
@@ -81,13 +82,14 @@ def _slot(number: int) -> bytes:
     return OUTBOX + number.to_bytes(4, "big")
 
 
-def _packed(outputs: Iterable[Output]) -> Iterator[bytes]:
+def outbox_records(outputs: Iterable[Output]) -> Iterator[bytes]:
+    """Yield the values of the outbox records that hold these outputs."""
     pack: list[Output] = []
     size = 0
     for output in outputs:
         pack.append(output)
         size += len(output.value)
-        if size > PACK:
+        if size > OUTBOX_RECORD_BYTES:
             yield _encode(pack)
             pack, size = [], 0
     if pack:
@@ -96,7 +98,7 @@ def _packed(outputs: Iterable[Output]) -> Iterator[bytes]:
 
 @dataclass
 class LogReader:
-    """Where one partition's changelog stands, after the records given to :meth:`apply` and the batches written."""
+    """The position in one partition's changelog, after the records given to :meth:`apply` and the batches written."""
 
     position: int = 0
     """Changelog offset expected next."""
@@ -106,20 +108,20 @@ class LogReader:
     offsets: dict[str, int] = field(default_factory=dict)
     """Next input offset by topic, of the last counting checkpoint."""
     outbox: list[Output] = field(default_factory=list)
-    """Outputs of the last counting checkpoint: to be sent again, since nobody knows whether they were."""
+    """Outputs of the last counting checkpoint. They are sent again: it is unknown whether they were sent."""
     slots: int = 0
-    """Outbox keys 0..slots-1 may hold a value; the next checkpoint overwrites or tombstones each."""
+    """Outbox keys 0..slots-1 may hold a value; the next checkpoint overwrites each or writes a tombstone."""
     stale: set[bytes] = field(default_factory=set)
     """Entry keys whose last record is a zombie's."""
     zombie: bool = False
-    """A skipped batch follows the last counting checkpoint: a new checkpoint must follow, even an empty one."""
+    """A skipped batch follows the last counting checkpoint: the owner must write another one, even an empty one."""
     checkpoints: int = 0
-    """Counting checkpoints read."""
+    """Number of counting checkpoints read."""
     _skip_to: int = 0
-    _packs: int = 0  # slots of the last checkpoint made here
+    _packs: int = 0  # outbox records of the last checkpoint made here
 
     def apply(self, records: Iterable[LogRecord], load: Callable[[bytes, bytes | None], None]) -> None:
-        """Take in records in log order, but none before ``position``; ``load`` gets the entries that count."""
+        """Apply records in log order, but none before ``position``; ``load`` gets the entries that count."""
         for record in records:
             if record.offset < self.position:
                 continue
@@ -157,28 +159,28 @@ class LogReader:
             self.outbox += [Output(*output) for output in _decode_outputs(value)]
 
     def probe(self) -> "LogReader":
-        """Return a reader that goes on from here, to look at what others appended without taking it in."""
+        """Return a reader that continues from here, to look at records of others without applying them here."""
         return LogReader(self.position, self.epoch, self.owner, self.sequence)
 
     # --- as the owner -------------------------------------------------------------------------------------------------
 
     def claim(self, generation: int, owner: str) -> tuple[int, list[Entry]]:
-        """Return a claim's epoch and its batch. The group's generation may start again at 1, hence the maximum."""
+        """Return the epoch of a claim and its batch. The group's generation may start again at 1, hence the maximum."""
         epoch = max(generation, self.epoch + 1)
         return epoch, [(CLAIM, _encode(Header(epoch, owner, 0, 0, {})))]
 
     def claimed(self, base: int, epoch: int, owner: str) -> bool:
-        """The claim stands at ``base``, and all before it was applied: return False if a higher claim came first."""
+        """The claim is at ``base``; all records before it are applied. Return False if a higher claim came first."""
         self.position = base + 1
         if epoch <= self.epoch:
             return False
         self.epoch, self.owner, self.sequence = epoch, owner, 0
         return True
 
-    def checkpoint(self, cut: Snapshot, offsets: dict[str, int]) -> list[Entry]:
-        """Return the batch of the owner's next checkpoint (sequence + 1), the last outbox's left-over slots cleared."""
-        records: list[Entry] = [(ENTRY + key, value) for key, value in cut.entries]
-        packs = list(_packed(cut.outputs))
+    def checkpoint(self, snapshot: Snapshot, offsets: dict[str, int]) -> list[Entry]:
+        """Return the batch of the owner's next checkpoint (sequence + 1), with tombstones for unused outbox slots."""
+        records: list[Entry] = [(ENTRY + key, value) for key, value in snapshot.entries]
+        packs = list(outbox_records(snapshot.outputs))
         records += [(_slot(number), pack) for number, pack in enumerate(packs)]
         records += [(_slot(number), None) for number in range(len(packs), self.slots)]
         self._packs = len(packs)
@@ -186,17 +188,17 @@ class LogReader:
         return [(HEAD, _encode(header)), *records]
 
     def wrote(self, base: int, records: int, between: Iterable[LogRecord]) -> bool:
-        """The last checkpoint, of ``records`` records, stands at ``base``; ``between`` is what others put before it.
+        """The last checkpoint, of ``records`` records, is at ``base``; others appended ``between`` before it.
 
-        Returns False if one of them is a higher claim: the partition is somebody else's, and nothing may be sent.
+        Return False if ``between`` holds a higher claim: another worker owns the partition, and nothing may be sent.
         """
         probe = self.probe()
         probe.apply(between, lambda _key, _value: None)
         if probe.epoch > self.epoch:
             return False
         self.stale |= probe.stale
-        self.slots = max(self._packs, probe.slots)  # a zombie's slots below ours have just been overwritten
-        self.zombie = False  # ours is the last head now
+        self.slots = max(self._packs, probe.slots)  # a zombie's slots below ours are overwritten by now
+        self.zombie = False  # the last header is ours now
         self.sequence += 1
         self.position = base + records
         return True

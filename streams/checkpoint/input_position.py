@@ -1,94 +1,172 @@
-"""Where a partition stands in its input topics: what is folded next, and what is fetched again because it was lost.
+"""Which input record a partition folds next, and which records are fetched again because they were lost on the way.
 
-Faust drops lists of records on the way when a rebalance interrupts it (transport/consumer.py:750 the rest of a fetch,
-:1213 the one that is handed over), and counts on seeking to the committed offsets afterwards. Where it drops one later
-than that, a later list of the partition shows the hole; where none comes, time does.
+Faust drops fetched batches when a rebalance interrupts it (transport/consumer.py:750 the rest of a fetch, :1213 the
+batch that is being handed over), and relies on seeking to the committed offsets afterwards. A batch that is dropped
+later than that is detected by the offset gap before the next batch, or by a timeout if no batch follows.
 """
 
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from logging import Logger
+from math import inf
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, Protocol
 
 from aiokafka.errors import IllegalStateError
 from faust.types.tuples import TP
 
-from streams.checkpoint.partition import Partition
-
-if TYPE_CHECKING:
-    from streams.checkpoint.table import CheckpointTable
+from streams.checkpoint.partition import Partition, Statistics
 
 SEEK_PATIENCE_S = 5.0
-"""How long lists that were fetched before a seek back may still come in."""
+"""How long batches that were fetched before a seek back may still come in."""
 
 STALL_S = 10.0
-"""How long lists of a topic may be on their way when none comes in, before they are held to be lost."""
+"""How long handed-out records of a topic may be on their way, while no batch comes in, before they count as lost."""
+
+_offset = attrgetter("offset")
 
 
-async def place(table: "CheckpointTable", part: Partition, tp: TP, records: Sequence[Any]) -> int | None:
-    """Return the index of the record that is to be folded next; None if it is not among them, but comes again.
+class Consumer(Protocol):
+    """The Kafka consumer, as far as it is needed here."""
 
-    A list that begins too far on followed one that was dropped, or a gap in the topic. Seek back to tell: after a
-    gap the same list comes again, and nothing earlier.
+    def assignment(self) -> set[TP]:
+        """The partitions assigned to it."""
 
-        want 5, got 9..12 (dropped 5..8)   seek 5 ──> 5..8, 9..12
-        want 5, got 9..12 (no 5..8)        seek 5 ──> 9..12          a gap: go on from 9
+    def highwater(self, tp: TP) -> int | None:
+        """The end of a partition, by its last fetch; None if there was none yet."""
+
+    async def position(self, tp: TP) -> int:
+        """The next offset to hand out. Raises IllegalStateError if the partition is not assigned."""
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """The first offset that each partition still keeps."""
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> Any:
+        """Seek. Raises IllegalStateError if a partition is not assigned."""
+
+
+class _SeekBack(NamedTuple):
+    """The last seek back: the offset wanted, the first one that came instead, and when."""
+
+    wanted: int
+    came: int
+    at: float
+
+
+class _Standstill(NamedTuple):
+    """An input that does not move: the offset wanted, since when, and the end up to which it was refetched (-1: no)."""
+
+    wanted: int
+    since: float
+    refetched_to: int
+
+
+class InputPosition:
+    """The position of one worker's partitions in the input topics.
+
+    Arguments:
+        consumer: returns the Kafka consumer, which Faust makes late.
+        inputs: names of the input topics.
+        statistics: where `gaps` and `sought_back` are counted.
+        now: the monotonic clock, in seconds.
     """
-    want, first, now = part.offsets.get(tp.topic, 0), records[0].offset, time.monotonic()
-    if first <= want:
-        part.gaps.pop(tp.topic, None)
-        return bisect_left(records, want, key=attrgetter("offset"))
-    wanted, came, at = part.gaps.get(tp.topic, (-1, -1, 0.0))
-    if wanted == want and first <= came:
-        _accept_gap(table, part, tp, first)
-        return 0
-    if wanted == want and now - at < SEEK_PATIENCE_S:
-        return None  # was under way before the seek
-    part.gaps[tp.topic] = (want, first, now)
-    table.statistics.sought_back += 1
-    try:
-        earliest = (await table.app.consumer.earliest_offsets(tp))[tp]
-        if want < first <= earliest:
-            _accept_gap(table, part, tp, first)
-            return 0
-        await table.app.consumer.seek_wait({tp: want})
-    except IllegalStateError:
-        table.log.info("%s[%d] was revoked while seeking back", *tp)
-    return None
 
+    def __init__(
+        self,
+        consumer: Callable[[], Consumer],
+        inputs: Sequence[str],
+        statistics: Statistics,
+        log: Logger,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.stall_s = STALL_S
+        self._consumer, self._inputs, self._statistics, self._log, self._now = consumer, inputs, statistics, log, now
+        self._seeks: dict[TP, _SeekBack] = {}
+        self._standstills: dict[TP, _Standstill] = {}
+        self._fed_at: dict[str, float] = {}  # by topic: when a batch of any partition was folded last; inf: just now
 
-def _accept_gap(table: "CheckpointTable", part: Partition, tp: TP, first: int) -> None:
-    want = part.offsets.get(tp.topic, 0)
-    table.statistics.gaps += 1
-    table.log.warning("%s[%d] has no records at offsets %d to %d: going on after them", *tp, want, first - 1)
-    part.offsets[tp.topic] = first
-    part.gaps.pop(tp.topic, None)
+    def restart(self) -> None:
+        """Forget gaps and standstills: after a takeover, the inputs are sought to the checkpoints' offsets."""
+        self._seeks.clear()
+        self._standstills.clear()
 
+    @contextmanager
+    def feeding(self, topic: str) -> Iterator[None]:
+        """While a batch of the topic is folded, however long that takes, the topic does not stall."""
+        self._fed_at[topic] = inf
+        try:
+            yield
+        finally:
+            self._fed_at[topic] = self._now()
 
-async def seek_stalled(table: "CheckpointTable", part: Partition) -> None:
-    """Fetch again what was handed out and not folded, where no list of its topic has come in for long.
+    def end(self, tp: TP) -> int | None:
+        """Return the end of an input partition, by the high watermark of its last fetch; None if there was none yet."""
+        consumer = self._consumer()
+        return consumer.highwater(tp) if tp in consumer.assignment() else None
 
-    handed out 5..9, dropped, nothing comes      10 s ──> seek 5 ──> 5..9
-    handed out 5..9, all a transaction's markers 10 s ──> seek 5 ──> nothing: that was all
-    """
-    now = time.monotonic()
-    for topic in table.inputs:
-        tp, want = TP(topic, part.number), part.offsets.get(topic, 0)
-        end = table.fetched_to(tp)
-        stood, since, sought = part.stalls.get(topic, (-1, now, -1))
-        if want != stood or end is None or end <= want:
-            part.stalls[topic] = (want, now, -1)
-        elif end != sought and now - max(since, table.fed_at.get(topic, since)) > STALL_S:
-            part.stalls[topic] = (want, now, end if await _fetch_again(table, tp, want) else -1)
+    async def index_of_next(self, part: Partition, tp: TP, records: Sequence[Any]) -> int | None:
+        """Return the index of the record to fold next, `len(records)` if all were folded before.
 
+        Return None if it is not among them but will come: a batch that starts after the wanted offset follows either a
+        dropped batch or a gap in the topic. A seek back tells which: after a gap the same batch comes again, and no
+        earlier one.
 
-async def _fetch_again(table: "CheckpointTable", tp: TP, want: int) -> bool:
-    with suppress(IllegalStateError):  # it was revoked meanwhile
-        if await table.app.consumer.position(tp) > want:  # else it waits its turn, and is not handed out yet
-            table.statistics.sought_back += 1
-            table.log.info("%s[%d]: nothing came of the records from offset %d on: fetching them again", *tp, want)
-            await table.app.consumer.seek_wait({tp: want})
-            return True
-    return False
+            want 5, got 9..12 (5..8 dropped)   seek 5 ──> 5..8, 9..12
+            want 5, got 9..12 (no 5..8)        seek 5 ──> 9..12          a gap: continue from 9
+        """
+        want, first = part.offsets.get(tp.topic, 0), records[0].offset
+        if first <= want:
+            self._seeks.pop(tp, None)
+            return bisect_left(records, want, key=_offset)
+        seek = self._seeks.get(tp)
+        if seek is not None and seek.wanted == want:
+            if first <= seek.came:
+                self._accept_gap(part, tp, first)
+                return 0
+            if self._now() - seek.at < SEEK_PATIENCE_S:
+                return None  # it was fetched before the seek
+        self._seeks[tp] = _SeekBack(want, first, self._now())
+        self._statistics.sought_back += 1
+        try:
+            earliest = (await self._consumer().earliest_offsets(tp))[tp]
+            if want < first <= earliest:
+                self._accept_gap(part, tp, first)
+                return 0
+            await self._consumer().seek_wait({tp: want})
+        except IllegalStateError:
+            self._log.info("%s[%d] was revoked while seeking back", *tp)
+        return None
+
+    def _accept_gap(self, part: Partition, tp: TP, first: int) -> None:
+        want = part.offsets.get(tp.topic, 0)
+        self._statistics.gaps += 1
+        self._log.warning("%s[%d] has no records at offsets %d to %d: going on after them", *tp, want, first - 1)
+        part.offsets[tp.topic] = first
+        self._seeks.pop(tp, None)
+
+    async def refetch_stalled(self, part: Partition) -> None:
+        """Fetch records again that were handed out and not folded, if no batch of their topic has come in for long.
+
+        handed out 5..9, dropped, nothing comes      10 s ──> seek 5 ──> 5..9
+        handed out 5..9, all transaction markers     10 s ──> seek 5 ──> nothing: not fetched a third time
+        """
+        now = self._now()
+        for topic in self._inputs:
+            tp, want = TP(topic, part.number), part.offsets.get(topic, 0)
+            end = self.end(tp)
+            stands = self._standstills.get(tp)
+            if stands is None or want != stands.wanted or end is None or end <= want:
+                self._standstills[tp] = _Standstill(want, now, -1)
+            elif end != stands.refetched_to and now - max(stands.since, self._fed_at.get(topic, -inf)) > self.stall_s:
+                self._standstills[tp] = _Standstill(want, now, end if await self._refetch(tp, want) else -1)
+
+    async def _refetch(self, tp: TP, want: int) -> bool:
+        with suppress(IllegalStateError):  # it was revoked meanwhile
+            if await self._consumer().position(tp) > want:  # else they are not handed out yet
+                self._statistics.sought_back += 1
+                self._log.info("%s[%d]: no records came from offset %d on: fetching them again", *tp, want)
+                await self._consumer().seek_wait({tp: want})
+                return True
+        return False

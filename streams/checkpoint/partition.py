@@ -1,4 +1,4 @@
-"""What a worker holds of one partition, and what it counts of all."""
+"""Per-partition runtime state, and worker-wide statistics."""
 
 import asyncio
 import time
@@ -12,29 +12,29 @@ from streams.desk.partition_state import PartitionState
 
 @dataclass
 class Statistics:
-    """Counts since the start, for metrics."""
+    """Counts of a table since the start, for metrics."""
 
     fed: Counter[str] = field(default_factory=Counter)  # records folded, by input topic
-    batches: Counter[str] = field(default_factory=Counter)  # lists of them
+    batches: Counter[str] = field(default_factory=Counter)  # fetched batches folded, by input topic
     checkpoints: int = 0
-    checkpoint_seconds: float = 0.0  # from the cut until its outputs are acknowledged
-    records: int = 0
+    checkpoint_seconds: float = 0.0  # from the snapshot until its outputs are acknowledged
+    records: int = 0  # of checkpoints, in the changelog
     bytes: int = 0
     outputs: int = 0
     outputs_resent: int = 0
     claims: int = 0
     restores: int = 0
     restore_seconds: float = 0.0
-    fenced: int = 0
-    given_up: int = 0
-    zombie_keys: int = 0
-    sought_back: int = 0  # times that records were fetched again, since a list of them was lost on the way
+    fenced: int = 0  # checkpoints that another owner's claim fenced
+    given_up: int = 0  # partitions whose unsaved work was abandoned
+    zombie_keys: int = 0  # keys of a zombie that were written again
+    sought_back: int = 0  # times that records were fetched again
     gaps: int = 0  # runs of offsets that hold no records (transactions, compaction, retention)
 
 
 @dataclass
 class Partition:
-    """What a worker holds of one partition: the state and its place in the input topics and the changelog."""
+    """One partition that this worker owns: the state, and its position in the input topics and the changelog."""
 
     number: int
     state: PartitionState
@@ -42,25 +42,24 @@ class Partition:
     offsets: dict[str, int] = field(default_factory=dict)
     """Next input offset by topic, as folded."""
     events: list[Any] = field(default_factory=list)
-    """Faust events folded, and to be acknowledged with the next checkpoint."""
-    gaps: dict[str, tuple[int, int, float]] = field(default_factory=dict)
-    """By topic, since the last seek back: the offset wanted, the first one that came instead, and when."""
-    stalls: dict[str, tuple[int, float, int]] = field(default_factory=dict)
-    """By topic: the offset that is wanted, since when, and up to which one it was fetched again."""
+    """Faust events that are folded; the next checkpoint acknowledges them."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """SubjectStore while a checkpoint is under way: there is never more than one."""
+    """Locked while a checkpoint is under way: there is never more than one."""
     ready: bool = False
-    lost: bool = False
+    """Taken over: it may fold and write."""
+    abandoned: bool = False
+    """It must never write or acknowledge again."""
     saved_at: float = field(default_factory=time.monotonic)
+    """When the last checkpoint was written, on the monotonic clock."""
 
     def unsaved(self) -> bool:
-        """Return True if a checkpoint would tell the changelog anything new."""
+        """Return True if a checkpoint would change the changelog."""
         return bool(self.events or self.reader.stale or self.reader.zombie or self.state.unsaved())
 
     def clean(self) -> bool:
         """Return True if the state equals what the changelog says up to the reader's position."""
-        return self.ready and not (self.lost or self.lock.locked() or self.unsaved())
+        return self.ready and not (self.abandoned or self.lock.locked() or self.unsaved())
 
     def abandon(self) -> None:
-        """Never write or acknowledge anything again: somebody else folds these records once more."""
-        self.lost, self.events = True, []
+        """Never write or acknowledge again: the next owner folds the unsaved records once more."""
+        self.abandoned, self.events = True, []

@@ -1,21 +1,20 @@
-"""A partition's state that survives anything: folded in memory, kept in its changelog as checkpoints.
+"""Partition states that survive a crash: folded in memory, kept in a changelog as checkpoints.
 
-    records ──feed──> state ──cut──> one batch in the changelog ──acknowledged──> outputs ──acknowledged──> offsets
-                        ^                      |
-                        └──────── restore ─────┘   a successor goes on from the checkpoint's own offsets, and sends
-                                                   its outputs again, byte for byte
+    records ──feed──> state ──snapshot──> one batch in the changelog ──acknowledged──> outputs ──acknowledged──> offsets
+                        ^                           |
+                        └──────── restore ──────────┘   the next owner continues from the checkpoint's own offsets, and
+                                                        sends its outputs again, byte for byte
 
-Nothing leaves before the checkpoint that holds it is acknowledged, so a successor never contradicts its predecessor.
-Which batches of the changelog count is the rule of :mod:`streams.checkpoint.fencing`; taking partitions over is
-:mod:`streams.checkpoint.takeover`. Faust keeps assignment, agents, commit and the table's declaration; its recovery is not used.
+No output leaves before the checkpoint that holds it is acknowledged, so the next owner never contradicts the former
+one. :mod:`streams.checkpoint.fencing` decides which batches of the changelog count, :mod:`streams.checkpoint.takeover`
+takes partitions over, :mod:`streams.checkpoint.input_position` says which record is folded next. Faust keeps
+assignment, agents, commit and the declaration of the table; its recovery is not used.
 """
 
 import asyncio
-import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import faust
@@ -24,22 +23,22 @@ from mode import Service
 
 from streams.checkpoint.changelog import Changelog
 from streams.checkpoint.fencing import version
-from streams.checkpoint.input_position import place, seek_stalled
+from streams.checkpoint.input_position import InputPosition
 from streams.checkpoint.partition import Partition, Statistics
-from streams.checkpoint.takeover import take_over
+from streams.checkpoint.takeover import Takeover
 from streams.desk.partition_state import PartitionState, Snapshot
 from streams.errors import DeskwatchError
+from streams.kafka.lease import Lease
 from streams.kafka.topics import CHANGELOG_CONFIG
 
-REPAIR_KEYS = 5_000
-"""Most keys of a zombie that one checkpoint writes over; the rest follow in the next ones."""
+MAX_REPAIR_KEYS = 5_000
+"""Maximum number of a zombie's keys that one checkpoint writes again; the rest follow in the next ones."""
 
 IDLE_CHECKPOINT_S = 600.0
 """An idle partition is checkpointed this often, so that a zombie's batch is noticed long before compaction sees it."""
 
-
-LEASE_PATIENCE_S = 2.0
-"""How long the group may take to say, before the last checkpoint, that a worker that was held up is still a member."""
+PROCESSED_LOG = "Processed %d records since start"
+"""What the log says when the table stops."""
 
 
 class Fenced(DeskwatchError):
@@ -52,14 +51,15 @@ def wall_clock() -> int:
 
 
 class CheckpointTable(faust.Table):  # type: ignore[misc]
-    """Declares the changelog, so that Faust assigns it with the inputs, and rides on Faust's rebalance.
+    """Declares the changelog, so that Faust assigns it with the inputs, and follows Faust's rebalance.
 
     Arguments:
+        app: a CheckpointApp.
         new_state: makes the empty state of a partition, given its number.
         inputs, outputs: names of the topics, all with ``partitions`` partitions.
         interval, urgent_interval: seconds a change waits for its checkpoint, usually and when the state is urgent.
-        limit_bytes: pending bytes at which a checkpoint is written at once; well under changelog.BATCH_LIMIT.
-        clock: gives the ``now`` of ``state.advance``: ms since the epoch, or None where the records are the clock.
+        limit_bytes: pending bytes at which a checkpoint is written at once; well under kafka.topics.BATCH_LIMIT.
+        clock: returns the ``now`` of ``state.advance``: ms since the epoch, or None if the state goes by its records.
     """
 
     def __init__(
@@ -81,25 +81,28 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         self.limit_bytes, self.clock = limit_bytes, clock
         self.owner = uuid.uuid4().hex[:16]
         self.generation = -1
-        self.held: dict[int, Partition] = {}
-        self.fed_at: dict[str, float] = {}  # by topic, when a list of any partition was folded last
+        self.held: dict[int, Partition] = {}  # the partitions that this worker owns, by number
         self.statistics = Statistics()
-        self.changelog: Changelog = None  # type: ignore[assignment]  # from the start on
+        self.lease: Lease = app.lease
+        self.position = InputPosition(lambda: app.consumer, self.inputs, self.statistics, self.log)
+        self.changelog: Changelog = None  # type: ignore[assignment]  # set at the start
+        self._takeover: Takeover = None  # type: ignore[assignment]  # as well
         self._taking_over = asyncio.Lock()
 
     async def on_start(self) -> None:
         """Declare the changelog and connect to it."""
         await super().on_start()
         self.changelog = self._new_changelog()
+        self._takeover = Takeover(self.changelog, self.new_state, self.owner, self.lease, self.statistics, self.log)
         await self.changelog.start()
 
     def _new_changelog(self) -> Changelog:
         return Changelog(self.changelog_topic_name, self.outputs, self.app.conf)
 
     async def on_stop(self) -> None:
-        """Disconnect: the consumer, which stops first, has saved all (:meth:`flush`)."""
+        """Disconnect: the consumer stops first, and :meth:`flush` has saved everything."""
         await super().on_stop()
-        self.log.info("Folded %d records in this life", self.statistics.fed.total())
+        self.log.info(PROCESSED_LOG, self.statistics.fed.total())
         if self.changelog is not None:
             await self.changelog.stop()
 
@@ -110,7 +113,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
     ) -> None:
         """Keep the states that stay ours and equal the changelog; drop the others.
 
-        Not by ``revoked``: to a worker that was frozen, a partition that went away and came back looks kept.
+        ``revoked`` does not decide: to a worker that was frozen, a partition that left and came back looks kept.
         """
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
         self.generation = generation_id
@@ -121,28 +124,36 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         """Take the assigned partitions over. Faust drops exceptions here (tables/recovery.py:641): crash the app."""
         try:
             async with self._taking_over:
-                await take_over(self, {tp.partition for tp in active_tps}, self.generation)
+                await self._take_over({tp.partition for tp in active_tps}, self.generation)
         except Exception as error:
             await self.app.crash(error)
         await super().on_recovery_completed(active_tps, standby_tps)
 
+    async def _take_over(self, numbers: set[int], generation: int) -> None:
+        def current() -> bool:
+            return self.generation == generation and not self.app.should_stop
+
+        parts = await self._takeover.take(self.held, numbers, generation, current)
+        if parts is not None:
+            self.held = parts
+            self.position.restart()
+            for part in parts.values():  # the first records folded are saved at once
+                part.saved_at = time.monotonic() - self.interval
+
     # --- records ------------------------------------------------------------------------------------------------------
 
     async def feed(self, event: Any) -> None:
-        """Fold a batch event of one of the inputs. It is acknowledged by itself, with a checkpoint."""
+        """Fold a batch event of one of the inputs. The checkpoint that holds its effects acknowledges it."""
         tp, records = event.message.tp, event.message.value
         part = self.held.get(tp.partition)
         if part is None or not self._folds(part):
             return  # comes again after the rebalance
-        self.fed_at[tp.topic] = math.inf  # now, and for as long as it takes
-        try:
+        with self.position.feeding(tp.topic):
             await self._feed(part, tp, records, event)
-        finally:
-            self.fed_at[tp.topic] = time.monotonic()
-        await asyncio.sleep(0)  # a full queue would keep the loop to itself
+        await asyncio.sleep(0)  # else a full queue keeps the event loop busy
 
     async def _feed(self, part: Partition, tp: TP, records: Sequence[Any], event: Any) -> None:
-        first = start = await place(self, part, tp, records)
+        first = start = await self.position.index_of_next(part, tp, records)
         while start is not None and self._folds(part):
             if start < len(records):
                 start = part.state.feed(tp.topic, records, start)
@@ -156,7 +167,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
             await self._make_room(part, full=start is not None)
 
     def _folds(self, part: Partition) -> bool:
-        return part.ready and not part.lost and self.held.get(part.number) is part
+        return part.ready and not part.abandoned and self.held.get(part.number) is part
 
     async def _make_room(self, part: Partition, full: bool = False) -> None:
         """Write checkpoints until less than the limit is pending; at least one if the state says it is full."""
@@ -180,11 +191,11 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
                 return
 
     async def _save_if_due(self, part: Partition) -> None:
-        if part.lost and self.lease_held() and not self.app.rebalancing:
+        if part.abandoned and self.lease_held() and not self.app.rebalancing:
             raise Fenced(f"{self.changelog_topic_name}[{part.number}] was given up, but is still ours: restart")
         if not self._folds(part):
             return
-        await seek_stalled(self, part)
+        await self.position.refetch_stalled(part)
         part.state.advance(self.clock())
         await self._make_room(part)
         age = time.monotonic() - part.saved_at
@@ -193,29 +204,22 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
             await self.save(part)
 
     def lease_held(self) -> bool:
-        """Return True if the group surely counts this worker's partitions as its own."""
-        return bool(self.app.consumer.lease_held(self.generation))
+        """Return True if the group surely counts this worker as the owner of its partitions."""
+        return self.lease.held(self.generation)
 
     async def flush(self, abandon: bool = False) -> None:
-        """Save everything or, without a lease, give it up. Called when partitions are revoked and at the stop."""
+        """Save everything or, without a lease, abandon it. Called when partitions are revoked and at the stop."""
         while unsaved := [part for part in self.held.values() if self._folds(part) and not part.clean()]:
-            if abandon or not await self._lease_now():
-                self._give_up(unsaved)
+            if abandon or not await self.lease.confirm(self.generation):
+                self._abandon(unsaved)
             await asyncio.gather(*(self.save(part) for part in unsaved))  # waits for one under way, too
 
-    async def _lease_now(self) -> bool:
-        """Return True if the group counts the partitions as ours; a lease that is only old is renewed first."""
-        if not self.lease_held():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.app.consumer.renew_lease(), LEASE_PATIENCE_S)
-        return self.lease_held()
-
-    def _give_up(self, parts: list[Partition]) -> None:
+    def _abandon(self, parts: list[Partition]) -> None:
         numbers = sorted(part.number for part in parts)
         records = sum(len(event.message.value) for part in parts for event in part.events)
         self.log.warning(
             "%s: unsaved work of partitions %s is given up, %d records; the group accepted a heartbeat %.1f s ago",
-            self.changelog_topic_name, numbers, records, self.app.consumer.lease_age(),
+            self.changelog_topic_name, numbers, records, self.lease.age(),
         )  # fmt: skip
         self.statistics.given_up += len(parts)
         for part in parts:
@@ -230,31 +234,31 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
             if not self._folds(part) or not self.lease_held():
                 return False
             started = time.monotonic()
-            keys = {part.reader.stale.pop() for _ in range(min(REPAIR_KEYS, len(part.reader.stale)))}
+            keys = {part.reader.stale.pop() for _ in range(min(MAX_REPAIR_KEYS, len(part.reader.stale)))}
             if keys:
                 self.statistics.zombie_keys += len(keys)
                 part.state.rewrite_keys(keys)
             offsets, (events, part.events) = dict(part.offsets), (part.events, [])
-            cut = part.state.snapshot(version(part.reader.epoch, part.reader.sequence + 1), offsets)
+            snapshot = part.state.snapshot(version(part.reader.epoch, part.reader.sequence + 1), offsets)
             try:
-                if not await self._write(part, cut, offsets):
+                if not await self._write(part, snapshot, offsets):
                     return False
-                await self.changelog.send(part.number, cut.outputs)
+                await self.changelog.send(part.number, snapshot.outputs)
             except BaseException:
-                part.abandon()  # nobody knows what is in the log
+                part.abandon()  # it is unknown what is in the changelog
                 raise
             part.saved_at = time.monotonic()
             self.statistics.checkpoints += 1
-            self.statistics.outputs += len(cut.outputs)
+            self.statistics.outputs += len(snapshot.outputs)
             self.statistics.checkpoint_seconds += part.saved_at - started
             if self._folds(part):
                 for event in events:
                     event.ack()
             return True
 
-    async def _write(self, part: Partition, cut: Snapshot, offsets: dict[str, int]) -> bool:
-        """Append the checkpoint; return False if it turns out that the partition is somebody else's by now."""
-        records = part.reader.checkpoint(cut, offsets)
+    async def _write(self, part: Partition, snapshot: Snapshot, offsets: dict[str, int]) -> bool:
+        """Append the checkpoint; return False if another worker has claimed the partition meanwhile."""
+        records = part.reader.checkpoint(snapshot, offsets)
         base, size = await self.changelog.append(part.number, records)
         self.statistics.records += len(records)
         self.statistics.bytes += size
@@ -272,16 +276,11 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
 
     # --- for metrics --------------------------------------------------------------------------------------------------
 
-    def fetched_to(self, tp: TP) -> int | None:
-        """Return the end of an input partition, by the last fetch's high watermark; None if there was none yet."""
-        consumer = self.app.consumer
-        return consumer.highwater(tp) if tp in consumer.assignment() else None
-
     def lag(self) -> dict[TP, int]:
         """Return how many offsets of each input partition are not folded yet."""
         lag: dict[TP, int] = {}
         for part in list(self.held.values()):
             for tp in (TP(topic, part.number) for topic in self.inputs):
-                if (end := self.fetched_to(tp)) is not None:
+                if (end := self.position.end(tp)) is not None:
                     lag[tp] = max(0, end - part.offsets.get(tp.topic, 0))
         return lag

@@ -1,103 +1,135 @@
-"""Taking partitions over: read the changelog, claim it, read what came in between, send the last outbox again."""
+"""Taking partitions over: read the changelog, claim it, read what came in between, send the last outbox again.
 
+changelog    c1 ── c2 ── c3 ── (claim) ── c1 ──>
+             read ───────────┘ │    └ the new owner's first checkpoint
+                               └ read what others appended meanwhile; send c3's outbox again, byte for byte
+"""
+
+import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from logging import Logger
+from typing import Any
 
-from streams.checkpoint.partition import Partition
+from streams.checkpoint.changelog import Changelog
+from streams.checkpoint.partition import Partition, Statistics
+from streams.desk.partition_state import PartitionState
+from streams.kafka.lease import Lease
 
-if TYPE_CHECKING:
-    from streams.checkpoint.table import CheckpointTable
+TOOK_OVER_LOG = "Took over partitions "
+"""How a worker's log says which partitions it owns; their numbers follow in brackets."""
 
 
-async def take_over(table: "CheckpointTable", numbers: set[int], generation: int) -> None:
-    """Make the table hold exactly these partitions, each restored and claimed; or leave it to a newer generation.
+class Takeover:
+    """Restores and claims the partitions that the group assigns to this worker.
 
     Arguments:
-        numbers: the changelog partitions assigned to this worker.
-        generation: the consumer group's generation that assigned them.
+        changelog: the table's changelog.
+        new_state: makes the empty state of a partition, given its number.
+        owner: the name of this worker in its claims.
+        lease: whether the group counts this worker as a member.
+        statistics: where claims, restores and outputs sent again are counted.
     """
-    started = time.monotonic()
-    kept = {number: part for number, part in table.held.items() if number in numbers}
-    parts = {number: kept.get(number) or Partition(number, table.new_state(number)) for number in numbers}
-    for part in parts.values():
-        part.ready = False
-    await _load(table, [part for number, part in parts.items() if number not in kept], {})
-    unclaimed = set(numbers)
-    while unclaimed:
-        if not await _lease(table, generation):
-            return
-        for number in sorted(unclaimed):
-            if await _claim(table, parts, number, fresh=number not in kept, generation=generation):
-                unclaimed.discard(number)
-    for number, part in parts.items():
-        if number not in kept or kept[number] is not part:
-            part.state.restored()
-            part.offsets = dict(part.reader.offsets)
-        outbox, part.reader.outbox = part.reader.outbox, []
-        await table.changelog.send(number, outbox)
-        table.statistics.outputs_resent += len(outbox)
-    if table.generation != generation:
-        return
-    for part in parts.values():  # who waits for them has waited long enough: what is folded first is due at once
-        part.ready, part.saved_at = True, time.monotonic() - table.interval
-        part.gaps.clear()
-        part.stalls.clear()
-    table.held = parts
-    seconds = time.monotonic() - started
-    table.statistics.restores += len(parts) - len(kept)
-    table.statistics.restore_seconds += seconds
-    table.log.info("Took over partitions %s in %.2f s, %d of them kept", sorted(parts), seconds, len(kept))
 
+    def __init__(
+        self,
+        changelog: Changelog,
+        new_state: Callable[[int], PartitionState],
+        owner: str,
+        lease: Lease,
+        statistics: Statistics,
+        log: Logger,
+    ) -> None:
+        self._changelog, self._new_state, self._owner = changelog, new_state, owner
+        self._lease, self._statistics, self._log = lease, statistics, log
 
-async def _lease(table: "CheckpointTable", generation: int) -> bool:
-    """Wait for a heartbeat that the group accepts; return False if the generation is over."""
-    while table.generation == generation and not table.app.should_stop:
-        if table.lease_held():
-            return True
-        await table.app.consumer.renew_lease()
-        if not table.lease_held():
-            await table.sleep(0.1)
-    return False
+    async def take(
+        self, held: Mapping[int, Partition], numbers: set[int], generation: int, current: Callable[[], bool]
+    ) -> dict[int, Partition] | None:
+        """Return exactly these partitions, restored, claimed and ready; None if the generation is over by then.
 
+        Arguments:
+            held: partitions whose states equal the changelog: they are claimed again, but not read. They are not ready
+                any more from the start on.
+            numbers: the changelog partitions assigned to this worker.
+            generation: the consumer group's generation that assigned them.
+            current: returns False once the generation is over or the worker stops.
+        """
+        started = time.monotonic()
+        kept = {number: part for number, part in held.items() if number in numbers}
+        parts = {number: kept[number] if number in kept else self._new(number) for number in numbers}
+        for part in parts.values():
+            part.ready = False
+        await self._load([part for number, part in parts.items() if number not in kept], {})
+        unclaimed = set(numbers)
+        while unclaimed:
+            if not await self._wait_for_lease(generation, current):
+                return None
+            for number in sorted(unclaimed):
+                if await self._claim(parts, number, kept, generation):
+                    unclaimed.discard(number)
+        for number, part in parts.items():
+            if kept.get(number) is not part:
+                part.state.restored()
+                part.offsets = dict(part.reader.offsets)
+            outbox, part.reader.outbox = part.reader.outbox, []
+            await self._changelog.send(number, outbox)
+            self._statistics.outputs_resent += len(outbox)
+        if not current():
+            return None
+        for part in parts.values():
+            part.ready = True
+        seconds = time.monotonic() - started
+        self._statistics.restores += len(parts) - len(kept)
+        self._statistics.restore_seconds += seconds
+        self._log.info(TOOK_OVER_LOG + "%s in %.2f s, %d of them kept", sorted(parts), seconds, len(kept))
+        return parts
 
-async def _claim(
-    table: "CheckpointTable", parts: dict[int, Partition], number: int, *, fresh: bool, generation: int
-) -> bool:
-    """Append a claim and read up to it; return False if a higher one came first: then claim again."""
-    part = parts[number]
-    epoch, records = part.reader.claim(generation, table.owner)
-    base, _size = await table.changelog.append(number, records)
-    table.statistics.claims += 1
-    between = (
-        await table.changelog.read_between(number, part.reader.position, base) if base != part.reader.position else []
-    )
-    if fresh or part is not table.held.get(number):
-        part.reader.apply(between, part.state.load)
-    else:
-        checkpoints = part.reader.checkpoints
-        part.reader.apply(between, _ignore)
-        if part.reader.checkpoints != checkpoints:  # somebody else went on from our state: begin anew
-            part = parts[number] = Partition(number, table.new_state(number))
-            await _load(table, [part], {number: base})
-    return part.reader.claimed(base, epoch, table.owner)
+    def _new(self, number: int) -> Partition:
+        return Partition(number, self._new_state(number))
 
+    async def _wait_for_lease(self, generation: int, current: Callable[[], bool]) -> bool:
+        """Wait for a heartbeat that the group accepts; return False if the generation is over."""
+        while current():
+            if self._lease.held(generation):
+                return True
+            await self._lease.renew()
+            if not self._lease.held(generation):
+                await asyncio.sleep(0.1)
+        return False
 
-async def _load(table: "CheckpointTable", parts: list[Partition], ends: dict[int, int]) -> None:
-    """Fill new partitions from the beginning of the changelog to their end, or to what is there."""
-    by_number = {part.number: part for part in parts}
+    async def _claim(
+        self, parts: dict[int, Partition], number: int, kept: Mapping[int, Partition], generation: int
+    ) -> bool:
+        """Append a claim and read up to it; return False if a higher one came first: then claim again."""
+        part = parts[number]
+        epoch, records = part.reader.claim(generation, self._owner)
+        base, _size = await self._changelog.append(number, records)
+        self._statistics.claims += 1
+        position = part.reader.position
+        between = await self._changelog.read_between(number, position, base) if base != position else []
+        if kept.get(number) is not part:
+            part.reader.apply(between, part.state.load)
+        else:
+            checkpoints = part.reader.checkpoints
+            part.reader.apply(between, _ignore)
+            if part.reader.checkpoints != checkpoints:  # another owner continued from our state: restore it afresh
+                part = parts[number] = self._new(number)
+                await self._load([part], {number: base})
+        return part.reader.claimed(base, epoch, self._owner)
 
-    def apply(number: int, records: list[Any]) -> None:
-        part, end = by_number[number], ends.get(number)
-        part.reader.apply(
-            records if end is None else [record for record in records if record.offset < end], part.state.load
-        )
+    async def _load(self, parts: list[Partition], ends: dict[int, int]) -> None:
+        """Fill new partitions from the beginning of the changelog to their end, or to what is there."""
+        by_number = {part.number: part for part in parts}
 
-    await table.changelog.read(dict.fromkeys(by_number, 0), ends, apply)
+        def apply(number: int, records: list[Any]) -> None:
+            part, end = by_number[number], ends.get(number)
+            part.reader.apply(
+                records if end is None else [record for record in records if record.offset < end], part.state.load
+            )
+
+        await self._changelog.read(dict.fromkeys(by_number, 0), ends, apply)
 
 
 def _ignore(_key: bytes, _value: bytes | None) -> None:
-    """Take no entry in."""
-
-
-TOOK_OVER_LOG = "Took over partitions "
-"""How a track worker's log begins to say which partitions it holds."""
+    """Load no entry."""

@@ -17,6 +17,7 @@ from rich.table import Table
 from streams.bench.measure import NAMES, USUAL, WHOLE_JOB, Bench, Figure, as_json, medians, ratios
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, settings_of
+from streams.embedded.broker import APPS
 from streams.embedded.roles import argv_of
 from streams.models.instants import DAY
 from streams.policies import policies_of
@@ -134,7 +135,7 @@ def _measure(
     with Console(stderr=True).status("") as status:
         for n in range(1, rounds + 1):
             tell = _status(status.update, f"round {n} of {rounds}: " if rounds > 1 else "")
-            bench = Bench(lines, number, settings, argv_of("track"), folder / f"round-{n}", tell)
+            bench = Bench(lines, number, settings, argv_of("track", APPS), folder / f"round-{n}", tell)
             for figure in bench.round(names):
                 measured[figure.name].append(figure)
     return [medians(measured[name]) for name in names]

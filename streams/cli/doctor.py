@@ -21,7 +21,7 @@ from rich.table import Table
 from sinks.clickhouse.client import in_one_line
 from sinks.clickhouse.migrate import pending
 from streams.cli.sql import open_client
-from streams.desk.policy.versions import PolicyError
+from streams.desk.policy.file import PolicyError
 from streams.embedded import broker
 from streams.embedded.directory import Directory
 from streams.errors import UserError

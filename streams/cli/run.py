@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from sinks.clickhouse import migrate as migrations
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Policy, settings_of
 from streams.cli.sql import open_client
+from streams.embedded.process import Restarts
 from streams.embedded.roles import argv_of
 from streams.kafka.topics import create_topics
 from streams.policies import policies_of
@@ -22,9 +23,10 @@ from streams.settings import Settings
 
 ROLES = ("track", "watch", "store", "escalate")
 LOOK_S = 0.2
-PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+"""How often the roles' processes are looked at."""
+
 SETTLED_S = 20.0
-"""A role that has run for so long has worked: an error in the set-up shows sooner."""
+"""A role that has run for so many seconds has worked: an error in the set-up shows sooner."""
 
 
 def run(
@@ -55,57 +57,38 @@ def run(
         if "store" in wanted:
             with open_client(settings, None, database="default") as client:
                 migrations.migrate(client, settings.database)
-        _work(wanted, settings)
+        supervise({role: argv_of(role) for role in wanted}, _environment(settings))
 
 
-class _Role:
-    """A role's process: once it has worked, it is started again whenever it fails, after a growing pause.
-
-    So a broker that was away needs nobody; but what never worked, for want of a port, say, ends the command.
-    """
-
-    def __init__(self, name: str, env: Mapping[str, str]) -> None:
-        self.name, self.env = name, env
-        self.settled = self.stopping = False
-        self.pause_s = PAUSE_S
-        self.start()
-
-    def start(self) -> None:
-        """Start the process."""
-        self.process = subprocess.Popen(argv_of(self.name), env=self.env)
-        self.started_at, self.again_at = time.monotonic(), 0.0
-
-    def stop(self) -> None:
-        """Ask it to end, for good."""
-        self.stopping = True
-        self.process.terminate()
-
-    def ended(self) -> int | None:
-        """Its exit status if it has ended for good; starts it again when it is time."""
-        status, now = self.process.poll(), time.monotonic()
-        if status is None:
-            if now - self.started_at > SETTLED_S:
-                self.settled, self.pause_s = True, PAUSE_S
-        elif self.stopping or not self.settled or status == 0:
-            return status
-        elif not self.again_at:
-            typer.echo(f"{self.name} ended with exit status {status}: started again in {self.pause_s:g} s.", err=True)
-            self.again_at, self.pause_s = now + self.pause_s, min(2 * self.pause_s, LONGEST_PAUSE_S)
-        elif now >= self.again_at:
-            self.start()
-        return None
-
-
-def _work(wanted: list[str], settings: Settings) -> None:
-    """Run each role as a process of its own; when one ends for good, end the others."""
-    env = {**os.environ, "DESKWATCH_DATA": str(settings.data)}
+def _environment(settings: Settings) -> dict[str, str]:
+    """The environment of the roles: this process's, and what the command line says over it."""
+    environment = {**os.environ, "DESKWATCH_DATA": str(settings.data)}
     if settings.policy is not None:
-        env["DESKWATCH_POLICY"] = str(settings.policy)
+        environment["DESKWATCH_POLICY"] = str(settings.policy)
     if settings.restate:
-        env["DESKWATCH_RESTATE"] = "yes"
+        environment["DESKWATCH_RESTATE"] = "yes"
     if settings.notify:
-        env["DESKWATCH_NOTIFY"] = "yes"
-    roles = [_Role(name, env) for name in wanted]
+        environment["DESKWATCH_NOTIFY"] = "yes"
+    return environment
+
+
+def supervise(
+    commands: Mapping[str, Sequence[str]],
+    environment: Mapping[str, str],
+    restarts: Callable[[], Restarts] = lambda: Restarts(SETTLED_S),
+) -> None:
+    """Run each role as a process of its own until all have ended; when one ends for good, end the others.
+
+    A role that has worked once is started again whenever it fails, so a broker that was away needs no action. A role
+    that never worked, because its port is taken, for example, ends them all.
+
+    Arguments:
+        commands: by role, its command line.
+        restarts: makes the rule by which one role is started again.
+
+    Raises Refused if a role ended with an error.
+    """
+    roles = [_Role(name, command, environment, restarts()) for name, command in commands.items()]
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         for role in roles:
@@ -126,3 +109,36 @@ def _work(wanted: list[str], settings: Settings) -> None:
             stop(signal.SIGTERM, None)
     if failed:
         raise Refused(f"The role {failed} ended with an error: see its last lines above.")
+
+
+class _Role:
+    """The process of a role, started again by `restarts`."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], restarts: Restarts) -> None:
+        self.name, self._command, self._environment, self._restarts = name, command, environment, restarts
+        self._stopping = self._waiting = False
+        self._process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        self._restarts.started()
+        return subprocess.Popen(self._command, env=self._environment)
+
+    def stop(self) -> None:
+        """Ask it to end, for good."""
+        self._stopping = True
+        self._process.terminate()
+
+    def ended(self) -> int | None:
+        """Its exit status if it has ended for good; else None, and it is started again when it is due."""
+        status = self._process.poll()
+        if status is None or self._stopping:
+            return status
+        if self._waiting:
+            if self._restarts.due():
+                self._process, self._waiting = self._start(), False
+            return None
+        if status == 0 or not self._restarts.settled():
+            return status
+        pause_s, self._waiting = self._restarts.ended(), True
+        typer.echo(f"{self.name} ended with exit status {status}: started again in {pause_s:g} s.", err=True)
+        return None

@@ -3,9 +3,9 @@
 available ──── break ─────── limit x overbreak ═════ available: cleared
 |-- a span ---|-- a span ------------------------|-- a span
 
-An agent has no end; but a state that ended longer ago than the policy's hold has said all it will. So the history is
-cut off in front, a day at a time, where a state began: what follows is the same without what was before, but for the
-team, which the first event left is made to name.
+Agents are never closed. But a state that ended longer ago than the policy's hold changes nothing any more, so events
+are dropped from the front, a day at a time, up to the beginning of a state. What follows does not depend on what was
+dropped, except for the team: the first event kept is rewritten to name it.
 """
 
 from collections.abc import Callable, Sequence
@@ -107,20 +107,20 @@ class Agent:
         self.change_set.put(self.warning)
         self.change_set.urgent = True
 
-    def standing(self) -> None:
-        """Nothing more than the spans."""
+    def entity_row(self) -> None:
+        """None: an agent's rows are its spans."""
 
 
 def last_beginning(events: Sequence[Event], is_past: Callable[[int], bool]) -> tuple[int, str]:
-    """Of an agent's events, in order: the place of the last one in the past that began a state, and the team then."""
-    place, begun, state, team = 0, "", "", ""
+    """The index of the last event that is past and began a state, and the team then. `events`: an agent's, in order."""
+    index, team_then, state, team = 0, "", "", ""
     for n, event in enumerate(events):
         data: AgentState = event.data
         team = data.team or team
         if data.state != state and is_past(event.at):
-            place, begun = n, team
+            index, team_then = n, team
         state = data.state
-    return place, begun
+    return index, team_then
 
 
 def naming(raw: bytes, team: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What is due by an instant: a callback that was promised, an improvement that was agreed.
+"""Commitments, which are due by an instant: a callback that was promised, an improvement action that was agreed.
 
 callback    due ───────── rescheduled ───────── due_at x overdue ════ done: cleared
 action      opened ──────────────────────────── due_at x overdue ════ done: cleared
@@ -23,7 +23,7 @@ from streams.models.rows import Row, WarningRow
 
 
 class Commitment(ABC):
-    """A promise as it stands after its events so far. A plain fold, like a ticket."""
+    """A commitment as it stands after its events so far. A plain fold, like a ticket."""
 
     __slots__ = (
         "change_set",
@@ -40,10 +40,10 @@ class Commitment(ABC):
     )
     kind: ClassVar[str]
     rule: ClassVar[RuleName]
-    done: ClassVar[type[Event]]  # the event that keeps it
+    done: ClassVar[type[Event]]  # the event that completes it
 
-    def __init__(self, promise_id: str, policies: Policies, change_set: ChangeSet) -> None:
-        self.id, self.policies, self.change_set = promise_id, policies, change_set
+    def __init__(self, commitment_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        self.id, self.policies, self.change_set = commitment_id, policies, change_set
         self.created_at: int | None = None
         self.due_at: int | None = None
         self.done_at: int | None = None
@@ -58,11 +58,11 @@ class Commitment(ABC):
 
     @abstractmethod
     def take(self, data: Any, at: int) -> None:
-        """Take over what an event says of it."""
+        """Take the data of an event."""
 
     @abstractmethod
-    def standing(self) -> Row:
-        """The promise as it stands."""
+    def entity_row(self) -> Row:
+        """The commitment as it stands."""
 
     def apply(self, event: Event, at: int) -> None:
         """Fold an event in, at the instant `at`."""
@@ -87,7 +87,7 @@ class Commitment(ABC):
             self._fall_due(at + within, at)
 
     def within_ms(self, at: int) -> int | None:
-        """By when one is due that names no due time; None: never."""
+        """How long after its creation it is due, if no event names a due time; None: never."""
         return None
 
     def pass_time(self, until: int) -> None:
@@ -135,20 +135,20 @@ class Commitment(ABC):
 
 
 class Callback(Commitment):
-    """A callback. A member of the desk (the policy says who is one) is to be called back in any case."""
+    """A callback. Every customer of a member segment (the policy's [callbacks] members) is to be called back."""
 
     __slots__ = ("customer_id", "member", "reached", "recorded", "reschedulings", "segment")
     kind, rule, done = "callback", "callback.overdue", events.CallbackDone
 
-    def __init__(self, promise_id: str, policies: Policies, change_set: ChangeSet) -> None:
-        super().__init__(promise_id, policies, change_set)
+    def __init__(self, commitment_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        super().__init__(commitment_id, policies, change_set)
         self.customer_id = self.segment = ""
         self.member = self.reschedulings = 0
         self.reached: bool | None = None
         self.recorded: bool | None = None
 
     def take(self, data: events.Callback, at: int) -> None:
-        """Whom it is for; and once it is done, whether they were reached and it was recorded (one yes is enough)."""
+        """The customer; once it is done, whether the customer was reached and the call recorded (one yes is enough)."""
         self.customer_id, self.segment = data.customer_id or self.customer_id, data.segment or self.segment
         self.member = int(self.segment in self.policies.at(at).callbacks.members)
         if data.reached is not None:
@@ -165,10 +165,10 @@ class Callback(Commitment):
         super()._fall_due(due_at, at)
 
     def about(self) -> dict[str, Any]:
-        """Whom it is for."""
+        """The customer."""
         return {"customer_id": self.customer_id, "segment": self.segment}
 
-    def standing(self) -> CallbackRow:
+    def entity_row(self) -> CallbackRow:
         """The callback as it stands."""
         return CallbackRow(
             self.id,
@@ -186,25 +186,25 @@ class Callback(Commitment):
         )
 
 
-class Action(Commitment):
+class ImprovementAction(Commitment):
     """An entry of the improvement register."""
 
     __slots__ = ("owner", "title")
     kind, rule, done = "action", "action.overdue", events.ActionDone
 
-    def __init__(self, promise_id: str, policies: Policies, change_set: ChangeSet) -> None:
-        super().__init__(promise_id, policies, change_set)
+    def __init__(self, commitment_id: str, policies: Policies, change_set: ChangeSet) -> None:
+        super().__init__(commitment_id, policies, change_set)
         self.owner = self.title = ""
 
     def take(self, data: events.Action, at: int) -> None:
-        """Who owes it, and what it is."""
+        """The owner and the title."""
         self.owner, self.title = data.owner or self.owner, data.title or self.title
 
     def about(self) -> dict[str, Any]:
-        """Who owes it, and what it is."""
+        """The owner and the title."""
         return {"agent_id": self.owner, "cause": self.title}
 
-    def standing(self) -> ActionRow:
+    def entity_row(self) -> ActionRow:
         """The action as it stands."""
         return ActionRow(
             self.id, self.status, self.created_at, self.due_at, self.done_at, self.owner, self.title, self.ticket_id

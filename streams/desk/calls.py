@@ -14,10 +14,11 @@ import msgspec
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.models import calls as events
+from streams.models.dimensions import Dimensions
 from streams.models.entities import CallRow
 from streams.models.envelope import Event
 from streams.models.instants import NEVER
-from streams.models.rows import TIMER, Cause, FactRow, SpanRow
+from streams.models.rows import TIMER, Cause, FactRow, SpanRow, fact_of
 
 
 def milliseconds(seconds: float | None) -> int:
@@ -177,14 +178,12 @@ class Call:
             self.change_set.put(msgspec.structs.replace(self.span, to_at=at, version=0, is_deleted=0))
 
     def _count(self, cause: Cause, at: int, queue: str, counts: dict[str, int]) -> FactRow:
-        dims = (self.team, "phone", "", "", self.segment, self.category, "")
-        source, event_id = cause
-        counter = next(iter(counts))
-        fact = FactRow("call", self.id, source, event_id, counter, 0, at, *dims, self.agent_id, queue, "", counts)
+        dims = Dimensions(self.team, "phone", segment=self.segment, category=self.category)
+        fact = fact_of("call", self.id, cause, at, dims, self.agent_id, counts, queue)
         self.change_set.count(fact)
         return fact
 
-    def standing(self) -> CallRow | None:
+    def entity_row(self) -> CallRow | None:
         """The call as it stands; None as long as it was not offered."""
         if self.created_at is None:
             return None

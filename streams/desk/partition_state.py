@@ -1,8 +1,8 @@
-"""The contract between a partition's state, which decides, and its checkpoints, which keep it.
+"""The contract between the state of a partition, which decides, and :mod:`streams.checkpoint`, which saves it.
 
 A state is plain Python: no I/O, no clock, no Faust. It folds the records of its input topics, and is asked now and then
-for a *cut*: what changed since the last one, and the outputs made since. A cut becomes one record batch in the
-changelog, which is written whole or not at all. So whatever happens, a successor starts from a cut.
+for a *snapshot*: the changes and outputs since the last one. A snapshot becomes one record batch in the changelog,
+which is written whole or not at all. So the next owner always starts from a snapshot.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from streams.models.records import Output
 
 
 class Snapshot(NamedTuple):
-    """What a checkpoint writes: the entries changed since the last cut (None: removed) and the outputs made since."""
+    """What a checkpoint writes: the entries changed since the last snapshot (None: removed), and the outputs since."""
 
     entries: list[tuple[bytes, bytes | None]]
     outputs: list[Output]
@@ -22,40 +22,40 @@ class PartitionState(Protocol):
     """The state of one partition. Its methods are called one at a time and never await."""
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog, while restoring; a later one of the same key replaces it (None: removed)."""
+        """Load one entry while restoring; a later one of the same key replaces it (value None: removed)."""
 
     def restored(self) -> None:
-        """All entries are in: build what is derived from them. Called once, before the first ``feed``."""
+        """All entries are loaded: derive the rest of the state. Called once, before the first ``feed``."""
 
     def feed(self, topic: str, records: Sequence[Any], start: int) -> int:
-        """Fold ``records[start:]`` (each a :class:`Record`) and return the index of the first one *not* folded.
+        """Fold ``records[start:]`` (each a :class:`~streams.models.records.Record`).
 
-        May stop early when ``pending_bytes()`` is over the limit; the rest comes again after a checkpoint. Folds at
-        least one record when nothing is pending.
+        Return the index of the first record *not* folded. May stop early when ``pending_bytes()`` is over the limit;
+        the rest comes again after a checkpoint. Folds at least one record when nothing is pending.
         """
 
     def advance(self, now: int | None) -> None:
-        """Let time pass: up to ``now``, in ms since the epoch, or up to the state's own watermarks (None).
+        """Advance business time to ``now``, in ms since the epoch, or (None) to the watermarks of the state.
 
         May stop early when ``pending_bytes()`` is over the limit: it is called again after a checkpoint.
         """
 
     def unsaved(self) -> bool:
-        """Return True if anything changed, or any output was made, since the last cut."""
+        """Return True if anything changed, or any output was made, since the last snapshot."""
 
     def pending_bytes(self) -> int:
-        """Return about how large the next cut will be, outputs included."""
+        """Return the approximate size of the next snapshot, outputs included."""
 
     def urgent(self) -> bool:
-        """Return True if an output waits that should leave sooner than at the usual interval."""
+        """Return True if an output should leave sooner than at the usual checkpoint interval."""
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """Return what changed since the last cut, and mark it clean.
+        """Return the changes and outputs since the last snapshot, and mark the state clean.
 
         Arguments:
-            version: of this checkpoint; rises with every one of a partition, across owners too. Below 2**63.
-            offsets: next input offset by topic, as they will stand in this checkpoint.
+            version: of this checkpoint; rises with each checkpoint of a partition, across owners too. Below 2**63.
+            offsets: next input offset by topic, as in this checkpoint.
         """
 
     def rewrite_keys(self, keys: set[bytes]) -> None:
-        """Put the own values of these keys (or their absence) into the next cut: a former owner wrote them since."""
+        """Emit these keys again in the next snapshot, or their absence: a fenced owner wrote them meanwhile."""

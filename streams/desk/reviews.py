@@ -1,7 +1,7 @@
 """Quality inspection: which tickets are in the sample, and the rows of the reviews about one subject.
 
-The sample is by hash of the ticket's id, so anybody can tell, today or in a year, whether a ticket is in it, and nobody
-can choose: a ticket is in the sample of a share s if blake2b-64(ticket_id) < s x 2^64.
+The sample is drawn by a hash of the ticket's id: it can be checked at any time, and it cannot be chosen. A ticket is in
+the sample of a share s if blake2b-64(ticket_id) < s x 2^64.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +9,10 @@ from hashlib import blake2b
 
 from streams.desk.output.tally import Tally
 from streams.desk.surveys import About
+from streams.models.dimensions import Dimensions
 from streams.models.entities import ReviewRow
 from streams.models.envelope import Event
-from streams.models.rows import FactRow, Identity, Row
+from streams.models.rows import Identity, Row, fact_of
 from streams.models.signals import ReviewCompleted
 
 MILLION = 1_000_000
@@ -28,8 +29,8 @@ def review_rows(
 ) -> dict[Identity, Row]:
     """All rows of the reviews about one subject: of each review id the latest in business time stands.
 
-    `events`, `about`: as in `survey.survey_rows`. A review's missing team and agent are those of the ticket or call.
-    The first review of a ticket counts in `tally`, whatever team it names: under the ticket's, as its solving does.
+    `events`, `about`: as in `surveys.survey_rows`. A review's missing team and agent are those of the ticket or call.
+    The first review of a ticket counts in `tally` under the ticket's team, as its solving does, whatever team it names.
     """
     standing: dict[str, tuple[ReviewCompleted, About]] = {}
     for event in events:
@@ -42,10 +43,8 @@ def review_rows(
         data = event.data
         team, agent_id = data.team or stood.team, data.agent_id or stood.agent_id
         counts = {"reviewed": 1, "passed" if data.passed else "failed": 1}
-        dims = (team, stood.channel, "", "", stood.segment, stood.category, "")
-        rows.append(
-            FactRow("review", subject, event.source, event.id, "reviewed", 0, event.at, *dims, agent_id, "", "", counts)
-        )
+        dims = Dimensions(team, stood.channel, segment=stood.segment, category=stood.category)
+        rows.append(fact_of("review", subject, (event.source, event.id), event.at, dims, agent_id, counts))
         rows.append(
             ReviewRow(
                 subject,

@@ -1,7 +1,7 @@
-"""Surveys about one subject: each survey's offer, and of each metric the response that is latest in business time.
+"""Surveys about one subject: each survey's offer, and for each metric the latest response in business time.
 
-Their missing team, agent, channel and segment are those of the ticket or call they name, as it stood at the survey's
-time; so their rows are made anew, from all of the subject's few survey events, whenever one of the two changes.
+A missing team, agent, channel or segment is that of the ticket or call the survey names, as it stood at the survey's
+time. So the rows are made anew from all of the subject's survey events, which are few, whenever either changes.
 
     ticket     created(team A)      assigned(team B)
     survey                   offered(A)          responded(B)
@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from streams.desk.output.tally import Tally
 from streams.desk.policy.versions import Policies
+from streams.models.dimensions import Dimensions
 from streams.models.entities import SurveyRow
 from streams.models.envelope import Event
-from streams.models.rows import FactRow, Identity, Row
+from streams.models.rows import FactRow, Identity, Row, fact_of
 from streams.models.surveys import Responded, SurveyOffered, SurveyResponded
 
 MILLION = 1_000_000
@@ -34,44 +35,44 @@ class About(NamedTuple):
 def survey_rows(
     subject: str, events: Sequence[Event], about: Callable[[int], About | None], policies: Policies
 ) -> tuple[dict[Identity, Row], Tally]:
-    """All rows of the surveys about one subject, and the tally of its answers: each counts, also one given anew.
+    """All rows of the surveys about one subject, and the tally of its responses, which counts a repeated one too.
 
-    `events`: its survey events in order; `about(at)`: the ticket or call it names, as it stood at `at`, None if it was
-    released by then: a survey of that time changes nothing.
+    `events`: its survey events in order. `about(at)`: the ticket or call it names, as it stood at `at`; None if it was
+    released by then, and a survey of that time changes nothing.
     """
     offers: dict[str, SurveyOffered] = {}
     responses: dict[tuple[str, str], SurveyResponded] = {}
-    told: dict[int, About] = {}
+    stood_at: dict[int, About] = {}
     tally = Tally()
     for event in events:
         stood = about(event.at)
         if stood is None:
             continue
-        told[event.at] = stood
+        stood_at[event.at] = stood
         if isinstance(event, SurveyOffered):
             offers[event.data.survey_id] = event
         elif isinstance(event, SurveyResponded):
             responses[event.data.survey_id, event.data.metric] = event
-            tally.count_answer(_answer(subject, event, stood, policies))
+            tally.count_answer(_response_fact(subject, event, stood, policies))
     rows: list[Row] = []
     for offer in offers.values():
-        stood = told[offer.at]
+        stood = stood_at[offer.at]
         rows.append(_fact(subject, offer, offer.data.metric or "", stood, {"offered": 1}))
         if not any(survey_id == offer.data.survey_id for survey_id, _ in responses):
-            rows.append(_standing(subject, offer, None, stood))
+            rows.append(_survey_row(subject, offer, None, stood))
     for response in responses.values():
-        stood = _named(response.data, told[response.at])
-        rows.append(_answer(subject, response, told[response.at], policies))
-        rows.append(_standing(subject, offers.get(response.data.survey_id), response, stood))
+        stood = _named(response.data, stood_at[response.at])
+        rows.append(_response_fact(subject, response, stood_at[response.at], policies))
+        rows.append(_survey_row(subject, offers.get(response.data.survey_id), response, stood))
     return {row.identity(): row for row in rows}, tally
 
 
 def normalised(score: float, data: Responded) -> int:
-    """A score's place on its scale, in millionths (half to even)."""
+    """A score on its scale normalised to 0..1, in millionths (half to even)."""
     return round((score - data.scale_min) / (data.scale_max - data.scale_min) * MILLION)
 
 
-def counts(data: Responded, policies: Policies, at: int) -> dict[str, int]:
+def classify_response(data: Responded, policies: Policies, at: int) -> dict[str, int]:
     """What a response counts as: by the policy's thresholds, or, for NPS, promoter (9-10), passive, detractor (0-6)."""
     place = normalised(data.score, data)
     found = {"responses": 1, "score_sum": place}
@@ -100,7 +101,7 @@ def _parts(data: Responded) -> dict[str, int]:
 
 
 def _named(data: Responded, stood: About) -> About:
-    """Whom an answer is about: as it says itself, else as the ticket or call stood."""
+    """What a response is about: as it says itself, else as the ticket or call stood."""
     return About(
         data.team or stood.team,
         data.channel or stood.channel,
@@ -110,20 +111,17 @@ def _named(data: Responded, stood: About) -> About:
     )
 
 
-def _answer(subject: str, response: SurveyResponded, stood: About, policies: Policies) -> FactRow:
+def _response_fact(subject: str, response: SurveyResponded, stood: About, policies: Policies) -> FactRow:
     data = response.data
-    return _fact(subject, response, data.metric, _named(data, stood), counts(data, policies, response.at))
+    return _fact(subject, response, data.metric, _named(data, stood), classify_response(data, policies, response.at))
 
 
 def _fact(subject: str, event: Event, metric: str, stood: About, found: dict[str, int]) -> FactRow:
-    dims = (stood.team, stood.channel, "", "", stood.segment, stood.category, "")
-    counter = next(iter(found))
-    return FactRow(
-        "survey", subject, event.source, event.id, counter, 0, event.at, *dims, stood.agent_id, "", metric, found
-    )
+    dims = Dimensions(stood.team, stood.channel, segment=stood.segment, category=stood.category)
+    return fact_of("survey", subject, (event.source, event.id), event.at, dims, stood.agent_id, found, metric=metric)
 
 
-def _standing(subject: str, offer: SurveyOffered | None, response: SurveyResponded | None, stood: About) -> SurveyRow:
+def _survey_row(subject: str, offer: SurveyOffered | None, response: SurveyResponded | None, stood: About) -> SurveyRow:
     either = response or offer
     assert either is not None
     answer = None if response is None else response.data

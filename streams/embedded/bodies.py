@@ -1,7 +1,7 @@
-"""Request and response bodies of the embedded ClickHouse: read whole, packed and unpacked piece by piece.
+"""Request and response bodies of the embedded ClickHouse: read whole, compressed and decompressed.
 
-A body is taken off the connection before anything is done with it, to memory up to 16 MiB and to a file above, so that
-a client that goes away in the middle leaves nothing half inserted and a large insert does not fill the memory.
+A body is read from the connection before it is used, to memory up to 16 MiB and to a file above. So a client that
+disconnects in the middle leaves no half insert, and a large insert does not fill the memory.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from backports import zstd
 
 from streams.errors import DeskwatchError
 
-PIECE = 1 << 20
-_IN_MEMORY = 16 << 20
+PIECE_BYTES = 1 << 20
+_MAX_BYTES_IN_MEMORY = 16 << 20
 
 _DECOMPRESSORS: dict[str, Callable[[], Any]] = {
     "lz4": lz4.frame.LZ4FrameDecompressor,
@@ -37,15 +37,15 @@ _COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 
 
 class BodyError(DeskwatchError, ValueError):
-    """A body that cannot be read; the message is for the client."""
+    """A body that cannot be read; the text is for the client."""
 
 
 def receive(stream: BufferedIOBase, headers: Message) -> IO[bytes]:
-    """Takes the whole body off the connection; returns it as a file at its beginning.
+    """Reads the whole body from the connection; returns it as a file, at its beginning.
 
-    Raises ConnectionError if the client goes away before the end.
+    Raises ConnectionError if the client disconnects before the end.
     """
-    body: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  the caller closes it
+    body: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_MAX_BYTES_IN_MEMORY)  # noqa: SIM115  the caller closes it
     if "chunked" in headers.get("Transfer-Encoding", "").lower():
         while size := _chunk_size(stream):
             _copy(stream, body, size)
@@ -70,20 +70,20 @@ def _chunk_size(stream: BufferedIOBase) -> int:
 
 def _copy(source: BufferedIOBase, target: IO[bytes], size: int) -> None:
     while size:
-        piece = source.read(min(size, PIECE))
+        piece = source.read(min(size, PIECE_BYTES))
         if not piece:
             raise ConnectionError("the client went away in the middle of a request")
         target.write(piece)
         size -= len(piece)
 
 
-def unpacked(body: IO[bytes], encoding: str) -> Iterator[bytes]:
-    """The body's bytes in pieces, decompressed by `Content-Encoding`.
+def decompressed(body: IO[bytes], encoding: str) -> Iterator[bytes]:
+    """The bytes of the body in pieces, decompressed by `Content-Encoding`.
 
-    A body may be several frames one after the other (clickhouse-connect sends one a block of rows); every frame counts,
-    and a last frame that is cut off is an error. Raises BodyError.
+    A body may be several frames in a row (clickhouse-connect sends one for each block of rows); every frame counts, and
+    a last frame that is cut off is an error. Raises BodyError.
     """
-    pieces = iter(lambda: body.read(PIECE), b"")
+    pieces = iter(lambda: body.read(PIECE_BYTES), b"")
     if encoding in ("", "identity"):
         yield from pieces
         return
@@ -108,8 +108,8 @@ def unpacked(body: IO[bytes], encoding: str) -> Iterator[bytes]:
         raise BodyError(f"The request body ends in the middle of a {encoding} frame.")
 
 
-def packed(data: bytes, accept_encoding: str) -> tuple[bytes, str | None]:
-    """The answer compressed by the first encoding of `Accept-Encoding` that is known, and that encoding's name."""
+def compressed(data: bytes, accept_encoding: str) -> tuple[bytes, str | None]:
+    """The data compressed by the first known encoding of `Accept-Encoding`, and the name of that encoding."""
     for encoding in accept_encoding.replace(" ", "").split(","):
         name = encoding.split(";")[0]
         if name in _COMPRESSORS:
@@ -118,7 +118,10 @@ def packed(data: bytes, accept_encoding: str) -> tuple[bytes, str | None]:
 
 
 def form_fields(body: IO[bytes], content_type: str) -> dict[str, str]:
-    """The text fields of a multipart/form-data body: clickhouse-connect sends long parameters so. Raises BodyError."""
+    """The text fields of a multipart/form-data body, which clickhouse-connect uses for long parameters.
+
+    Raises BodyError.
+    """
     message = BytesParser().parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body.read())
     fields = {}
     for part in message.get_payload() if message.is_multipart() else ():

@@ -1,9 +1,8 @@
-"""Runs a program that dies with the process that started it: `python child_watchdog.py PARENT PROGRAM ARGUMENT…`.
+"""Runs a program that dies with its parent process: `python child_watchdog.py PARENT PROGRAM ARGUMENT…`.
 
-It asks the kernel to be killed when the parent ends, however that ends, and then becomes the program (same process id).
-A program of its own, because between fork and exec of a process with threads nothing but exec is safe. Linux only: on
-other systems the program outlives a parent that is killed with -9. Standard library only: it runs without
-site-packages.
+It asks the kernel for SIGKILL when the parent ends, for any reason, and then becomes the program (same process id). It
+is a program of its own because in a process with threads only exec is safe after a fork. Linux only: on other systems
+the program outlives a parent that is killed with -9. Standard library only: it runs without site-packages.
 """
 
 import ctypes
@@ -19,7 +18,7 @@ def main() -> None:
     parent, program = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel knew
+    if os.getppid() != parent:  # it ended before the call above
         sys.exit(1)
     try:
         os.execvp(program[0], program)

@@ -1,9 +1,10 @@
 """ClickHouse's HTTP interface over chDB: `python -m streams.embedded.clickhouse --path DIR --port PORT`.
 
-To sink, board, `deskwatch sql`, BI tools and Grafana it is a ClickHouse server on loopback. It speaks what they use of
-the interface: POST and (read-only) GET, `query`, `database`, settings, `param_*`, sessions, compression both ways,
-`X-ClickHouse-Summary` with the rows really written, ClickHouse's error codes. Without a password everybody on this
-machine may ask, so requests that a web page could have sent (a foreign `Origin` or `Host`) are refused.
+To the sink, the board, `deskwatch sql`, BI tools and Grafana it is a ClickHouse server on loopback. It implements the
+part of the interface that they use: POST and (read-only) GET, `query`, `database`, settings, `param_*`, sessions,
+compression both ways, `X-ClickHouse-Summary` with the number of rows written, ClickHouse's error codes. Without a
+password any local user may query it, so requests that a web page could have sent (a foreign `Origin` or `Host`) are
+refused.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from streams.embedded.bodies import BodyError, form_fields, packed, receive, unpacked
+from streams.embedded.bodies import BodyError, compressed, decompressed, form_fields, receive
 from streams.embedded.database import Answer, Database, DatabaseInUse, Query, QueryError
 from streams.errors import DeskwatchError
 
@@ -46,11 +47,11 @@ _STATUS = {
 
 
 class Disconnect(DeskwatchError):
-    """Ends the connection without an answer, as a server that dies does."""
+    """Ends the connection without an answer, as a dying server does."""
 
 
 class Request(NamedTuple):
-    """A request taken off the connection."""
+    """A request as received."""
 
     method: str
     parameters: dict[str, str]
@@ -59,9 +60,9 @@ class Request(NamedTuple):
 
 
 class Server(ThreadingHTTPServer):
-    """The HTTP server over one database. Tests subclass it and override `answer` to let things go wrong.
+    """The HTTP server of one database. Tests subclass it and override `answer` to inject faults.
 
-    Port 0 takes a free one (`url` says which). Raises DatabaseInUse, OSError if the port is taken.
+    Port 0 takes a free one (`url` has it). Raises DatabaseInUse, OSError if the port is taken.
     """
 
     daemon_threads = True
@@ -78,13 +79,13 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://{HOST}:{self.server_address[1]}"
 
     def answer(self, request: Request) -> Answer:
-        """What the database says to a request. Raises QueryError, BodyError."""
+        """The answer of the database to a request. Raises QueryError, BodyError."""
         if request.method == "GET" and not request.parameters.get("query"):
             raise QueryError(62, "Code: 62. DB::Exception: A GET request needs the parameter query. (SYNTAX_ERROR)")
         return self._database.run(_query(request))
 
     def check_access(self, headers: Message, parameters: dict[str, str]) -> None:
-        """Raises QueryError 516 for a wrong user or password, or for a request that comes from a web page."""
+        """Raises QueryError 516 for a wrong user or password, or for a request from a web page."""
         origin, host = headers.get("Origin"), headers.get("Host", "")
         if (origin and urlsplit(origin).hostname not in _LOOPBACK) or urlsplit(f"//{host}").hostname not in _LOOPBACK:
             raise _denied("the embedded ClickHouse serves this machine only, and no web pages")
@@ -95,18 +96,18 @@ class Server(ThreadingHTTPServer):
                 raise _denied(f"{user}: Authentication failed: password is incorrect, or there is no such user")
 
     def start(self) -> Server:
-        """Serves from a thread of its own until `stop`."""
+        """Serves in a thread of its own until `stop`."""
         threading.Thread(target=self.serve_forever, name="clickhouse", daemon=True).start()
         return self
 
     def stop(self) -> None:
-        """Ends serving, lets the running statement end and closes the database."""
+        """Stops serving, waits for the running statement and closes the database."""
         self.shutdown()
         self.server_close()
         self._database.close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news; anything else is a fault of ours and goes to the log."""
+        """Ignores a client that disconnected; logs any other error."""
         if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -128,14 +129,14 @@ def _credentials(headers: Message, parameters: dict[str, str]) -> tuple[str, str
 
 
 def _query(request: Request) -> Query:
-    """The statement of a request: the parameter `query` and the body, one after the other, as ClickHouse joins them."""
+    """The statement of a request: the parameter `query`, then the body, as ClickHouse joins them."""
     parameters = dict(request.parameters)
     if parameters.get("decompress") == "1":
         raise BodyError("decompress=1 (ClickHouse's own framing) is not served here; use Content-Encoding.")
     content_type = request.headers.get("Content-Type", "")
     if content_type.startswith("multipart/form-data"):
-        parameters |= form_fields(request.body, content_type)  # and leaves nothing of the body
-    rows = unpacked(request.body, request.headers.get("Content-Encoding", "").strip().lower())
+        parameters |= form_fields(request.body, content_type)  # this reads the body to its end
+    rows = decompressed(request.body, request.headers.get("Content-Encoding", "").strip().lower())
     text = parameters.get("query", "")
     first = (text.encode() + b"\n",) if text else ()
     names = [name for name in parameters if name not in _NOT_SETTINGS]
@@ -161,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: statements are not ours to log."""
+        """Logs nothing: statements are private to the clients."""
 
     def do_GET(self) -> None:
         if urlsplit(self.path).path in ("/ping", "/replicas_status"):
@@ -204,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["X-ClickHouse-Format"] = answer.format
         data = answer.data
         if data and parameters.get("enable_http_compression") == "1":
-            data, encoding = packed(data, self.headers.get("Accept-Encoding", ""))
+            data, encoding = compressed(data, self.headers.get("Accept-Encoding", ""))
             if encoding:
                 headers["Content-Encoding"] = encoding
         self._reply(200, data, headers)
@@ -223,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serves until SIGTERM or SIGINT, prints its address as the first line. Returns the exit status."""
+    """Serves until SIGTERM or SIGINT; prints the address as the first line. Returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="streams.embedded.clickhouse", description="ClickHouse over HTTP on loopback."
     )

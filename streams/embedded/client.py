@@ -1,4 +1,4 @@
-"""A ClickHouse client for a data directory, whether its stack runs or not."""
+"""A ClickHouse client for the database of a data directory, whether its stack runs or not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from streams.embedded import NotInstalled
 from streams.embedded.directory import Directory, DirectoryInUse
 from streams.errors import UserError
 
-_PATIENCE_S = 30.0  # another question over the same directory is soon answered
+_PATIENCE_S = 30.0
+"""How long to wait for another process that uses the database without a stack."""
 
 
 class NoDatabase(UserError):
@@ -21,9 +22,9 @@ class NoDatabase(UserError):
 
 @contextmanager
 def client_of(data: Path, database: str) -> Iterator[Client]:
-    """A client of the embedded ClickHouse of `data`: the running one, or one that this process starts for the while.
+    """A client of the embedded ClickHouse of `data`: the running one, or one that this process starts meanwhile.
 
-    Raises NoDatabase, NotInstalled, DirectoryInUse (another process works on the database, without a stack).
+    Raises NoDatabase, NotInstalled, DirectoryInUse (another process uses the database, without a stack).
     """
     directory = Directory(data)
     if not directory.clickhouse.is_dir():

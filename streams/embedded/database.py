@@ -1,7 +1,7 @@
-"""chDB (ClickHouse's engine in this process) as a database that answers one statement at a time.
+"""chDB (ClickHouse's engine in this process) as a database that runs one statement at a time.
 
-Every statement gets a connection of its own (0.4 ms), so that settings, the current database and parameters never leak
-from one request to another; a named session keeps its connection. Statements run one after the other.
+Every statement gets a connection of its own (0.4 ms), so settings, the current database and parameters never leak from
+one request to another; a named session keeps its connection.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from streams.embedded.engine import chdb
 from streams.embedded.statement import insert_with_rows, output_format
 from streams.errors import DeskwatchError
 
-_HEAD = 1 << 18  # an INSERT statement with its column list is shorter than this
-_SESSIONS = 64
+_MAX_HEAD_BYTES = 1 << 18  # an INSERT statement with its column list is shorter
+_MAX_SESSIONS = 64
 _SESSION_S = 60.0
 _CODE = re.compile(r"Code: (\d+)\.")
 
@@ -30,7 +30,7 @@ class DatabaseInUse(DeskwatchError):
 
 
 class QueryError(DeskwatchError):
-    """ClickHouse refused a statement: its error code and its own words."""
+    """ClickHouse refused a statement: its error code and its message."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class QueryError(DeskwatchError):
 
 
 class Query(NamedTuple):
-    """One statement as it came: its text and rows in pieces, and what stands beside it in the request."""
+    """One statement of a request: its text and rows in pieces, and the options beside it."""
 
     pieces: Iterator[bytes]
     database: str = ""
@@ -51,7 +51,7 @@ class Query(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a statement gave; `format` is None if it is of a kind that returns no rows."""
+    """The result of a statement; `format` is None if it is of a kind that returns no rows."""
 
     data: bytes
     format: str | None
@@ -76,15 +76,15 @@ def _refusal(error: Exception) -> QueryError:
 
 
 class Database:
-    """The database in the directory `path`, which is made if need be. Raises DatabaseInUse."""
+    """The database in the directory `path`, which is created if it does not exist. Raises DatabaseInUse."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.mkdir(parents=True, exist_ok=True)
         try:
-            self._root = chdb.connect(str(path))  # open to the end: with its last connection the engine stops
+            self._root = chdb.connect(str(path))  # open to the end: the engine stops with its last connection
         except RuntimeError as error:
-            # chDB says why only on stderr ("Cannot lock file"); its lock file names the process (chdb-core 26.9).
+            # chDB says why on stderr only ("Cannot lock file"); its lock file has the process id (chdb-core 26.9).
             holder = _holder(path)
             if holder is None:
                 raise
@@ -94,7 +94,7 @@ class Database:
         self._closed = False
 
     def run(self, query: Query) -> Answer:
-        """Runs one statement. Raises QueryError; BodyError if the request's body turns out to be unreadable."""
+        """Runs one statement. Raises QueryError; BodyError if the body of the request is unreadable."""
         with self._lock:
             if self._closed:
                 raise QueryError(210, "Code: 210. DB::Exception: The embedded ClickHouse is closing. (NETWORK_ERROR)")
@@ -144,7 +144,7 @@ class Database:
             self._sessions.pop(name).connection.close()
         session = self._sessions.get(query.session)
         if session is None:
-            if len(self._sessions) >= _SESSIONS:
+            if len(self._sessions) >= _MAX_SESSIONS:
                 oldest = min(self._sessions, key=lambda name: self._sessions[name].until)
                 self._sessions.pop(oldest).connection.close()
             session = self._sessions[query.session] = _Session(chdb.connect(str(self._path)))
@@ -153,16 +153,16 @@ class Database:
 
 
 def _execute(connection: Any, query: Query) -> Answer:
-    """The statement and its answer; `elapsed_ns` is left 0."""
+    """Runs the statement; `elapsed_ns` of the answer is 0."""
     head = b""
     for piece in query.pieces:
         head += piece
-        if len(head) >= _HEAD:
+        if len(head) >= _MAX_HEAD_BYTES:
             break
     insert = insert_with_rows(head)
     if insert is not None:
-        # Not chDB's send_insert: when the end of an insert fails (a full disk), chdb-core 26.9 reports its rows as
-        # written all the same (state/sqlitelike.py:414).
+        # Not chDB's send_insert: if an insert fails at its end (a full disk), chdb-core 26.9 still reports its rows as
+        # written (state/sqlitelike.py:414).
         with tempfile.TemporaryFile() as rows:  # without a name: a kill leaves nothing behind
             rows.write(head[insert.data_at :])
             rows.writelines(query.pieces)
@@ -174,8 +174,8 @@ def _execute(connection: Any, query: Query) -> Answer:
     if not sql.strip():
         raise QueryError(62, "Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)")
     named = output_format(sql)
-    # With names, an empty result still has its header line and differs from a statement that returns none, as
-    # ClickHouse's X-ClickHouse-Format header tells them apart; the line is taken off again.
+    # With names, an empty result has a header line, unlike a statement that returns no rows: ClickHouse's
+    # X-ClickHouse-Format header tells the two apart, too. The line is removed below.
     plain = named is None and query.default_format == "TabSeparated"
     result = connection.query(sql, "TabSeparatedWithNames" if plain else query.default_format, params=query.parameters)
     data: bytes = result.bytes() or b""

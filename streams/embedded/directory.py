@@ -1,4 +1,4 @@
-"""The data directory of an embedded stack: who holds it, and where its parts are to be found.
+"""The data directory of an embedded stack: its lock, and the addresses of the stack's parts.
 
 DIR/clickhouse/       the database           DIR/run/lock          held by the running stack; its process id
 DIR/log/<role>.log    output of each part    DIR/run/<role>.pid    process id of each part
@@ -18,7 +18,7 @@ from streams.errors import UserError
 
 
 class DirectoryInUse(UserError):
-    """Another process (a stack, a question of `deskwatch sql`) holds this directory."""
+    """Another process (a stack, or `deskwatch sql`) holds this directory."""
 
 
 class Directory:
@@ -31,9 +31,9 @@ class Directory:
         self._lock: IO[str] | None = None
 
     def take(self, patience_s: float = 1.0) -> None:
-        """Takes the directory for this process and clears what a killed stack left. Raises DirectoryInUse.
+        """Locks the directory for this process and removes the files of a killed stack. Raises DirectoryInUse.
 
-        It waits a little: who only asks whether a stack runs (`addresses`) holds the lock for a moment.
+        It waits for `patience_s` seconds: `addresses` of another process holds the lock for a moment.
         """
         for folder in (self.run, self.log):
             folder.mkdir(parents=True, exist_ok=True)
@@ -55,29 +55,29 @@ class Directory:
         self.clear()
 
     def publish(self, addresses: dict[str, str]) -> None:
-        """Writes ports.json, whole or not at all."""
+        """Writes ports.json atomically."""
         draft = self.ports.with_suffix(".draft")
         draft.write_text(json.dumps(addresses, indent=1) + "\n")
         draft.replace(self.ports)
 
     def addresses(self) -> dict[str, str] | None:
-        """Where the parts of the stack that runs in this directory answer; None if none runs, or not yet."""
+        """The addresses of the stack that runs in this directory; None if none runs, or not yet."""
         try:
             with self._lock_file.open("r") as lock:
                 if self._lock is None and _locked(lock, fcntl.LOCK_SH):
-                    return None  # nobody holds it: ports.json, if there is one, is of a stack that was killed
+                    return None  # not locked: ports.json, if there is one, is of a stack that was killed
             addresses: dict[str, str] = json.loads(self.ports.read_text())
         except FileNotFoundError:
             return None
         return addresses
 
     def clear(self) -> None:
-        """Takes away ports.json and the pid files."""
+        """Removes ports.json and the pid files."""
         for left in (*self.run.glob("*.pid"), self.ports, self.ports.with_suffix(".draft")):
             left.unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Clears the directory and gives it back."""
+        """Removes the stack's files and unlocks the directory."""
         if self._lock is not None:
             self.clear()
             self._lock.close()

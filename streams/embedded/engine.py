@@ -1,6 +1,6 @@
-"""chDB, imported so that its time zone is UTC, as in ClickHouse's own images, wherever this machine stands.
+"""chDB, imported with the time zone UTC, as in ClickHouse's own images, whatever the zone of this machine.
 
-chdb-core 26.9 takes the zone from TZ at the moment it is imported, and from nothing else.
+chdb-core 26.9 reads the zone from TZ when it is imported, and from nowhere else.
 """
 
 import os

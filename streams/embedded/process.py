@@ -1,4 +1,7 @@
-"""One child process of the stack: started under a watchdog, its output in a file, ended in good time."""
+"""A child process under a watchdog, with its output in a file, and when to start one again.
+
+Needs the standard library and psutil only: `deskwatch run` uses it in production.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,23 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
+
+PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+"""Pauses before a process is started again: the first one, and the limit of the others."""
 
 _WATCHDOG = Path(__file__).with_name("child_watchdog.py")
 
 
 class Process:
-    """A running program `name`; its process id stands in `pid_file`, its output is appended to `log_file`.
+    """A running program `name`; its process id is in `pid_file`, its output is appended to `log_file`.
 
-    It dies when the *thread* that starts it ends (the kernel's rule for PR_SET_PDEATHSIG), so start it from one that
-    lives as long as it should. Signals of the terminal do not reach it: the stack ends its processes in order.
+    It dies when the *thread* that starts it ends (the kernel's rule for PR_SET_PDEATHSIG), so start it from a thread
+    that lives long enough. Signals of the terminal do not reach it: the stack ends its processes in order.
     """
 
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], pid_file: Path, log_file: Path) -> None:
@@ -38,14 +45,14 @@ class Process:
         pid_file.write_text(f"{self.pid}\n")
 
     def exit_status(self) -> int | None:
-        """None while it runs; else its exit status (negative: the signal that ended it)."""
+        """None while it runs; then its exit status (negative: the signal that ended it)."""
         status = self._popen.poll()
         if status is not None:
             self._pid_file.unlink(missing_ok=True)
         return status
 
     def listens(self, port: int) -> bool:
-        """Whether it, and not some other program, listens on this port."""
+        """Whether this process, and not another one, listens on the port."""
         try:
             connections = psutil.Process(self.pid).net_connections("tcp")
         except psutil.Error:
@@ -60,12 +67,12 @@ class Process:
             return 0
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal, if it still runs."""
+        """Sends a signal if it still runs."""
         if self.exit_status() is None:
             self._popen.send_signal(number)
 
     def ask_to_end(self) -> None:
-        """Sends SIGTERM, if it still runs."""
+        """Sends SIGTERM if it still runs."""
         self.send(signal.SIGTERM)
 
     def end(self, grace_s: float) -> None:
@@ -78,11 +85,52 @@ class Process:
         self._pid_file.unlink(missing_ok=True)
 
     def last_words(self) -> str:
-        """The last line of its log: what it says of its end."""
+        """The last line of its log, which should say why it ended."""
         with self._log_file.open("rb") as log:
             log.seek(max(0, self._log_file.stat().st_size - 4096))
             lines = log.read().decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "(it said nothing)")
+
+
+class Restarts:
+    """When to start a process again that ended by itself: after a pause that doubles, until a run lasts long enough.
+
+        started ──ended  0.5 s  started ──ended  1 s  started ──settled────────ended  0.5 s  started
+
+    Arguments:
+        settled_s: a run of so many seconds has worked; an error in the set-up shows sooner.
+        pause_s: the first pause, in seconds.
+        now: the monotonic clock, in seconds.
+    """
+
+    def __init__(self, settled_s: float, pause_s: float = PAUSE_S, now: Callable[[], float] = time.monotonic) -> None:
+        self._settled_s, self._first_pause_s, self._pause_s, self._now = settled_s, pause_s, pause_s, now
+        self._started_at = self._due_at = 0.0
+        self._settled = False
+
+    def started(self) -> None:
+        """The process was started."""
+        self._started_at = self._now()
+
+    def settled(self) -> bool:
+        """Whether the process has worked once; ask while it runs, or when it has just ended."""
+        self._settled = self._settled or self._ran_long()
+        return self._settled
+
+    def ended(self) -> float:
+        """The process has just ended: returns the pause before the next start, in seconds."""
+        if self._ran_long():
+            self._pause_s = self._first_pause_s
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._due_at = self._now() + pause_s
+        return pause_s
+
+    def due(self) -> bool:
+        """Whether the pause is over."""
+        return self._now() >= self._due_at
+
+    def _ran_long(self) -> bool:
+        return self._now() - self._started_at > self._settled_s
 
 
 def free_port() -> int:

@@ -11,10 +11,10 @@ from streams.kafka.topics import create_topics
 from streams.settings import Settings
 
 
-def argv_of(role: str) -> list[str]:
-    """The command line of a role's worker process."""
+def argv_of(role: str, apps: str = "streams.app") -> list[str]:
+    """The command line of a role's worker process; `apps`: the module of the roles' apps."""
     log = ["-l", "info", "--without-web"]
-    return [sys.executable, "-m", "faust", "-A", f"streams.app:{role}", "worker", *log]
+    return [sys.executable, "-m", "faust", "-A", f"{apps}:{role}", "worker", *log]
 
 
 def prepare(stack: Stack, settings: Settings) -> tuple[Settings, Client]:
@@ -48,5 +48,5 @@ def start_role(stack: Stack, settings: Settings, clock: str, name: str) -> None:
     if name == "escalate":
         env["DESKWATCH_API_PORT"] = str(settings.api_port or free_port())
         stack.announce("api", f"http://{settings.api_host}:{env['DESKWATCH_API_PORT']}")
-    stack.start(name, argv_of(name.partition("-")[0]), env)
+    stack.start(name, argv_of(name.partition("-")[0], stack.apps), env)
     stack.announce(f"metrics-{name}", f"http://127.0.0.1:{port}/metrics")

@@ -1,4 +1,4 @@
-"""The embedded stack: broker, ClickHouse and worker roles as processes, started, watched and ended together.
+"""The embedded stack: broker, ClickHouse and worker roles as processes that start, run and end together.
 
     with Stack(Path("data")) as stack:      # broker and ClickHouse answer
         ...                                 # topics, migrations
@@ -6,7 +6,7 @@
         stack.wait()                        # until Ctrl-C, SIGTERM or the death of the broker
 
 A role or ClickHouse that dies is started again after a growing pause. The broker keeps its data in memory: if it dies
-the stack has nothing left to run on and ends with an error. Children die with this process even if it is killed by -9.
+the stack ends with an error. Children die with this process, even at a kill -9.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 from streams.embedded import broker
 from streams.embedded.directory import Directory, DirectoryInUse
-from streams.embedded.process import Process, free_port
+from streams.embedded.process import Process, Restarts, free_port
 from streams.errors import UserError
 
 __all__ = ["DirectoryInUse", "Stack", "StackError", "clickhouse_answers"]
@@ -36,16 +36,16 @@ _logger = logging.getLogger(__name__)
 _BROKER, _CLICKHOUSE = "broker", "clickhouse"
 _LOOK_S = 0.1
 _START_S = 30.0
-_PAUSE_S, _LONGEST_PAUSE_S, _SETTLED_S = 0.5, 30.0, 60.0
+_SETTLED_S = 60.0
 _GRACE_S = 10.0
 
 
 class StackError(UserError):
-    """The stack cannot start or go on; the message says which part, and why."""
+    """The stack cannot start or continue; the message says which part, and why."""
 
 
 def clickhouse_answers(url: str, timeout_s: float = 2.0) -> bool:
-    """Whether a ClickHouse answers at the http `url` (its /ping), asked directly and not through a proxy."""
+    """Whether a ClickHouse answers at the http `url` (its /ping), without a proxy."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_s)
     try:
         connection.request("GET", "/ping")
@@ -57,30 +57,30 @@ def clickhouse_answers(url: str, timeout_s: float = 2.0) -> bool:
 
 
 class _Part:
-    """What the stack keeps running: how it is started, its process, and when to start it again."""
+    """A program that the stack keeps running: its command, its process, and when to start it again."""
 
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         self.name, self.argv, self.env = name, argv, env
         self.process: Process | None = None
-        self.started_at = self.again_at = 0.0
-        self.pause_s = _PAUSE_S
+        self.restarts = Restarts(_SETTLED_S)
 
 
 class Stack:
     """Broker and ClickHouse over the data directory `data`, and the roles given to `start`.
 
-    Entering raises DirectoryInUse if another stack holds the directory, StackError if a part does not come up. While it
-    is entered from the main thread, SIGTERM interrupts as Ctrl-C does (KeyboardInterrupt), so that leaving is orderly.
+    Entering raises DirectoryInUse if another stack holds the directory, StackError if a part does not start. If it is
+    entered from the main thread, SIGTERM interrupts as Ctrl-C does (KeyboardInterrupt), so the stack ends in order.
     """
 
     def __init__(self, data: Path) -> None:
         self.directory = Directory(data)
         self.addresses: dict[str, str] = {}
         self.environment: dict[str, str] = {}  # of the roles, beside the addresses
+        self.apps = "streams.app"  # the module of the roles' apps; the embedded broker has one of its own
         self.failure: StackError | None = None
         self._parts: dict[str, _Part] = {}
         self._orders: queue.SimpleQueue[Callable[[], bool]] = queue.SimpleQueue()
-        self._handlers: dict[signal.Signals, Any] = {}  # those before ours
+        self._handlers: dict[signal.Signals, Any] = {}  # the former ones
 
     @property
     def broker(self) -> str:
@@ -97,8 +97,7 @@ class Stack:
         if threading.current_thread() is threading.main_thread():
             # SIGINT too: a shell starts background jobs with SIGINT ignored.
             self._handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        # One thread starts every child and lives to the end: the kernel ties a child's watchdog to the thread that made
-        # it.
+        # One thread starts every child and lives to the end: the kernel ties a watchdog to the thread that started it.
         self._keeper = threading.Thread(target=self._keep, name="stack", daemon=True)
         self._keeper.start()
         try:
@@ -117,33 +116,33 @@ class Stack:
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         """Starts a role and keeps it running; several workers of a role are named `track`, `track-2` ….
 
-        Its environment is this process's with the stack's addresses, and `env` over both.
+        Its environment: that of this process, the addresses of the stack, and `env`, which overrides both.
         """
-        found = {
+        environment = {
             "DESKWATCH_BROKER": self.broker,
             "DESKWATCH_CLICKHOUSE": self.clickhouse,
             "DESKWATCH_DATA": str(self.directory.data),
             **self.environment,
         }
-        self._order(lambda: self._launch(_Part(name, argv, {**found, **(env or {})})))
+        self._order(lambda: self._launch(_Part(name, argv, {**environment, **(env or {})})))
 
     def stop(self, name: str, grace_s: float = _GRACE_S) -> None:
         """Ends one role for good: SIGTERM, and SIGKILL after `grace_s` seconds."""
         self._order(lambda: self._stop([name], grace_s))
 
     def announce(self, name: str, address: str) -> None:
-        """Adds an address to ports.json (the board's, say)."""
+        """Adds an address to ports.json, of the board for example."""
         self.addresses[name] = address
         self.directory.publish(self.addresses)
 
     def pid(self, name: str) -> int | None:
-        """The process id of a part, None while it does not run."""
+        """The process id of a part; None while it does not run."""
         part = self._parts.get(name)
         process = part and part.process
         return process.pid if process and process.exit_status() is None else None
 
     def memory_bytes(self, name: str) -> int:
-        """Resident memory of a part: the broker's only grows."""
+        """Resident memory of a part; that of the broker only grows."""
         part = self._parts.get(name)
         return part.process.memory_bytes() if part and part.process else 0
 
@@ -170,15 +169,16 @@ class Stack:
             answers()
 
     def _start_broker(self) -> Callable[[], None]:
-        """Starts the broker; what it returns waits until it answers."""
+        """Starts the broker; returns a function that waits until it answers."""
         port = free_port()
         address = self.addresses[_BROKER] = f"127.0.0.1:{port}"
         self.environment = {"DESKWATCH_SESSION": str(broker.SESSION_S)}
+        self.apps = broker.APPS
         self._order(lambda: self._launch(_Part(_BROKER, broker.command(port), {"RUST_LOG": "warn"})))
         return lambda: self._await(_BROKER, port, lambda: broker.answers(address))
 
     def _start_clickhouse(self) -> Callable[[], None]:
-        """Starts ClickHouse; what it returns waits until it answers."""
+        """Starts ClickHouse; returns a function that waits until it answers."""
         port = free_port()
         url = self.addresses[_CLICKHOUSE] = f"http://127.0.0.1:{port}"
         argv = [*self._clickhouse_argv(), "--port", str(port), "--path", str(self.directory.clickhouse.absolute())]
@@ -203,10 +203,10 @@ class Stack:
         return self.directory.log / f"{name}.log"
 
     def _order(self, order: Callable[[], bool]) -> None:
-        """Has the keeper do something and waits for it."""
+        """Runs `order` in the keeper's thread and waits for it."""
         done: Future[bool] = Future()
 
-        def carry_out() -> bool:
+        def run() -> bool:
             try:
                 go_on = order()
             except Exception as error:
@@ -215,32 +215,31 @@ class Stack:
             done.set_result(go_on)
             return go_on
 
-        self._orders.put(carry_out)
+        self._orders.put(run)
         done.result()
 
     # ---- in the keeper's thread -----------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        """Carries out orders and looks after the parts until an order returns False."""
+        """Runs orders and checks the parts until an order returns False."""
         go_on = True
         while go_on:
             try:
                 go_on = self._orders.get(timeout=_LOOK_S)()
             except queue.Empty:
                 for part in list(self._parts.values()):
-                    self._look_after(part)
+                    self._check_part(part)
 
     def _launch(self, part: _Part) -> bool:
         pid_file = self.directory.run / f"{part.name}.pid"
         part.process = Process(part.name, part.argv, part.env, pid_file, self._log(part.name))
-        part.started_at = time.monotonic()
+        part.restarts.started()
         self._parts[part.name] = part
         return True
 
-    def _look_after(self, part: _Part) -> None:
-        now = time.monotonic()
+    def _check_part(self, part: _Part) -> None:
         if part.process is None:
-            if now >= part.again_at:
+            if part.restarts.due():
                 self._launch(part)
             return
         status = part.process.exit_status()
@@ -255,16 +254,14 @@ class Stack:
                 f"whole. The broker's last words: {words}"
             )
             return
-        if now - part.started_at > _SETTLED_S:
-            part.pause_s = _PAUSE_S
+        pause_s = part.restarts.ended()
         _logger.warning(
-            "%s ended with exit status %d and is started again in %g s. %s", part.name, status, part.pause_s, words
+            "%s ended with exit status %d and is started again in %g s. %s", part.name, status, pause_s, words
         )
-        part.process, part.again_at = None, now + part.pause_s
-        part.pause_s = min(part.pause_s * 2, _LONGEST_PAUSE_S)
+        part.process = None
 
     def _stop(self, names: Sequence[str], grace_s: float) -> bool:
-        """Ends these parts side by side and forgets them."""
+        """Ends these parts at the same time and removes them."""
         processes = [part.process for name in names if (part := self._parts.pop(name, None)) and part.process]
         for process in processes:
             process.ask_to_end()
@@ -274,14 +271,14 @@ class Stack:
         return True
 
     def _stop_all(self) -> bool:
-        """Roles first, while broker and ClickHouse still serve them; then ClickHouse, then the broker."""
+        """Ends the roles while broker and ClickHouse still serve them, then ClickHouse, then the broker."""
         self._stop([name for name in self._parts if name not in (_BROKER, _CLICKHOUSE)], _GRACE_S)
         self._stop([_CLICKHOUSE], 2 * _GRACE_S)
         self._stop([_BROKER], _GRACE_S)
         return False
 
     def _end(self) -> None:
-        """Ends everything; Ctrl-C and SIGTERM have to wait meanwhile."""
+        """Ends everything; Ctrl-C and SIGTERM are ignored meanwhile."""
         for number in self._handlers:
             signal.signal(number, signal.SIG_IGN)
         self._order(self._stop_all)

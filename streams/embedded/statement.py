@@ -1,7 +1,7 @@
-"""What the embedded ClickHouse has to know of a statement before the engine parses it.
+"""Two facts about a statement that the embedded ClickHouse needs before the engine parses it. PURE.
 
-PURE. Two questions: does a request carry an INSERT whose rows follow the statement (and where do they begin), and which
-output format does a statement name itself? Both are answered by tokens, so quoted text and comments never mislead.
+Whether it is an INSERT whose rows follow the statement, and where they begin; and which output format it names. Both
+are read from tokens, so quoted text and comments do not mislead.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Word(NamedTuple):
 
 
 def _top_level(sql: str) -> Iterator[_Word]:
-    """The words and signs outside parentheses; quoted names and strings count as the sign `'`."""
+    """The words and signs outside parentheses; a quoted name or string is the sign `'`."""
     depth = 0
     for match in _TOKEN.finditer(sql):
         kind, text = match.lastgroup, match.group()
@@ -49,10 +49,10 @@ def _top_level(sql: str) -> Iterator[_Word]:
 
 
 def insert_with_rows(head: bytes) -> Insert | None:
-    """The INSERT that a request begins with, if its rows follow in a named format; else None.
+    """The INSERT at the start of a request, if its rows follow in a named format; else None.
 
-    `head` is the request's first part, long enough to hold the statement; `data_at` is an offset into it. The rows
-    begin where ClickHouse begins them: after blanks and at most one line end behind the format's name.
+    `head` is the first part of the request, long enough to hold the statement; `data_at` is an offset into it. The rows
+    begin where ClickHouse begins them: after the name of the format, blanks and at most one line end.
     """
     text = head.decode("latin-1")  # one character a byte: offsets are byte offsets, the rows may be binary
     before = _Word("", 0, 0)
@@ -75,7 +75,7 @@ def insert_with_rows(head: bytes) -> Insert | None:
 
 
 def output_format(sql: str) -> str | None:
-    """The format that a statement asks for itself (`… FORMAT JSONEachRow`, settings may follow), or None."""
+    """The output format that a statement names (`… FORMAT JSONEachRow`, settings may follow), or None."""
     words = list(_top_level(sql))
     for at in range(len(words) - 2, -1, -1):
         if words[at].text == "FORMAT" and words[at + 1].text.isidentifier():

@@ -1,4 +1,4 @@
-"""Faust and aiokafka, subclassed: agents get lists of records, and a worker starts and stops promptly.
+"""Faust and aiokafka, subclassed: agents get batches of records, and a worker starts and stops promptly.
 
-Knows no checkpoint and no ticket. Each workaround names the upstream file and version.
+Knows no checkpoint, no ticket and no settings. Each workaround names the upstream file and version.
 """

@@ -1,10 +1,10 @@
-"""The batch transport: one Faust event for each fetched run of records, instead of one for each record.
+"""The batch transport: one Faust event for each fetched batch of records, instead of one for each record.
 
 Stock Faust spends two asyncio tasks and some 200 µs on every record. Here a topic declared with
-:meth:`BatchApp.batch_topic` gives its agent *lists* of aiokafka records; assignment, commit, agents, web and sensors
-stay Faust's own. Delivery is at least once: an agent uses ``stream.noack().events()``, and calls ``event.ack()`` once
-what it did with the list is durable. Lists of a partition are acknowledged in the order of their delivery
-(concurrency 1).
+:meth:`BatchApp.batch_topic` gives its agent *batches*: lists of aiokafka records, of one partition and one fetch.
+Assignment, commit, agents, web and sensors stay Faust's own. Delivery is at least once: an agent uses
+``stream.noack().events()``, and calls ``event.ack()`` once the effects of the batch are durable. Batches of a partition
+are acknowledged in the order of their delivery (concurrency 1).
 
 The workarounds below name the file and line of faust-streaming 0.15.3 that they are for.
 """
@@ -14,7 +14,7 @@ import atexit
 import gc
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import faust
@@ -26,19 +26,19 @@ from streams.kafka.producer import StrictProducer, check_broker
 from streams.kafka.worker import PromptTableManager, PromptWorker
 
 DRAIN_PATIENCE_S = 2.0
-"""How long a revocation or a stop waits for lists that agents have in hand; what is left then comes again."""
+"""How long a revocation or a stop waits for the batches that agents have in hand; the rest is delivered again."""
 
-WAITING = 2
-"""Lists, of up to a whole fetch each, that wait for the agent of a topic; then whoever delivers them waits, too."""
+MAX_QUEUED_BATCHES = 2
+"""Batches, each up to a whole fetch, that wait for the agent of a topic; then the delivery of more waits, too."""
 
 SETTINGS: Mapping[str, Any] = {
-    # What the guarantees rest on.
+    # The guarantees rest on these.
     "agent_supervisor": mode.CrashingSupervisor,  # the default one, with noack, hangs at SIGTERM after a crash
     "table_standby_replicas": 0,  # 1, the default, floods the log with errors when there is one worker
     "stream_wait_empty": True,
     "consumer_auto_offset_reset": "earliest",
     "store": "memory://",
-    # What is fast.
+    # Speed.
     "broker_max_poll_records": 5000,
     "consumer_max_fetch_size": 4 << 20,
     "broker_commit_interval": 1.0,
@@ -50,29 +50,29 @@ SETTINGS: Mapping[str, Any] = {
     "broker_heartbeat_interval": 0.5,
     "broker_rebalance_timeout": 6.0,
     "broker_request_timeout": 10.0,
-    # A group that met before its topics were known has shared out nothing: 5 minutes, the default, is long.
+    # A group that formed before its topics were known has assigned nothing: 5 minutes, the default, is long.
     "consumer_metadata_max_age_ms": 5000,
-    # A ClickHouse that is away holds store back for as long as it likes: 1000 s, the default, would make it leave its
-    # group. A worker that hangs is found by its lag.
+    # Role store blocks for as long as ClickHouse is away: after 1000 s, the default, it would leave its group. A worker
+    # that hangs is found by its lag.
     "broker_max_poll_interval": 86_400.0,
     "worker_redirect_stdouts": False,
     "topic_disable_leader": True,
 }
-"""Faust settings of every app; an app's own keyword arguments come before them."""
+"""Faust settings of every app; an app's own keyword arguments override them."""
 
 
 class BatchTransport(driver.Transport):  # type: ignore[misc]
-    """Faust's Kafka transport with the classes of this module."""
+    """Faust's Kafka transport with the consumer and producer of this package."""
 
     Consumer = BatchConsumer
     Producer = StrictProducer
 
 
 class BatchSchema(faust.Schema):  # type: ignore[misc]
-    """Hands the list of records through: the agent decodes, since Faust acknowledges what it cannot decode."""
+    """Passes the list of records through: the agent decodes, since Faust acknowledges what it cannot decode."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> None:
-        """Return None: a list has no key."""
+        """Return None: a batch has no key."""
 
     def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
         """Return the list of aiokafka records."""
@@ -82,14 +82,14 @@ class BatchSchema(faust.Schema):  # type: ignore[misc]
 class BatchApp(faust.App):  # type: ignore[misc]
     """A Faust app whose batch topics deliver lists of records. See the module."""
 
-    batch_topics: frozenset[str] = frozenset()
-
     def __init__(self, id: str, **settings: Any) -> None:
-        settings = {**SETTINGS, "TableManager": PromptTableManager, "Worker": PromptWorker, **settings}
-        super().__init__(id, **settings)
+        self.batch_topics: frozenset[str] = frozenset()
+        # Each is called with the consumer's thread (BatchThread) once it is connected, before it joins its group.
+        self.consumer_hooks: list[Callable[[Any], None]] = []
+        super().__init__(id, **{**SETTINGS, "TableManager": PromptTableManager, "Worker": PromptWorker, **settings})
 
     def _crash(self, reason: BaseException) -> None:
-        """Say why as the very last words, past the log: the traceback is far above them by then."""
+        """Print the reason as the last line, after the log: the traceback is far above it by then."""
         if not self.crashed:
             sentence = " ".join(f"{self.conf.id} stops: {reason or type(reason).__name__}".split())
             atexit.register(print, sentence, file=sys.__stderr__, flush=True)
@@ -102,21 +102,21 @@ class BatchApp(faust.App):  # type: ignore[misc]
         return BatchTransport(self.conf.broker_producer, self)
 
     def batch_topic(self, name: str, **kwargs: Any) -> Any:
-        """Declare a topic whose agent gets lists of records: ``event.value`` is a list of aiokafka ConsumerRecords."""
+        """Declare a topic whose agent gets batches: ``event.value`` is a list of aiokafka ConsumerRecords."""
         self.batch_topics = self.batch_topics | {name}
         topic = self.topic(name, schema=BatchSchema(), **kwargs)
-        topic.maxsize = WAITING  # app/base.py:843 takes it as an argument, and loses it: 4096 lists would wait
+        topic.maxsize = MAX_QUEUED_BATCHES  # app/base.py:843 drops the argument: 4096 batches would wait
         return topic
 
     async def drain(self) -> None:
-        """Wait, but not for long, until the agents have acknowledged what they have in hand.
+        """Wait, for DRAIN_PATIENCE_S at most, until the agents have acknowledged the batches they have in hand.
 
-        Runs when partitions are revoked and when the worker stops. An app that gathers several lists before it makes
-        them durable overrides this to do so now.
+        Runs when partitions are revoked and when the worker stops. An app that gathers several batches before it makes
+        their effects durable overrides this to do so now.
         """
         deadline = time.monotonic() + DRAIN_PATIENCE_S
         while time.monotonic() < deadline:
-            gc.collect(0)  # lists in cleared queues leave the consumer's weak set
+            gc.collect(0)  # batches in cleared queues leave the consumer's weak set
             if all(message.acked for message in self.consumer.unacked):
                 return
             await asyncio.sleep(0.02)

@@ -1,21 +1,24 @@
 """The lease: how long ago the group still counted this worker as the owner of its partitions.
 
-Kafka takes a silent member's partitions away after a session. A worker that was frozen does not notice, so before it
-writes it looks at the *lease*: the age of the last heartbeat that the group accepted, counted from when it was
-**sent**, on a clock that runs on while the machine sleeps. The lease only keeps zombies rare; the rule of the changelog
-keeps them harmless.
+Kafka takes the partitions of a silent member away after a session. A worker that was frozen does not notice, so before
+it writes it looks at the *lease*: the age of the last heartbeat that the group accepted, counted from when it was
+**sent**, on a clock that runs on while the machine sleeps. The lease only keeps zombies rare; the fencing rule of the
+changelog keeps them harmless.
 
     heartbeat sent ──> accepted            the group waits a whole session from here
     |<──────────── lease: 0.8 session ────────────>|
 """
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import Any
-
-from streams.kafka.consumer import BatchConsumer, BatchThread
 
 LEASE_SHARE = 0.8
 """Share of the session timeout for which an accepted heartbeat counts."""
+
+CONFIRM_PATIENCE_S = 2.0
+"""How long the group may take to answer whether a worker that was held up is still a member."""
 
 
 def clock() -> float:
@@ -23,50 +26,49 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class LeaseThread(BatchThread):
-    """Remembers when the last heartbeat that the group accepted was sent, and in which generation."""
+class Lease:
+    """When the last heartbeat that the group accepted was sent, and in which generation; none before :meth:`attach`."""
 
-    lease: tuple[float, int] = (float("-inf"), -1)
+    def __init__(self) -> None:
+        self._accepted = float("-inf"), -1  # when it was sent, and the generation; set in the consumer's thread
+        self._lasts_s = 0.0
+        self._thread: Any = None
+        self._coordinator: Any = None
 
-    async def on_start(self) -> None:
-        """Start the consumer and listen to its heartbeats: aiokafka 0.14 group_coordinator.py:799 ``_do_heartbeat``."""
-        await super().on_start()
-        coordinator = self._consumer._coordinator
-        beat = coordinator._do_heartbeat
+    def attach(self, thread: Any) -> None:
+        """Listen to the heartbeats of a consumer's thread: one of BatchApp's consumer hooks."""
+        self._thread, self._coordinator = thread, thread._consumer._coordinator
+        self._lasts_s = thread.app.conf.broker_session_timeout * LEASE_SHARE
+        coordinator, beat = self._coordinator, self._coordinator._do_heartbeat
 
         async def heartbeat() -> bool:
             sent, generation = clock(), coordinator.generation
             accepted: bool = await beat()
-            # It is True, too, when the group is rebalancing (:840).
+            # aiokafka 0.14 group_coordinator.py:840 returns True, too, when the group is rebalancing.
             if accepted and coordinator.generation == generation and not coordinator._rejoin_needed_fut.done():
-                self.lease = (sent, generation)
+                self._accepted = sent, generation
             return accepted
 
         coordinator._do_heartbeat = heartbeat
 
-    async def renew(self) -> None:
-        """Send a heartbeat now, in the consumer's thread."""
-        await self.call_thread(self._consumer._coordinator._do_heartbeat)
-
-
-class LeasedConsumer(BatchConsumer):
-    """A batch consumer that knows whether the group still counts this worker as a member of a generation."""
-
-    def _new_consumer_thread(self) -> LeaseThread:
-        return LeaseThread(self, loop=self.loop, beacon=self.beacon)
-
-    def lease_held(self, generation: int) -> bool:
+    def held(self, generation: int) -> bool:
         """Return True if a heartbeat of this generation, the current one, was accepted not too long ago."""
-        sent, leased = self._thread.lease
-        coordinator: Any = self._thread._ensure_consumer()._coordinator
-        if not leased == generation == coordinator.generation:
+        sent, leased = self._accepted
+        if self._coordinator is None or not leased == generation == self._coordinator.generation:
             return False
-        return bool(clock() - sent < self.app.conf.broker_session_timeout * LEASE_SHARE)
+        return clock() - sent < self._lasts_s
 
-    def lease_age(self) -> float:
+    def age(self) -> float:
         """Return the seconds since the last heartbeat that the group accepted was sent."""
-        return float(clock() - self._thread.lease[0])
+        return clock() - self._accepted[0]
 
-    async def renew_lease(self) -> None:
-        """Ask the group now, instead of waiting for the next heartbeat."""
-        await self._thread.renew()
+    async def renew(self) -> None:
+        """Send a heartbeat now, in the consumer's thread, instead of waiting for the next one."""
+        await self._thread.call_thread(self._coordinator._do_heartbeat)
+
+    async def confirm(self, generation: int, patience_s: float = CONFIRM_PATIENCE_S) -> bool:
+        """Return True if the group counts the partitions as ours; a lease that is only old is renewed first."""
+        if not self.held(generation):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.renew(), patience_s)
+        return self.held(generation)

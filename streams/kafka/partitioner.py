@@ -7,5 +7,5 @@ from aiokafka.partitioner import murmur2
 
 @lru_cache(maxsize=1 << 18)
 def partition_of(key: str | None, partitions: int) -> int:
-    """The partition of a key, as Kafka's default partitioner has it (murmur2); that of no key is the first."""
+    """Return the partition of a key, as Kafka's default partitioner (murmur2) chooses it; without a key, the first."""
     return 0 if key is None else (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

@@ -1,4 +1,4 @@
-"""The broker as the apps meet it: is it there, and a producer that waits for it."""
+"""A check that a broker answers, and a producer whose flush waits for the broker's acknowledgements."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from streams.errors import StartRefused
 
 
 class BrokerUnreachable(StartRefused):
-    """No broker answered at the start. Its text is one sentence for people."""
+    """No broker answered at the start. The text is one sentence for people."""
 
 
 async def check_broker(conf: Any) -> None:
@@ -45,7 +45,7 @@ class StrictProducer(driver.Producer):  # type: ignore[misc]
         self.buffer.max_messages = 20_000
 
     def send_soon(self, fut: Any) -> None:
-        """Send some time, and remember that it is not acknowledged yet."""
+        """Queue a message, and remember it until it is acknowledged."""
         self._outstanding.add(fut)
         fut.add_done_callback(self._acknowledged)
         super().send_soon(fut)
@@ -55,7 +55,7 @@ class StrictProducer(driver.Producer):  # type: ignore[misc]
             self._outstanding.discard(fut)  # failures stay: flush() must raise
 
     async def flush(self) -> None:
-        """Wait until all is acknowledged; raises the first failure."""
+        """Wait until every message is acknowledged; raises the first failure."""
         if self._outstanding:
             await asyncio.gather(*self._outstanding)
         if self._producer is not None:

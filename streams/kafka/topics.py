@@ -1,6 +1,7 @@
-"""The topics: made before anything runs, with what Kafka must be told and would else decide by its defaults."""
+"""Creating the topics before anything runs, with the settings that Kafka's defaults would get wrong."""
 
 from contextlib import suppress
+from typing import Protocol
 
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -19,28 +20,27 @@ from streams.models.topics import (
     WARNINGS,
     WATCH_ROLLUPS,
 )
-from streams.settings import Settings
 
 BATCH_LIMIT = 8 << 20
-"""Most bytes of a checkpoint, not compressed; the changelog topic's ``max.message.bytes`` allows a little more."""
+"""Maximum bytes of a checkpoint, uncompressed; the changelog topic's ``max.message.bytes`` allows a little more."""
 
 CHANGELOG_CONFIG = {
     "max.message.bytes": str(BATCH_LIMIT + (1 << 20)),
-    "min.compaction.lag.ms": str(3_600_000),  # a zombie's records are written over long before compaction sees them
+    "min.compaction.lag.ms": str(3_600_000),  # a zombie's records are overwritten long before compaction sees them
 }
 """Configuration of the changelog topic, beside ``cleanup.policy=compact``."""
 
 CHANGELOG, CUSTOMERS_CHANGELOG = "deskwatch-track-desk-changelog", "deskwatch-track-customers-changelog"
 WATCH_CHANGELOG = "deskwatch-watch-watch-changelog"
 ESCALATE_CHANGELOG = "deskwatch-escalate-chains-changelog"
-LARGEST_MESSAGE = str(4 << 20)  # an oversized event must reach us, to become a dead letter
-LARGEST_LETTER = str(5 << 20)  # the message and where it came from
+MAX_MESSAGE_BYTES = str(4 << 20)  # an oversized event must arrive, to become a dead letter
+MAX_DEAD_LETTER_BYTES = str(5 << 20)  # the message and its origin
 
-# Of every topic. Time of arrival: else a producer's clock, or a replay that stamps records with the time of their
-# events, would decide what retention deletes and when compaction may begin.
+# For every topic. LogAppendTime: otherwise a producer's clock, or a replay that stamps records with the time of their
+# events, decides what retention deletes and when compaction may begin.
 _ALL = {"message.timestamp.type": "LogAppendTime", "unclean.leader.election.enable": "false"}
 _KEPT = {**_ALL, "cleanup.policy": "delete", "retention.ms": str(365 * DAY), "retention.bytes": "-1"}
-# Compaction leaves the segment that is written to alone: 1 GiB or a week by default, which every restart would read.
+# Compaction skips the open segment, by default up to 1 GiB or a week, and every restart reads it: keep it small.
 _COMPACTED = {
     **_ALL,
     "cleanup.policy": "compact",
@@ -50,48 +50,64 @@ _COMPACTED = {
 }
 
 CONFIGS: dict[str, dict[str, str]] = {
-    **{topic: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE} for topic in INPUTS},
-    LEDGER: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
-    FACTS: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
-    # A zombie may send a pane again after its successor's newer one. Who reads both keeps the higher version;
-    # compaction keeps the last, so a reader has a week to see both.
-    ROLLUPS: {**_COMPACTED, "max.message.bytes": LARGEST_MESSAGE, "min.compaction.lag.ms": str(7 * DAY)},
-    WARNINGS: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
+    **{topic: {**_KEPT, "max.message.bytes": MAX_MESSAGE_BYTES} for topic in INPUTS},
+    LEDGER: {**_KEPT, "max.message.bytes": MAX_MESSAGE_BYTES},
+    FACTS: {**_KEPT, "max.message.bytes": MAX_MESSAGE_BYTES},
+    # A zombie may send a pane again after the next owner has sent a newer one. A reader of both keeps the higher
+    # version; compaction keeps the last record, so a reader has a week to see both.
+    ROLLUPS: {**_COMPACTED, "max.message.bytes": MAX_MESSAGE_BYTES, "min.compaction.lag.ms": str(7 * DAY)},
+    WARNINGS: {**_KEPT, "max.message.bytes": MAX_MESSAGE_BYTES},
     ACTIONS: _KEPT,
-    ESCALATIONS: {**_KEPT, "max.message.bytes": LARGEST_MESSAGE},
-    DEAD_LETTERS: {**_KEPT, "max.message.bytes": LARGEST_LETTER},
-    # A stage keeps what it needs of them in its own checkpoints.
-    CUSTOMER_FACTS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": LARGEST_MESSAGE},
-    WATCH_ROLLUPS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": LARGEST_MESSAGE},
+    ESCALATIONS: {**_KEPT, "max.message.bytes": MAX_MESSAGE_BYTES},
+    DEAD_LETTERS: {**_KEPT, "max.message.bytes": MAX_DEAD_LETTER_BYTES},
+    # A stage keeps what it needs from these two in its own checkpoints.
+    CUSTOMER_FACTS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": MAX_MESSAGE_BYTES},
+    WATCH_ROLLUPS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": MAX_MESSAGE_BYTES},
     CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
     CUSTOMERS_CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
     WATCH_CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
     ESCALATE_CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
 }
-"""What each topic is told, beside :func:`in_sync`.
+"""The configuration of each topic, beside :func:`in_sync`.
 
-Not a topic's but the broker's is `offsets.retention.minutes`, after which a group without members loses its place (a
-week). Track does not mind: its place is in its checkpoints. Store then writes again all that the topics keep, which
-changes nothing; `deskwatch doctor` says how long that is.
+`offsets.retention.minutes` is not a topic's setting but the broker's: after that time (a week) a group without members
+loses its committed offsets. Role track is not affected: its offsets are in its checkpoints. Role store then writes
+everything again that the topics keep, which changes nothing; `deskwatch doctor` says how long that time is.
 """
 
 SINGLE: frozenset[str] = frozenset({WATCH_ROLLUPS, WATCH_CHANGELOG})
-"""Those of CONFIGS that have one partition, whatever `DESKWATCH_PARTITIONS` says."""
+"""The topics with one partition, whatever `DESKWATCH_PARTITIONS` says."""
 
 
 def in_sync(replication: int) -> str:
-    """How many replicas must have a record before it is acknowledged: most of them, so that no minority loses it."""
+    """Return how many replicas must have a record before it is acknowledged: a majority, so no minority loses it."""
     return str(replication // 2 + 1)
 
 
 class TopicError(UserError):
-    """The topics are not as they must be: one sentence."""
+    """The topics cannot be created, or are not as they must be: one sentence."""
 
 
-def create_topics(settings: Settings) -> None:
+class TopicSettings(Protocol):
+    """The settings that decide about the topics (`streams.settings.Settings` has them)."""
+
+    @property
+    def broker(self) -> str:
+        """Addresses host:port, separated by commas."""
+
+    @property
+    def partitions(self) -> int:
+        """Number of partitions of every topic but SINGLE."""
+
+    @property
+    def replication(self) -> int:
+        """Replication factor of new topics."""
+
+
+def create_topics(settings: TopicSettings) -> None:
     """Create the topics that do not exist yet.
 
-    Raises TopicError if Kafka is away, or has another number of partitions.
+    Raises TopicError if no broker answers, or if a topic has another number of partitions.
     """
     try:
         admin = KafkaAdminClient(bootstrap_servers=settings.broker.split(","))
@@ -118,11 +134,11 @@ def create_topics(settings: Settings) -> None:
         admin.close()
 
 
-def _partitions(name: str, settings: Settings) -> int:
+def _partitions(name: str, settings: TopicSettings) -> int:
     return 1 if name in SINGLE else settings.partitions
 
 
-def _check_partitions(admin: KafkaAdminClient, settings: Settings) -> None:
+def _check_partitions(admin: KafkaAdminClient, settings: TopicSettings) -> None:
     for topic in admin.describe_topics(list(CONFIGS)):
         found = len(topic["partitions"])
         name = topic.get("topic", topic.get("name"))

@@ -1,12 +1,12 @@
-"""What people do about warnings: the events of the topic `actions`, from the board, the API, or any producer.
+"""What people do about warnings: the events of the topic `actions`, from the API or any other producer.
 
     {"specversion": "1.0", "id": "…", "source": "/desk/board", "type": "warning.acknowledge",
      "time": "2026-11-24T08:00:00+08:00", "data": {"warning_id": "…", "by": "li.wei", "note": "calling back"}}
 
-| type                  | data, beside warning_id, by, note   | does                                            |
+| type                  | data, beside warning_id, by, note   | effect                                          |
 |-----------------------|-------------------------------------|-------------------------------------------------|
 | `warning.acknowledge` |                                     | stops the chain, for as long as the policy says |
-| `warning.snooze`      | until (an instant) or for_s         | the chain stands still until then, and goes on  |
+| `warning.snooze`      | until (an instant) or for_s         | suspends the chain until then; then it goes on  |
 | `warning.disagree`    |                                     | stops the chain for good, counted as mistaken   |
 
 The key does not matter: role escalate hands an action on to the partition that holds its warning.
@@ -23,11 +23,11 @@ from streams.models.codec import LARGEST, Headers, Rejected, structured
 from streams.models.envelope import Data, Event, Id, Instant
 from streams.models.instants import parse_instant
 
-LONGEST_SNOOZE_S = 30 * 86_400
+MAX_SNOOZE_S = 30 * 86_400
 
 
 class Action(Data, kw_only=True):
-    """Data of every action: on which warning, and who."""
+    """Data of every action: the warning, and the person."""
 
     warning_id: Id
     by: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -35,10 +35,10 @@ class Action(Data, kw_only=True):
 
 
 class Snooze(Action, kw_only=True):
-    """Data of `warning.snooze`: until when, or for how many seconds from the event's time."""
+    """Data of `warning.snooze`: until when, or for how many seconds from the time of the event."""
 
     until: Instant | None = None
-    for_s: Annotated[float, Meta(gt=0, le=LONGEST_SNOOZE_S)] | None = None
+    for_s: Annotated[float, Meta(gt=0, le=MAX_SNOOZE_S)] | None = None
 
 
 class ActionEvent(Event):
@@ -60,7 +60,7 @@ class Disagree(ActionEvent, tag="warning.disagree"):
 
 
 class SnoozeEvent(ActionEvent, tag="warning.snooze"):
-    """Somebody wants to be reminded later."""
+    """Somebody suspends the escalation of the warning."""
 
     data: Snooze
 
@@ -75,7 +75,7 @@ _decode = msgspec.json.Decoder(reduce(or_, ACTIONS)).decode
 
 
 def decode(value: bytes | None, headers: Headers = ()) -> ActionEvent | Rejected:
-    """The action in a message, or why it is none."""
+    """Return the action in a message, or the reason why it is none."""
     if value is None:
         return Rejected("the message has no value")
     if len(value) > LARGEST:
@@ -87,7 +87,7 @@ def decode(value: bytes | None, headers: Headers = ()) -> ActionEvent | Rejected
         if isinstance(event, SnoozeEvent):
             if (event.data.until is None) == (event.data.for_s is None):
                 raise ValueError("a snooze says either until or for_s")
-            if not event.at < event.until() <= event.at + LONGEST_SNOOZE_S * 1000:
+            if not event.at < event.until() <= event.at + MAX_SNOOZE_S * 1000:
                 raise ValueError("a snooze ends after it begins, and within 30 days")
     except (ValueError, RecursionError) as error:
         return Rejected(f"no action on a warning: {error}")

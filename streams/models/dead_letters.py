@@ -3,8 +3,9 @@
     tickets[2] offset 17 ──no event──> letter "tickets/2/17" ──mended──> tickets[2] offset 90
                                                  └── mark: replayed
 
-DeadLetter and mark are CloudEvents in binary mode: the bytes are the message's own, the rest stands in headers. Both lie in
-the same partition of `dead-letters`. A letter may be written twice (the outbox of a checkpoint): its id is its origin.
+A dead letter and its replay marker are CloudEvents in binary mode: the bytes are the message's own, the rest stands in
+headers. Both are in the same partition of `dead-letters`. A dead letter may be written twice (the outbox of a
+checkpoint): its id is its origin.
 """
 
 import re

@@ -19,6 +19,8 @@ Severity = Literal["minor", "major", "critical"]
 Author = Literal["customer", "agent", "bot", "system"]
 Status = Literal["new", "open", "pending", "on_hold", "solved", "closed"]
 Metric = Literal["first_response", "next_response", "resolution"]
+METRICS: tuple[Metric, Metric, Metric] = ("first_response", "next_response", "resolution")
+FIRST_RESPONSE, NEXT_RESPONSE, RESOLUTION = METRICS
 
 
 class Data(msgspec.Struct, gc=False, omit_defaults=True):

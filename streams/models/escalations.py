@@ -1,16 +1,81 @@
-"""The rows of role escalate: what happened to the steps of a chain, and what people did about a warning."""
+"""The rows of role escalate: the events of an escalation chain's steps, and what people did about a warning."""
 
+from enum import StrEnum
 from typing import ClassVar
 
 from streams.models.rows import Identity, Row
 
 
-class EscalationRow(Row, kw_only=True):
-    """Something that happened to a step of a warning's escalation chain (SPEC section 6); step 0 is the chain itself.
+class StepState(StrEnum):
+    """The state of a step of an escalation chain since its last event."""
 
-    `state` is what it is since then: scheduled, sending, sent, failed, skipped, unknown, acknowledged; of step 0
-    acknowledged, snoozed, disagreed, lapsed, exhausted, folded (into that of another ticket with the same parent) or
-    leads (for these).
+    SCHEDULED = "scheduled"
+    """Falls due at `due_at`, if nothing stops the chain before."""
+
+    SENDING = "sending"
+    """The intent to send it is recorded; whether the receiver has the message is not known yet."""
+
+    SENT = "sent"
+    """The receiver took the message."""
+
+    FAILED = "failed"
+    """The receiver did not get the message. It is tried again for up to ten minutes."""
+
+    UNKNOWN = "unknown"
+    """The receiver may have got the message. It is not sent again."""
+
+    SKIPPED = "skipped"
+    """Not sent; `reason` says why."""
+
+    ACKNOWLEDGED = "acknowledged"
+    """Not sent, because somebody takes care of the warning. It is sent if the acknowledgement lapses."""
+
+
+class ChainEvent(StrEnum):
+    """The state of a row of step 0: an event of the chain as a whole."""
+
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody takes care of the warning, when no step was left to stop."""
+
+    SNOOZED = "snoozed"
+    """The chain is suspended until an instant."""
+
+    DISAGREED = "disagreed"
+    """Somebody says that the warning is mistaken: the chain ends."""
+
+    LAPSED = "lapsed"
+    """The acknowledgement is over and the warning still stands: the chain goes on."""
+
+    EXHAUSTED = "exhausted"
+    """All steps are done, the warning still stands, and nobody has acknowledged it."""
+
+    FOLDED = "folded"
+    """The chain of another ticket with the same parent leads the incident; the steps of this one do not fall due."""
+
+    LEADS = "leads"
+    """The chain leads its incident from now on, where the former leader stopped."""
+
+
+class WarningStep(StrEnum):
+    """What happened to a warning after it was raised, apart from the rules."""
+
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody takes care of it."""
+
+    ESCALATED = "escalated"
+    """The first message about it was sent."""
+
+    SNOOZED = "snoozed"
+    """Somebody wants to be reminded later."""
+
+    DISAGREED = "disagreed"
+    """Somebody says that it is mistaken."""
+
+
+class EscalationRow(Row, kw_only=True):
+    """An event of a step of a warning's escalation chain (SPEC section 6); step 0 is the chain itself.
+
+    `state` is a StepState; of step 0 a ChainEvent.
     """
 
     table: ClassVar[str] = "escalation_rows"
@@ -25,8 +90,8 @@ class EscalationRow(Row, kw_only=True):
     subject: str
     severity: str
     ticket_id: str
-    to: str  # as the policy says: a receiver, a rota, experts
-    receiver: str  # who that was, once it fell due
+    to: str  # as in the policy: a receiver, a rota, "experts"
+    receiver: str  # the receiver chosen when the step fell due
     due_at: int | None
     attempt: int
     digest: str  # id of the digest that carried it
@@ -35,12 +100,12 @@ class EscalationRow(Row, kw_only=True):
     version: int = 0
 
     def identity(self) -> Identity:
-        """The warning and the place in its chain's life."""
+        """The warning and the number of the event in its chain."""
         return ("escalation", self.warning_id, self.seq)
 
 
 class WarningStepRow(Row, kw_only=True):
-    """A step in a warning's life that people made: acknowledged, escalated (told), snoozed, disagreed."""
+    """A WarningStep of a warning: when, by whom (the receiver, of an escalation), and with what note."""
 
     table: ClassVar[str] = "warning_step_rows"
     topic: ClassVar[str] = "risk-warnings"
@@ -53,5 +118,5 @@ class WarningStepRow(Row, kw_only=True):
     version: int = 0
 
     def identity(self) -> Identity:
-        """The warning, what was done, when and by whom."""
+        """The warning, the step, when and by whom."""
         return ("warning step", self.warning_id, self.step, self.at, self.by)

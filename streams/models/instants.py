@@ -8,6 +8,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp()) * 1000
 LATEST = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+QUARTER, WEEK = HOUR // 4, 7 * DAY
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

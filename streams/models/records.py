@@ -1,11 +1,11 @@
-"""What goes in and out of a partition's state: a Kafka record as read, and an output to be sent."""
+"""Input and output of a partition's state: a Kafka record as read, and an output to send."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 
 class Record(Protocol):
-    """An aiokafka ConsumerRecord, as far as a state may look."""
+    """The attributes of an aiokafka ConsumerRecord that a state may read."""
 
     @property
     def topic(self) -> str:
@@ -13,11 +13,11 @@ class Record(Protocol):
 
     @property
     def partition(self) -> int:
-        """Partition, the state's own."""
+        """Partition: that of the state."""
 
     @property
     def offset(self) -> int:
-        """Place in the partition; rises, with gaps."""
+        """Offset in the partition; rises, with gaps."""
 
     @property
     def timestamp(self) -> int:
@@ -37,7 +37,7 @@ class Record(Protocol):
 
 
 class Output(NamedTuple):
-    """A record for an output topic. `partition`: where it goes; None: to the partition number of its maker's state."""
+    """A record for an output topic. `partition`: where it goes; None: the same number as the state that made it."""
 
     topic: str
     key: bytes | None

@@ -13,7 +13,14 @@ from typing import ClassVar
 
 import msgspec
 
+from streams.models.dimensions import Dimensions
+
 Identity = tuple[object, ...]
+Cause = tuple[str, str]
+"""Source and id of an event."""
+
+TIMER: Cause = ("", "")
+"""The cause of what the passing of time does."""
 
 
 class Row(msgspec.Struct, array_like=True, gc=False, kw_only=False):
@@ -94,6 +101,22 @@ class FactRow(Row):
     def identity(self) -> Identity:
         """Subject, cause, counter, cycle; and the instant, by which the table is sorted."""
         return (self.family, self.subject, self.cause_source, self.cause_id, self.counter, self.cycle, self.at)
+
+
+def fact_of(
+    family: str,
+    subject: str,
+    cause: Cause,
+    at: int,
+    dims: Dimensions,
+    agent_id: str,
+    counts: dict[str, int],
+    queue: str = "",
+    metric: str = "",
+) -> FactRow:
+    """A fact, named by the first of its `counts`."""
+    counter = next(iter(counts))
+    return FactRow(family, subject, cause[0], cause[1], counter, 0, at, *dims, agent_id, queue, metric, counts)
 
 
 class SpanRow(Row):
@@ -214,8 +237,3 @@ class ProgressRow(Row):
     def identity(self) -> Identity:
         """The topic's partition."""
         return ("progress", self.topic_name, self.partition)
-
-
-Cause = tuple[str, str]  # source and id of an event
-
-TIMER: Cause = ("", "")  # the passing of time

@@ -26,8 +26,11 @@ AUDIT = "audit"
 PROGRESS_TOPICS = (LEDGER, FACTS, ROLLUPS, WARNINGS)
 """On each of these role track says how far it is."""
 
-STAGE_OUTPUTS = {"customers": (FACTS, ROLLUPS, WARNINGS), "watch": (WARNINGS,)}
-"""By stage behind the desks, the topics of its rows. Its progress on each is named `topic/stage`: `facts/customers`."""
-
 TRACK_OUTPUTS = (*PROGRESS_TOPICS, DEAD_LETTERS, CUSTOMER_FACTS, WATCH_ROLLUPS)
 ESCALATE_OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
+
+CUSTOMERS, WATCH = "customers", "watch"
+"""The stages after the desk. Each says on its topics how far it is, in progress rows that are named `topic/stage`."""
+
+CUSTOMERS_TOPICS, WATCH_TOPICS = (FACTS, ROLLUPS, WARNINGS), (WARNINGS,)
+"""The topics that the rows of a stage go to."""

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from streams import policies
-from streams.desk.policy.versions import Policies, Policy, PolicyError, parse
+from streams.desk.policy.file import PolicyError
+from streams.desk.policy.versions import Policies, Policy, parse
 from streams.settings import Settings
 
 DEFAULT = Path(__file__).parent / "default.toml"

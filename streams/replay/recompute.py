@@ -9,9 +9,8 @@ from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.rows import Batch, encoded, rows_of
 from streams.desk.customers.partition import Customers
 from streams.desk.policy.versions import Policies
-from streams.desk.stage import Stage
+from streams.desk.saved import FULL
 from streams.desk.track.partition import Desk
-from streams.desk.track.snapshot import FULL
 from streams.desk.window_rules.partition import Watch
 from streams.models.records import Output
 from streams.models.tallies import TallyRow
@@ -88,7 +87,7 @@ class _Fold:
     def __init__(self, policies: Policies, writer: RowWriter) -> None:
         self.desk = Desk(0, policies, wall=False)
         self.watch = Watch(1, policies)
-        self.stages: dict[str, Stage] = {  # by the topic that feeds them
+        self.stages: dict[str, Customers | Watch] = {  # by the topic that feeds them
             CUSTOMER_FACTS: Customers(0, policies),
             WATCH_ROLLUPS: self.watch,
         }
@@ -134,7 +133,7 @@ class _Fold:
             return
         for topic in INPUTS:
             self.desk.watermarks.advance(topic, to)
-        while self.desk.clock < to:
+        while self.desk.business_time < to:
             self.desk.advance(None)
             self._checkpoint_if_full()
 
@@ -161,7 +160,7 @@ class _Fold:
             self._feed(self.stages[topic], topic, records)
         self._write_if_large()
 
-    def _feed(self, stage: Stage, topic: str, records: list[_Record]) -> None:
+    def _feed(self, stage: Customers | Watch, topic: str, records: list[_Record]) -> None:
         """Feed a stage, with a checkpoint whenever it is full."""
         start = 0
         while start < len(records):
@@ -171,7 +170,7 @@ class _Fold:
                 self._checkpoint_stage(stage)
                 stage.advance(None)
 
-    def _checkpoint_stage(self, stage: Stage) -> None:
+    def _checkpoint_stage(self, stage: Customers | Watch) -> None:
         self.version += 1
         for output in stage.snapshot(self.version, {}).outputs:
             self._add(output)

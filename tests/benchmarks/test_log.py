@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.bench.log import WEEK, TooShort, copied, of_tickets, open_tickets, repeated
-from streams.models.instants import DAY, HOUR, format_instant, parse_instant
+from streams.bench.log import TooShort, copied, of_tickets, open_tickets, repeated
+from streams.models.instants import DAY, HOUR, WEEK, format_instant, parse_instant
 from streams.replay.log import place
 from streams.simulator import World, encode, events
 

@@ -22,7 +22,7 @@ from unittest.mock import patch
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams import policies
-from streams.checkpoint.fencing import _packed
+from streams.checkpoint.fencing import outbox_records
 from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.partition_state import Snapshot
 from streams.desk.track.partition import Desk
@@ -94,7 +94,7 @@ def main(path: Path, events: int) -> None:
     """Measure, and print microseconds an event."""
     lines = list(islice(read([path]), events))
     made = folded(lines)
-    packs = [list(_packed(cut.outputs)) for _, cut in made]
+    packs = [list(outbox_records(cut.outputs)) for _, cut in made]
     gc.freeze()
     gc.disable()
 
@@ -110,7 +110,7 @@ def main(path: Path, events: int) -> None:
     total = (
         timed("decode", lambda: [decode(line) for line in lines]),
         timed("rows to messages", lambda: [messages.messages(*row) for rows, _ in made for row in rows]),
-        timed("outbox", lambda: [list(_packed(cut.outputs)) for _, cut in made]),
+        timed("outbox", lambda: [list(outbox_records(cut.outputs)) for _, cut in made]),
         timed(
             "changelog batches",
             lambda: [

@@ -1,9 +1,9 @@
-"""The changelog's rule, held against random schedules of owners and zombies, with no lease at all to keep them apart.
+"""The fencing rule of the changelog under random schedules of owners and zombies, without any lease.
 
     owner 1   claim ── c1 ── c2 ── (frozen) ───────────── c3 ── ...
     owner 2                     claim ── c1 ── c2 ── ...
 
-After every append a fresh reader must see exactly the fold of the events that the last counting checkpoint holds.
+After every append a new reader must see exactly the fold of the events in the last counting checkpoint.
 """
 
 import random
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.checkpoint import fencing as checkpoint_log
+from streams.checkpoint import fencing
 from streams.checkpoint.fencing import HEAD, LogReader, version
 from streams.desk.partition_state import Snapshot
 from streams.models.records import Output
@@ -69,7 +69,7 @@ class Reading:
 
 
 def fold(entries: Entries, event: Event) -> set[bytes]:
-    """Cross keys, depend on the value before, and remove a key now and then. Return the keys changed."""
+    """Change two keys, depending on the former value, and sometimes remove one. Return the keys changed."""
     key, amount = event
     before = int(entries.get(key, b"0"))
     pane = b"pane%d" % (before % 3)
@@ -89,7 +89,7 @@ def folded(events: list[Event]) -> Entries:
 
 
 class Owner:
-    """A worker on one partition: yields wherever it may be frozen for any time."""
+    """A worker on one partition; it yields wherever it may be frozen."""
 
     def __init__(self, name: str, generation: int, log: Log, events: list[Event], rng: random.Random) -> None:
         self.name, self.generation, self.log, self.events, self.rng = name, generation, log, events, rng
@@ -117,10 +117,10 @@ class Owner:
             count = min(count, len(self.events))
             stamp = (("version", b"%d" % version(reader.epoch, reader.sequence + 1)),)
             outputs = [Output("out", None, b"%d" % slot, stamp) for slot in range(self.rng.randrange(1, 4))]
-            cut = Snapshot([(key, held.entries.get(key)) for key in sorted(dirty)], outputs)
-            batch = reader.checkpoint(cut, {"in": count})
+            snapshot = Snapshot([(key, held.entries.get(key)) for key in sorted(dirty)], outputs)
+            batch = reader.checkpoint(snapshot, {"in": count})
             dirty = set()
-            yield  # frozen between the look at its lease and the append
+            yield  # frozen between the check of its lease and the append
             start, base = reader.position, self.log.append(batch)
             yield
             if not reader.wrote(base, len(batch), self.log.between(start, base)):
@@ -156,7 +156,7 @@ def schedule(seed: int, compact: int | None = None) -> int:
 
 
 def check_outputs(log: Log, owners: list[Owner]) -> None:
-    """Every output that left stands in a counting checkpoint, and every such checkpoint's outputs left or may yet."""
+    """Every output sent is in a counting checkpoint; the outputs of each of these were sent, or are yet to be."""
     reader, counted = LogReader(), dict[int, list[Output]]()
     for batch in log.batches:
         checkpoints = reader.checkpoints
@@ -182,7 +182,7 @@ def test_the_outbox_of_the_last_checkpoint_is_read_back_byte_for_byte(
     checkpoints: list[tuple[int, int]], zombie_outputs: int, pack: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint_log, "PACK", pack)  # bytes: one output a record, or some
+        patch.setattr(fencing, "OUTBOX_RECORD_BYTES", pack)  # bytes: one output a record, or some
         log, owner = Log(), LogReader()
         epoch, claim = owner.claim(1, "a")
         assert owner.claimed(log.append(claim), epoch, "a")
@@ -191,8 +191,8 @@ def test_the_outbox_of_the_last_checkpoint_is_read_back_byte_for_byte(
         for number, (count, entries) in enumerate(checkpoints):
             headers = (("n", b"%d" % number),)
             outputs = [Output("out", None if slot % 2 else b"k", b"v%d" % slot, headers) for slot in range(count)]
-            cut = Snapshot([(b"e%d" % entry, b"%d" % number) for entry in range(entries)], outputs)
-            batch = owner.checkpoint(cut, {"in": number})
+            snapshot = Snapshot([(b"e%d" % entry, b"%d" % number) for entry in range(entries)], outputs)
+            batch = owner.checkpoint(snapshot, {"in": number})
             base = log.append(batch)
             assert owner.wrote(base, len(batch), [])
         zombie.epoch = -1  # as it was before the claim

@@ -65,7 +65,7 @@ def test_durations_for_the_eye(seconds: float, shown: str) -> None:
 def test_a_line_has_every_figure() -> None:
     assert line(FIGURES, 3.46, "en") == (
         "Backlog 50 (at risk 3, breached 1) | Due next T1-000042 2 min | Breach rate, 1 h 3.0 % (n 100) | "
-        "Service level 75.0 % (n 200) | CSAT 80.0 % (95 % interval 71.1–86.7 %, n 100) | 3.5 events a second | "
+        "Service level 75.0 % (n 200) | CSAT 80.0 % (95 % interval 71.1–86.7 %, n 100) | 3.5 events per second | "
         "52,017 events stored | 1 s behind"
     )
     empty = line(Figures(0, None, [], [], [], [], None), 0.0, "en")
@@ -161,7 +161,7 @@ def test_it_shows_figures_and_ends_by_itself(tmp_path: Path) -> None:
     assert re.fullmatch(
         r"Backlog \d+ \(at risk \d+, breached \d+\) \| Due next T1-\d+ [\d dhmins]+ \| Breach rate, 1 h [\d.]+ % "
         r"\(n \d+\) \| Service level [\d.]+ % \(n \d+\) \| CSAT [\d.]+ % \(95 % interval [\d.]+–[\d.]+ %, n \d+\) \| "
-        r"[\d.,]+ events a second \| [\d,]+ events stored \| \d+ s behind",
+        r"[\d.,]+ events per second \| [\d,]+ events stored \| \d+ s behind",
         lines[-1],
     )
     assert os.listdir(data / "run") == ["lock"]
@@ -180,7 +180,7 @@ def test_a_signal_ends_it_and_leaves_no_process(tmp_path: Path, number: signal.S
     process = start(tmp_path, "--plain")
     assert process.stdout is not None
     for each in process.stdout:
-        if each.startswith("Ctrl-C"):
+        if each.startswith("Press Ctrl-C"):
             break
     time.sleep(1.0)  # somewhere in the beginning: wherever that is, it has to end well
     process.send_signal(number)

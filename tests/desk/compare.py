@@ -51,7 +51,7 @@ def rows_of(
             desk.snapshot(i + 1, {})
     for topic in INPUTS:
         desk.watermarks.advance(topic, as_of)
-    while desk.clock < as_of:
+    while desk.business_time < as_of:
         desk.advance(None)
         keep(standing, all_rows(desk))
         desk.snapshot(1 << 40, {})

@@ -1,4 +1,4 @@
-"""A partition's escalations under a clock that tests move, and what a checkpoint, a crash and a sender do with them."""
+"""The escalation state of a partition under a clock that tests move, with checkpoints, crashes and a sender."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ import msgspec
 
 from streams.desk.escalation.dispatch import Message
 from streams.desk.escalation.partition import Escalations
+from streams.desk.escalation.sending import Outcome, Result
 from streams.desk.policy.versions import Policies, parse
 from streams.models.escalations import EscalationRow
 from streams.models.instants import MINUTE, format_instant
@@ -76,7 +77,7 @@ def warning(n: int = 1, at: float = 0, *, cleared: float | None = None, version:
 
 
 def progress(minutes: float, source: str = "risk-warnings", partition: int = 0) -> Made:
-    """Who sends warnings has come so far in the log."""
+    """A sender of warnings has come so far in the log."""
     row = [source, partition, START + round(minutes * MINUTE), {}, 1]
     event = {
         "specversion": "1.0",
@@ -102,7 +103,7 @@ def action(what: str, warning_id: str, at: float = 0, n: int = 1, **data: Any) -
 
 
 class Bench:
-    """The state of a partition, its changelog, and a sender that keeps what it is given."""
+    """The state of a partition, its changelog, and a sender that keeps the messages it is given."""
 
     def __init__(self, policy: str = POLICY, partitions: int = 1, **options: Any) -> None:
         self.policies = Policies([parse(policy, "p.toml")])
@@ -112,7 +113,7 @@ class Bench:
         self.log: dict[bytes, bytes] = {}
         self.outputs: list[Output] = []
         self.sent: list[Message] = []
-        self.unsaved: list[Made] = []  # folded since the last checkpoint: comes again after a crash
+        self.unsaved: list[Made] = []  # folded since the last checkpoint: read again after a crash
         self.version = 0
         self.now = START
         self.state = self._new()
@@ -137,21 +138,21 @@ class Bench:
         self.state.advance(self.now if self.options["wall"] else None)
 
     def snapshot(self) -> list[Message]:
-        """Write a checkpoint; the messages that may be sent now."""
+        """Write a checkpoint, and return the messages that may be sent now."""
         self.version += 1
-        cut = self.state.snapshot(self.version, {})
-        for key, value in cut.entries:
+        snapshot = self.state.snapshot(self.version, {})
+        for key, value in snapshot.entries:
             if value is None:
                 self.log.pop(key, None)
             else:
                 self.log[key] = value
-        assert msgspec.json.decode(cut.outputs[-1].value)["type"] == "deskwatch.progress_rows"
-        self.outputs += cut.outputs[:-1]
+        assert msgspec.json.decode(snapshot.outputs[-1].value)["type"] == "deskwatch.progress_rows"
+        self.outputs += snapshot.outputs[:-1]
         self.unsaved = []
         return self.state.messages()
 
     def run(self, until: float, step: float = 0.25, outcome: str = "sent", since: float | None = None) -> None:
-        """Let time pass, with a checkpoint at each step, after which all that is due is sent."""
+        """Let time pass, with a checkpoint at each step, after which its messages are sent."""
         at = (self.now - START) / MINUTE if since is None else since
         while at <= until:
             self.at(at)
@@ -160,13 +161,13 @@ class Bench:
         self.snapshot()
 
     def send(self, messages: Iterable[Message], outcome: str = "sent") -> None:
-        """What a sender does."""
+        """Send messages with this outcome."""
         for message in messages:
             self.sent.append(message)
-            self.state.settle(message, (outcome, ""), self.now)
+            self.state.settle(message, Outcome(Result(outcome)), self.now)
 
     def crash(self) -> None:
-        """A successor takes over from the changelog; what was not saved comes again."""
+        """Another worker restores the state from the changelog, and reads again what was not saved."""
         self.state = self._new()
         for key, value in self.log.items():
             self.state.load(key, value)
@@ -175,7 +176,7 @@ class Bench:
         self.feed(*again)
 
     def events(self, kind: str = "deskwatch.escalation_rows") -> list[dict[str, Any]]:
-        """What happened to steps, in order; or what people did about warnings."""
+        """The events of steps in order, or, by their `kind`, of what people did about warnings."""
         found: list[dict[str, Any]] = []
         for output in self.outputs:
             if output.topic == DEAD_LETTERS:
@@ -187,11 +188,11 @@ class Bench:
                 found.append(event["data"])
         return found
 
-    def told(self) -> list[tuple[float, str]]:
-        """(minutes after START, message id) of what was sent."""
+    def deliveries(self) -> list[tuple[float, str]]:
+        """(minutes after START, message id) of each message that was sent."""
         sent = [event for event in self.events() if event["state"] == "sent"]
         return [((event["at"] - START) / MINUTE, f"{event['warning_id']}/{event['step']}") for event in sent]
 
     def standing(self, warning_id: str) -> dict[int, str]:
-        """By step, its last state."""
+        """The last state of each step."""
         return {event["step"]: event["state"] for event in self.events() if event["warning_id"] == warning_id}

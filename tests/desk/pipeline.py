@@ -145,7 +145,7 @@ class Pipeline:
         part.new = new
         part.restore(1)
         while part.state.policy.followed is not part.state.policy.given:
-            part.state._full = part.state.full = lambda: random.random() > 0.6
+            part.state.full = lambda: random.random() > 0.6
             part.state.advance(None)
             self.snapshot(part, n)
             if random.random() < 0.3:
@@ -158,7 +158,7 @@ class Pipeline:
         """All comes to its end."""
         for n, desk in enumerate(self.desks):
             self.feed_desk(n, 1 << 30)
-            while desk.state.clock < as_of:
+            while desk.state.business_time < as_of:
                 self.tell(n, as_of)
             self.snapshot(desk, n)
         while any(part.offset < len(topic) for part, topic in zip(self.customers, self.topic, strict=True)):
@@ -204,7 +204,7 @@ class Pipeline:
     def seen_all(self) -> bool:
         """Whether every home has seen every desk as it now is: what `replay --drain` waits for."""
         versions = {str(n): desk.epoch << 32 | desk.sequence for n, desk in enumerate(self.desks)}
-        return all(part.state.reported[1] == versions for part in self.customers)
+        return all(part.state.stage.reported[1] == versions for part in self.customers)
 
 
 def run(log: Iterable[tuple[Event, bytes]], policies: Policies, as_of: int, partitions: int = 1) -> Pipeline:

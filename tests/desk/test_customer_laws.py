@@ -73,7 +73,7 @@ def test_order_repetition_cuts_restores_and_partitions_change_nothing(
     assert pipeline.standing() == expected.standing()
     assert pipeline.sums() == expected.sums()
     assert pipeline.seen_all()
-    assert {part.state.clock for part in pipeline.customers} == {AS_OF}
+    assert {part.state.business_time for part in pipeline.customers} == {AS_OF}
 
 
 @settings(max_examples=120, deadline=None)
@@ -83,9 +83,9 @@ def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
 ) -> None:
     expected = run(decoded(lines(log)), versions(texts), AS_OF)
     pipeline = Pipeline(versions(former), partitions)
-    together = customers.TOGETHER
+    batch = customers.BATCH_SIZE
     try:
-        customers.TOGETHER = 1
+        customers.BATCH_SIZE = 1
         for k, (event, raw) in enumerate(decoded(lines(log))):
             if k == at:
                 pipeline.restate(versions(texts), random)
@@ -99,7 +99,7 @@ def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
         if at >= len(log):
             pipeline.finish(AS_OF).restate(versions(texts), random)
     finally:
-        customers.TOGETHER = together
+        customers.BATCH_SIZE = batch
     pipeline.finish(AS_OF)
     assert pipeline.standing() == expected.standing()
     assert pipeline.sums() == expected.sums()

@@ -1,4 +1,4 @@
-"""Laws of escalation: whatever happens, in whatever order, and wherever a worker ends."""
+"""Laws of escalation: of any story of warnings and actions, wherever a worker ends."""
 
 from collections import Counter
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.desk.escalation import sending
-from streams.desk.escalation.dispatch import DIGEST_LIMIT
+from streams.desk.escalation.throttle import DIGEST_LIMIT
 from streams.models.instants import MINUTE
 from tests.desk.escalations import POLICY, START, Bench, Made, action, warning
 
@@ -23,12 +23,14 @@ doings = st.one_of(
     st.tuples(st.sampled_from(["crash", "crash before sending", "crash after sending"]), whens, st.just(0), severities),
 )
 stories = st.lists(doings, min_size=1, max_size=12).map(lambda story: sorted(story, key=lambda doing: doing[1]))
-parents = st.sampled_from(["", "t1", "p"])  # no families; one whose parent warns, too; one whose parent does not
+parents = st.sampled_from(
+    ["", "t1", "p"]
+)  # no incidents; one whose parent has warnings, too; one whose parent has none
 outcomes = st.sampled_from(["sent", "failed", "unknown"])
 
 
 class Story:
-    """Plays a story minute by minute; what was sent, and how often a worker ended with something under way."""
+    """Plays a story minute by minute, and counts how often each message was handed to a sender."""
 
     def __init__(self, policy: str, story: list[tuple[str, int, int, str]], outcome: str, parent: str = "") -> None:
         self.bench, self.outcome, self.version = Bench(policy), outcome, 0
@@ -91,20 +93,20 @@ class Story:
 @settings(max_examples=150, deadline=None)
 @given(stories, st.sampled_from(["sent", "unknown"]), parents)
 def test_no_message_is_handed_out_twice(story: list[tuple[str, int, int, str]], outcome: str, parent: str) -> None:
-    told = Story(POLICY, story, outcome, parent)
-    assert all(times == 1 for times in told.handed.values())
+    played = Story(POLICY, story, outcome, parent)
+    assert all(times == 1 for times in played.handed.values())
 
 
 @settings(max_examples=100, deadline=None)
 @given(stories, parents)
-def test_every_step_comes_to_an_end_and_what_was_sent_says_so(
+def test_every_step_ends_and_its_state_is_sent_if_its_message_was(
     story: list[tuple[str, int, int, str]], parent: str
 ) -> None:
-    told = Story(POLICY, story, "sent", parent)
-    last = {(event["warning_id"], event["step"]): event["state"] for event in told.bench.events() if event["step"]}
+    played = Story(POLICY, story, "sent", parent)
+    last = {(event["warning_id"], event["step"]): event["state"] for event in played.bench.events() if event["step"]}
     assert set(last.values()) <= {"sent", "unknown", "skipped", "acknowledged"}
     for (warning_id, step), state in last.items():
-        handed = told.handed[f"{warning_id}/{step}"]
+        handed = played.handed[f"{warning_id}/{step}"]
         assert state == "unknown" or handed == (state == "sent"), (warning_id, step, state)
 
 
@@ -115,9 +117,9 @@ def test_every_step_comes_to_an_end_and_what_was_sent_says_so(
 @example([("raise", 0, 1, "critical"), ("clear", 0, 1, "critical"), ("raise", 0, 1, "critical")])
 @example([("raise", 0, 3, "critical"), ("clear", 1, 3, "critical"), ("crash", 1, 0, "critical")])
 def test_nothing_is_sent_after_a_chain_was_stopped_for_good(story: list[tuple[str, int, int, str]]) -> None:
-    told = Story(IDEMPOTENT, story, "sent")
-    sent = [event for event in told.bench.events() if event["state"] == "sent"]
-    for minute, warning_id in told.stopped:
+    played = Story(IDEMPOTENT, story, "sent")
+    sent = [event for event in played.bench.events() if event["state"] == "sent"]
+    for minute, warning_id in played.stopped:
         later = [event["at"] for event in sent if event["warning_id"] == warning_id]
         # What was under way when a worker ended is sent again: it was on its way before.
         assert all(at <= START + (minute + 1) * MINUTE for at in later)
@@ -128,9 +130,9 @@ def test_nothing_is_sent_after_a_chain_was_stopped_for_good(story: list[tuple[st
 def test_events_of_a_chain_are_numbered_without_gaps_through_crashes(
     story: list[tuple[str, int, int, str]], parent: str
 ) -> None:
-    told = Story(POLICY, story, "failed", parent)
+    played = Story(POLICY, story, "failed", parent)
     numbers: dict[str, list[int]] = {}
-    for event in told.bench.events():
+    for event in played.bench.events():
         numbers.setdefault(event["warning_id"], []).append(event["seq"])
     for found in numbers.values():
         assert found == list(range(1, len(found) + 1))
@@ -138,16 +140,18 @@ def test_events_of_a_chain_are_numbered_without_gaps_through_crashes(
 
 @settings(max_examples=150, deadline=None)
 @given(stories, st.sampled_from(["t1", "p"]))
-def test_of_a_family_one_leads_as_long_as_one_stands(story: list[tuple[str, int, int, str]], parent: str) -> None:
+def test_one_chain_leads_an_incident_as_long_as_a_warning_stands(
+    story: list[tuple[str, int, int, str]], parent: str
+) -> None:
     for end in range(1, len(story) + 1):
-        told = Story(POLICY, story[:end], "sent", parent)
-        standing = [chain for chain in told.bench.state.chains.values() if chain.cleared_at is None]
+        played = Story(POLICY, story[:end], "sent", parent)
+        standing = [chain for chain in played.bench.state.chains.values() if chain.cleared_at is None]
         leaders = [chain for chain in standing if not chain.folded]
         assert len(leaders) == bool(standing)
         assert [chain.folds for chain in leaders] == [len(standing) - 1] * len(leaders)
 
 
-HEIRS = [
+SUCCESSORS = [
     ("raise", 0, 2, "warning"),
     ("raise", 0, 3, "warning"),
     ("raise", 0, 1, "critical"),
@@ -158,7 +162,7 @@ HEIRS = [
 @settings(max_examples=60, deadline=None)
 @given(stories, outcomes, parents)
 @example([("raise", 0, 1, "critical"), ("raise", 0, 2, "warning"), ("raise", 0, 3, "warning")], "failed", "")
-@example(HEIRS, "sent", "t1")
+@example(SUCCESSORS, "sent", "t1")
 def test_a_restored_state_goes_on_as_one_that_never_ended(
     story: list[tuple[str, int, int, str]], outcome: str, parent: str
 ) -> None:
@@ -178,7 +182,7 @@ def key(event: dict[str, object]) -> tuple[object, ...]:
     return tuple(event[name] for name in ("warning_id", "seq", "step", "state", "at", "receiver", "attempt"))
 
 
-def test_a_storm_becomes_digests_and_memory_stays_bounded() -> None:
+def test_ten_thousand_warnings_become_digests_and_memory_stays_bounded() -> None:
     """
     10,000 warnings within a minute       0 ................ 1 min
     messages to each receiver             5 at most, and digests at least 2 min apart
@@ -205,10 +209,10 @@ def test_a_storm_becomes_digests_and_memory_stays_bounded() -> None:
 
 
 def ids(message: object) -> list[str]:
-    return [f"{each.chain.warned.warning_id}/{each.step.number}" for each in message.steps]  # type: ignore[attr-defined]
+    return [f"{each.chain.warning.warning_id}/{each.step.number}" for each in message.steps]  # type: ignore[attr-defined]
 
 
-def test_what_falls_due_at_once_and_is_too_much_follows() -> None:
+def test_more_steps_due_at_once_than_a_digest_carries_follow_later() -> None:
     story = [("raise", 0, ticket, "critical") for ticket in (1, 2, 3)]
 
     def sent(limit: int) -> list[tuple[Any, ...]]:

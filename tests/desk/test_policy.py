@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.desk.calendars.business_time import Calendar
-from streams.desk.policy.sections import METRICS, Kind, Priority
-from streams.desk.policy.sla_targets import CACHED_CHOICES, CACHED_LENGTH, Dimensions
-from streams.desk.policy.versions import Policies, PolicyError, Target, parse
+from streams.desk.policy.file import PolicyError
+from streams.desk.policy.sla_targets import CACHED_CHOICES, CACHED_LENGTH, Target
+from streams.desk.policy.versions import Policies, parse
+from streams.models.dimensions import Dimensions
+from streams.models.envelope import METRICS, Kind, Priority
 from streams.policies import DEFAULT, load
 
 MINUTE = 60_000
@@ -83,7 +85,7 @@ def at(text: str) -> int:
 def dims(
     *, team: str = "", channel: str = "web", priority: str = "normal", kind: str = "question", segment: str = ""
 ) -> Dimensions:
-    return (team, channel, priority, kind, segment, "category", "product")
+    return Dimensions(team, channel, priority, kind, segment, "category", "product")
 
 
 def target(metric: str, dimensions: Dimensions, *tags: str) -> Target:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from streams.desk.policy.restatement import PolicyRefused
 from streams.desk.policy.versions import Policies, parse
 from streams.desk.track.partition import Desk
-from streams.desk.track.snapshot_header import FORMAT, CheckpointRefused, Head
+from streams.desk.track.snapshot_header import FORMAT, CheckpointRefused, SnapshotHeader
 from streams.models.codec import topic_of
 from streams.models.instants import format_instant
 from streams.models.rows import FactRow, Identity, Row
@@ -70,7 +70,7 @@ class Run:
     def finish(self) -> None:
         for name in INPUTS:
             self.desk.watermarks.advance(name, AS_OF)
-        while self.desk.clock < AS_OF:
+        while self.desk.business_time < AS_OF:
             self.desk.advance(None)
             self.snapshot()
 
@@ -108,11 +108,11 @@ def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
     run = Run(versions(former))
     run.feed(log[:at])
     run.restart(versions(texts), restate=True)
-    run.desk._full = lambda: random.random() < 0.4  # type: ignore[method-assign]
+    run.desk.full = lambda: random.random() < 0.4
     for _ in range(random.randint(0, 6)):  # it is stopped half-way, and goes on
         run.desk.advance(None)
         run.restart(versions(texts), restate=True)
-        run.desk._full = lambda: random.random() < 0.4  # type: ignore[method-assign]
+        run.desk.full = lambda: random.random() < 0.4
     while run.desk.policy.given is not run.desk.policy.followed:
         run.desk.advance(None)
         run.snapshot()
@@ -258,7 +258,7 @@ def test_a_checkpoint_of_the_first_format_is_read() -> None:
     run.desk = restarted(old, versions([policy("a")]))
     run.finish()
     expect(run, [CREATED], versions([policy("a")]))
-    assert msgspec.msgpack.decode(run.changelog[b"h"] or b"", type=Head).format == FORMAT
+    assert msgspec.msgpack.decode(run.changelog[b"h"] or b"", type=SnapshotHeader).format == FORMAT
 
 
 def test_a_checkpoint_of_a_newer_release_is_refused_in_one_sentence() -> None:

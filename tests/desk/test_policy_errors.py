@@ -2,7 +2,8 @@
 
 import pytest
 
-from streams.desk.policy.versions import PolicyError, parse
+from streams.desk.policy.file import PolicyError
+from streams.desk.policy.versions import parse
 
 TEXT = """
 version = "v"

@@ -1,12 +1,12 @@
-"""Rotas: who is on shift, and the gaps; expert pools: who is called in, by what the warning is about."""
+"""Rotas: who is on shift, and the gaps. Expert pools: who is called in, by what the warning is about."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from streams.desk.escalation.chain import Step
+from streams.desk.escalation.chain import Step, StoredWarning
 from streams.desk.escalation.dispatch import addressee
-from streams.desk.escalation.received_warning import Warned
 from streams.desk.escalation.rota import gaps, on_shift
 from streams.desk.policy.versions import parse
 
@@ -71,15 +71,18 @@ def test_the_gaps_of_a_week() -> None:
     assert list(gaps(DESK.rotas["bare"])) == ["tue 00:00 - mon 00:00"]
 
 
-def test_in_a_gap_without_anybody_a_step_says_so() -> None:
-    found = addressee(Step(1, 0, "bare"), Warned("w", "r", "s", "info", 0), DESK, instant(3, 4), ALL)
-    assert found.why == "nobody is on shift in bare"
+def warning(at: int, **fields: Any) -> StoredWarning:
+    return StoredWarning(warning_id="w1", rule="sla.breached", subject="s", severity="critical", raised_at=at, **fields)
+
+
+def test_in_a_gap_without_otherwise_a_step_is_skipped_with_the_reason() -> None:
+    found = addressee(Step(1, 0, "bare"), warning(0), DESK, instant(3, 4), ALL)
+    assert found.reason == "nobody is on shift in bare"
 
 
 def experts(at: int, turn: int = 0, **fields: str) -> tuple[str, str]:
-    warned = Warned("w1", "sla.breached", "s", "critical", at, **fields)  # type: ignore[arg-type]
-    found = addressee(Step(1, 0, "experts", turn), warned, DESK, at, ALL)
-    return found.receiver, found.why
+    found = addressee(Step(1, 0, "experts", turn), warning(at, **fields), DESK, at, ALL)
+    return found.receiver, found.reason
 
 
 def test_experts_are_chosen_by_what_the_warning_is_about_and_take_turns() -> None:
@@ -90,6 +93,6 @@ def test_experts_are_chosen_by_what_the_warning_is_about_and_take_turns() -> Non
     assert experts(in_hours, category="cooking") == ("", "no expert pool has a tag of the warning")
 
 
-def test_an_expert_who_is_there_comes_before_one_who_is_not() -> None:
+def test_an_expert_within_hours_comes_before_one_who_is_not() -> None:
     at_night = instant(2, 15)
     assert {experts(at_night, turn, category="network")[0] for turn in (0, 1)} == {"bob"}

@@ -1,4 +1,4 @@
-"""The window rules: Wilson's bounds, limits, and the case that judges minute by minute."""
+"""The window rules: Wilson's bounds, limits, and the evaluation that judges minute by minute."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.output.rule_warning import raised
+from streams.desk.output.warnings import raised_by_window_rule
 from streams.desk.policy.versions import Policies, parse
-from streams.desk.window_rules.case import Case
 from streams.desk.window_rules.measures import SERVICE_LEVELS, InForce, Rules, Verdict, judge_rate, wilson
+from streams.desk.window_rules.rule_evaluation import RuleEvaluation
 from streams.models.instants import HOUR, MINUTE
 from streams.models.rows import WarningRow
 from tests.desk.logs import MONDAY
@@ -80,42 +80,42 @@ def test_the_variants_of_the_service_level() -> None:
     }
 
 
-# A case by itself
+# An evaluation by itself
 
 
 @dataclass
 class Bench:
-    """A case with the judge of rates, and warnings cut down to what matters here."""
+    """An evaluation with the judge of rates, and warnings cut down to what matters here."""
 
-    case: Case
+    evaluation: RuleEvaluation
 
     def run(self, to: int) -> None:
-        self.case.run(to, self.judge, self.make)
+        self.evaluation.run(to, self.judge, self.make)
 
     @staticmethod
-    def judge(case: Case, in_force: InForce, at: int, part: int, whole: int) -> Verdict:
-        return judge_rate(in_force.rule, False, part, whole)
+    def judge(evaluation: RuleEvaluation, in_force: InForce, at: int, part: int, whole: int) -> Verdict:
+        return judge_rate(in_force.rule, part, whole)
 
     @staticmethod
-    def make(case: Case, in_force: InForce, at: int, verdict: Verdict) -> WarningRow:
-        return raised(*KEY, case.value, at, in_force.rule.severity, "v", measures=verdict.measures)
+    def make(evaluation: RuleEvaluation, in_force: InForce, at: int, verdict: Verdict) -> WarningRow:
+        return raised_by_window_rule(*KEY, evaluation.value, at, in_force.rule.severity, "v", measures=verdict.measures)
 
 
 def bench(text: str = TEXT) -> Bench:
-    return Bench(Case(KEY, "A", Rules(Policies([parse(text, "policy")]))))
+    return Bench(RuleEvaluation(KEY, "A", Rules(Policies([parse(text, "policy")]))))
 
 
-def spans(case: Case) -> list[tuple[int, int | None, str]]:
+def spans(evaluation: RuleEvaluation) -> list[tuple[int, int | None, str]]:
     """(minutes from Monday to raised, to cleared, by what) of each warning."""
     found = []
-    for row in case.warnings:
+    for row in evaluation.warnings:
         cleared = None if row.cleared_at is None else (row.cleared_at - MONDAY) // MINUTE
         found.append(((row.raised_at - MONDAY) // MINUTE, cleared, row.cleared_by))
     return found
 
 
-def add(case: Case, minute: int, part: int, whole: int) -> None:
-    case.add(MONDAY + minute * MINUTE, part, whole)
+def add(evaluation: RuleEvaluation, minute: int, part: int, whole: int) -> None:
+    evaluation.add(MONDAY + minute * MINUTE, part, whole)
 
 
 def test_a_warning_is_raised_at_the_minutes_end_and_cleared_when_the_window_empties() -> None:
@@ -126,13 +126,13 @@ def test_a_warning_is_raised_at_the_minutes_end_and_cleared_when_the_window_empt
     warning                 ▲raised at 5    ▼ cleared at 15: both minutes have left
     """
     under = bench()
-    add(under.case, 3, 3, 3)
+    add(under.evaluation, 3, 3, 3)
     under.run(MONDAY + 4 * MINUTE)
-    assert spans(under.case) == []  # three cases say nothing (min_n = 4)
-    add(under.case, 4, 3, 3)
+    assert spans(under.evaluation) == []  # three cases say nothing (min_n = 4)
+    add(under.evaluation, 4, 3, 3)
     under.run(MONDAY + 60 * MINUTE)
-    assert spans(under.case) == [(5, 15, "too_few")]
-    assert under.case.warnings[0].measures["n"] == 6
+    assert spans(under.evaluation) == [(5, 15, "too_few")]
+    assert under.evaluation.warnings[0].measures["n"] == 6
 
 
 def test_between_the_limits_nothing_changes() -> None:
@@ -142,13 +142,13 @@ def test_between_the_limits_nothing_changes() -> None:
                   0.10 clear_at ─ ─ ─ ─ ─ ─ ─ ─  ▼ cleared
     """
     under = bench()
-    add(under.case, 0, 8, 10)  # lower bound 0.49
-    add(under.case, 8, 2, 30)  # 10 of 40: 0.14
+    add(under.evaluation, 0, 8, 10)  # lower bound 0.49
+    add(under.evaluation, 8, 2, 30)  # 10 of 40: 0.14
     under.run(MONDAY + 10 * MINUTE)
-    assert spans(under.case) == [(1, None, "")]
-    add(under.case, 10, 0, 30)  # minute 0 has left, 2 of 60: 0.01
+    assert spans(under.evaluation) == [(1, None, "")]
+    add(under.evaluation, 10, 0, 30)  # minute 0 has left, 2 of 60: 0.01
     under.run(MONDAY + 11 * MINUTE)
-    assert spans(under.case) == [(1, 11, "recovered")]
+    assert spans(under.evaluation) == [(1, 11, "recovered")]
 
 
 def test_the_cool_down_holds_a_warning_and_then_keeps_it_from_coming_again() -> None:
@@ -158,11 +158,11 @@ def test_the_cool_down_holds_a_warning_and_then_keeps_it_from_coming_again() -> 
     warning   ▲1 ───────────────── ▼6                 ▲11      five minutes apart, both times
     """
     under = bench()
-    add(under.case, 0, 8, 8)
-    add(under.case, 1, 0, 500)
-    add(under.case, 7, 900, 900)
+    add(under.evaluation, 0, 8, 8)
+    add(under.evaluation, 1, 0, 500)
+    add(under.evaluation, 7, 900, 900)
     under.run(MONDAY + 12 * MINUTE)
-    assert spans(under.case) == [(1, 6, "recovered"), (11, None, "")]
+    assert spans(under.evaluation) == [(1, 6, "recovered"), (11, None, "")]
 
 
 def test_outside_its_hours_a_rule_waits() -> None:
@@ -172,18 +172,18 @@ def test_outside_its_hours_a_rule_waits() -> None:
     warning         ▲ 00:20
     """
     under = bench(TEXT.replace('"10m"\nraise', '"1h"\nhours = "mornings"\nraise'))
-    add(under.case, 0, 8, 8)
+    add(under.evaluation, 0, 8, 8)
     under.run(MONDAY + 30 * MINUTE)
-    assert spans(under.case) == [(20, None, "")]
+    assert spans(under.evaluation) == [(20, None, "")]
 
 
 def test_a_rule_that_a_new_policy_drops_clears_its_warnings() -> None:
     new = TEXT.split("[[rules]]")[0].replace('"v"', '"w"\neffective_from = "2026-10-12T00:06:30Z"')
     rules = Rules(Policies([parse(TEXT, "a"), parse(new, "b")]))
-    under = Bench(Case(KEY, "A", rules))
-    add(under.case, 0, 8, 8)
+    under = Bench(RuleEvaluation(KEY, "A", rules))
+    add(under.evaluation, 0, 8, 8)
     under.run(MONDAY + HOUR)
-    assert spans(under.case) == [(1, 7, "policy")]
+    assert spans(under.evaluation) == [(1, 7, "policy")]
 
 
 # Laws
@@ -193,12 +193,12 @@ _counts = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 6), st.integers(
 
 @settings(max_examples=300, deadline=None)
 @given(_counts)
-def test_two_changes_of_a_case_lie_a_cool_down_apart(counts: list[tuple[int, int, int]]) -> None:
+def test_two_changes_of_an_evaluation_lie_a_cool_down_apart(counts: list[tuple[int, int, int]]) -> None:
     under = bench()
     for minute, part, rest in counts:
-        add(under.case, minute, part, part + rest)
+        add(under.evaluation, minute, part, part + rest)
     under.run(MONDAY + 3 * HOUR)
-    changes = [at for row in under.case.warnings for at in (row.raised_at, row.cleared_at) if at is not None]
+    changes = [at for row in under.evaluation.warnings for at in (row.raised_at, row.cleared_at) if at is not None]
     assert all(later - earlier >= COOLDOWN for earlier, later in pairwise(changes))
 
 
@@ -209,15 +209,15 @@ def test_the_order_and_pace_in_which_counts_come_changes_nothing(
 ) -> None:
     in_order, shuffled = bench(), bench()
     for minute, part, rest in sorted(counts):
-        add(in_order.case, minute, part, part + rest)
+        add(in_order.evaluation, minute, part, part + rest)
     in_order.run(MONDAY + 3 * HOUR)
     random.shuffle(counts)
     for minute, part, rest in counts:
-        add(shuffled.case, minute, part, part + rest)
+        add(shuffled.evaluation, minute, part, part + rest)
         if random.random() < 0.5:
             shuffled.run(MONDAY + random.randint(0, 120) * MINUTE)
     shuffled.run(MONDAY + 3 * HOUR)
-    assert shuffled.case.warnings == in_order.case.warnings
+    assert shuffled.evaluation.warnings == in_order.evaluation.warnings
 
 
 @settings(max_examples=200, deadline=None)
@@ -226,7 +226,7 @@ def test_a_case_is_what_judging_every_minute_says(counts: list[tuple[int, int, i
     """The naive way: at each minute's end sum the window anew, and look at the limits."""
     under = bench()
     for minute, part, rest in counts:
-        add(under.case, minute, part, part + rest)
+        add(under.evaluation, minute, part, part + rest)
     under.run(MONDAY + 3 * HOUR)
     expected: list[tuple[int, int | None]] = []
     for at in range(1, 181):
@@ -238,4 +238,4 @@ def test_a_case_is_what_judging_every_minute_says(counts: list[tuple[int, int, i
                 expected[-1] = (expected[-1][0], at)
         elif lower > 0.3 and whole >= 4 and (not expected or at - (expected[-1][1] or 0) >= 5):
             expected.append((at, None))
-    assert [(raised, cleared) for raised, cleared, _ in spans(under.case)] == expected
+    assert [(raised, cleared) for raised, cleared, _ in spans(under.evaluation)] == expected

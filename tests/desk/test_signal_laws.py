@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.desk.track.partition import Desk
-from streams.desk.track.subject import MANY
+from streams.desk.track.subject import ID_SET_THRESHOLD
 from streams.models.entities import ActionRow, AgentStateRow, CallbackRow, ReviewRow
 from streams.models.instants import DAY, MINUTE, format_instant
 from streams.models.rows import Identity, Row
@@ -154,9 +154,9 @@ def test_what_an_agent_did_long_ago_is_forgotten_and_that_changes_nothing(
     keep(standing, all_rows(desk))
     changelog.update(desk.snapshot(len(log) + 1, {}).entries)
     assert without_version(standing) == without_version(at_once)
-    for agent in desk.subjects.held.all():  # the state that lasts, with what repeats it or moves the agent
+    for agent in desk.subjects.cache.all():  # the state that lasts, with what repeats it or moves the agent
         assert len({event.data.state for event in agent.events()}) == 1
-    held = {agent.key(n): raw for agent in desk.subjects.held.all() for n, raw in enumerate(agent.raws)}
+    held = {agent.key(n): raw for agent in desk.subjects.cache.all() for n, raw in enumerate(agent.raws)}
     assert {key: value for key, value in changelog.items() if key[:1] == b"g" and value is not None} == held
 
 
@@ -192,7 +192,7 @@ def test_of_many_events_each_is_known_again() -> None:
             "specversion": "1.0", "source": "test", "id": f"e{n}", "type": "agent.state_changed",
             "time": format_instant(MONDAY + n * MINUTE), "data": {"agent_id": "ann", "state": ("meal", "break")[n % 2]},
         }
-        for n in range(2 * MANY)
+        for n in range(2 * ID_SET_THRESHOLD)
     ]  # fmt: skip
     records = [record(raw, "signals", n) for n, (_, raw) in enumerate(decoded(lines(log)) * 2)]
     assert desk.feed("signals", records, 0) == len(records)

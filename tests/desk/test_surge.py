@@ -1,4 +1,4 @@
-"""Surges: the distribution against scipy's, the usual of an hour and weekday, injected surges, false alarms."""
+"""Surges: the distribution against scipy's, the baseline of an hour and weekday, injected surges, false alarms."""
 
 import math
 from collections.abc import Callable
@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from streams.desk.policy.versions import parse
-from streams.desk.window_rules.surge import QUARTER, WEEK, Baseline, judge_surge, log10_tail
-from streams.models.instants import DAY, HOUR, MINUTE
+from streams.desk.window_rules.baseline import Baseline
+from streams.desk.window_rules.surge import judge_surge, log10_tail
+from streams.models.instants import DAY, HOUR, MINUTE, QUARTER, WEEK
 from tests.desk.logs import MONDAY
 
 UTC, SHANGHAI, BERLIN = ZoneInfo("UTC"), ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
@@ -49,47 +50,47 @@ def test_the_tail_of_what_never_happens_has_no_floor() -> None:
     assert log10_tail(0, 0.5, 0.9) == 0
 
 
-def fill(usual: Baseline, contacts: Callable[[int], int], until: int) -> None:
+def fill(baseline: Baseline, contacts: Callable[[int], int], until: int) -> None:
     for minute in range(MONDAY, until, MINUTE):
         if n := contacts(minute):
-            usual.add("bill", minute, n)
+            baseline.add("bill", minute, n)
 
 
 def test_what_is_usual_is_the_mean_of_the_same_hours_of_the_weeks_before() -> None:
     """One contact a minute in week 1, two in week 2: a window of 30 minutes brings 45."""
-    usual, at = Baseline(), MONDAY + 2 * WEEK + 10 * HOUR
-    fill(usual, lambda minute: 1 if minute < MONDAY + WEEK else 2, at)
-    expected = usual.expected("bill", at, HALF, UTC)
+    baseline, at = Baseline(), MONDAY + 2 * WEEK + 10 * HOUR
+    fill(baseline, lambda minute: 1 if minute < MONDAY + WEEK else 2, at)
+    expected = baseline.expected("bill", at, HALF, UTC)
     assert expected is not None
     assert expected.windows == 6  # an hour and a half in each of two weeks
     assert expected.mean == pytest.approx(45 + 0.5 / 6)
 
 
 def test_other_hours_and_weekdays_do_not_count() -> None:
-    usual, at = Baseline(), MONDAY + 3 * WEEK + 10 * HOUR
-    fill(usual, lambda minute: 100 * (minute // DAY % 7 != MONDAY // DAY % 7), at)
-    usual.add("bill", MONDAY, 1)
-    expected = usual.expected("bill", at, HALF, UTC)
+    baseline, at = Baseline(), MONDAY + 3 * WEEK + 10 * HOUR
+    fill(baseline, lambda minute: 100 * (minute // DAY % 7 != MONDAY // DAY % 7), at)
+    baseline.add("bill", MONDAY, 1)
+    expected = baseline.expected("bill", at, HALF, UTC)
     assert expected is not None
     assert expected.mean < 1
 
 
 def test_while_there_are_few_weeks_the_days_before_count_too() -> None:
-    usual, at = Baseline(), MONDAY + 3 * DAY + 10 * HOUR
-    fill(usual, lambda minute: 1, at)
-    expected = usual.expected("bill", at, HALF, UTC)
+    baseline, at = Baseline(), MONDAY + 3 * DAY + 10 * HOUR
+    fill(baseline, lambda minute: 1, at)
+    expected = baseline.expected("bill", at, HALF, UTC)
     assert expected is not None
     assert expected.windows == 9
-    assert usual.expected("bill", MONDAY + HOUR, HALF, UTC) is None  # nothing is known of any such hour
+    assert baseline.expected("bill", MONDAY + HOUR, HALF, UTC) is None  # nothing is known of any such hour
 
 
 def test_the_hour_is_that_of_the_wall() -> None:
     """Berlin, 25 October 2026: clocks go back. 09:30-10:00 on the 26th is compared with 09:30-10:00 a week before."""
-    usual, week = Baseline(), MONDAY + WEEK  # Monday the 19th
-    usual.add("other", week - 6 * DAY, 1)
+    baseline, week = Baseline(), MONDAY + WEEK  # Monday the 19th
+    baseline.add("other", week - 6 * DAY, 1)
     for minute in range(30):
-        usual.add("bill", week + 7 * HOUR + HALF + minute * MINUTE, 1)  # 09:30 summer time is 07:30 UTC
-    expected = usual.expected("bill", week + WEEK + 9 * HOUR, HALF, BERLIN)  # 10:00 winter time is 09:00 UTC
+        baseline.add("bill", week + 7 * HOUR + HALF + minute * MINUTE, 1)  # 09:30 summer time is 07:30 UTC
+    expected = baseline.expected("bill", week + WEEK + 9 * HOUR, HALF, BERLIN)  # 10:00 winter time is 09:00 UTC
     assert expected is not None
     assert expected.mean == pytest.approx(30 / 7)  # with the six days before
 
@@ -107,35 +108,35 @@ def busy(minute: int) -> float:
     return day * (0.5 if minute % WEEK // DAY in (2, 3) else 1.0)  # the epoch was a Thursday
 
 
-def judged(usual: Baseline, counts: dict[int, int], at: int) -> bool:
+def judged(baseline: Baseline, counts: dict[int, int], at: int) -> bool:
     n = sum(counts.get(minute, 0) for minute in range(at - HALF, at, MINUTE))
-    return n >= RULE.min_n and judge_surge(RULE, usual, "bill", at, n, UTC).raised
+    return n >= RULE.min_n and judge_surge(RULE, baseline, "bill", at, n, UTC).raised
 
 
 @pytest.mark.parametrize("times", [2, 3])
 def test_an_injected_surge_is_found_within_30_minutes(times: int) -> None:
     """Ninety contacts in half an hour are usual; from each of eight starts on, twice or three times as many come."""
-    random, usual = Random(times), Baseline()
+    random, baseline = Random(times), Baseline()
     for minute in range(MONDAY, MONDAY + 3 * WEEK + 4 * DAY, MINUTE):
-        usual.add("bill", minute, poisson(random, busy(minute)))
+        baseline.add("bill", minute, poisson(random, busy(minute)))
     for n in range(8):
         start = MONDAY + 3 * WEEK + (n % 4) * DAY + (9 + n) * HOUR
         surge = {minute: poisson(random, busy(minute)) for minute in range(start - HALF, start, MINUTE)}
         surge |= {minute: poisson(random, times * busy(minute)) for minute in range(start, start + HALF, MINUTE)}
-        assert not judged(usual, surge, start)
-        assert any(judged(usual, surge, at) for at in range(start + MINUTE, start + HALF + 1, MINUTE))
+        assert not judged(baseline, surge, start)
+        assert any(judged(baseline, surge, at) for at in range(start + MINUTE, start + HALF + 1, MINUTE))
 
 
 def test_weeks_as_usual_raise_nothing_but_once_in_a_while() -> None:
     """Five reasons over their third week, judged at every tenth minute: at most one false alarm."""
     alarms = 0
     for seed in range(5):
-        random, usual = Random(seed), Baseline()
+        random, baseline = Random(seed), Baseline()
         counts: dict[int, int] = {}
         for minute in range(MONDAY, MONDAY + 3 * WEEK, MINUTE):
             counts[minute] = poisson(random, busy(minute) / 2)
-            usual.add("bill", minute, counts[minute])
-        alarms += any(judged(usual, counts, at) for at in range(MONDAY + 2 * WEEK, MONDAY + 3 * WEEK, 10 * MINUTE))
+            baseline.add("bill", minute, counts[minute])
+        alarms += any(judged(baseline, counts, at) for at in range(MONDAY + 2 * WEEK, MONDAY + 3 * WEEK, 10 * MINUTE))
     assert alarms <= 1
 
 

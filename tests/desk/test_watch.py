@@ -107,7 +107,7 @@ class Pipeline:
             for topic in INPUTS:
                 desk.watermarks.advance(topic, to)
             desk.advance(None)
-            while desk.clock < to:
+            while desk.business_time < to:
                 self.checkpoint(desk)
                 desk.advance(None)
 
@@ -544,12 +544,11 @@ def test_what_is_solved_and_inspected_counts_as_the_naive_fold_says(log: list[di
         pipeline.feed(found, raw)
     pipeline.finish(as_of)
     counted: Counter[tuple[int, str, str]] = Counter()
-    for minute, combinations in pipeline.watch.minutes.items():
-        for (team, *_), counts in combinations.items():
-            for name in ("solved", "reviewed"):
-                counted[minute, team, name] += counts.get(name, 0)
+    for row in pipeline.watch.minutes.rows():
+        for name in ("solved", "reviewed"):
+            counted[row.minute, row.team, name] += row.counts.get(name, 0)
     naive = fold(log, [tomllib.loads(RULES)], as_of)["inspections"]
-    assert +counted == Counter((row["at"] - row["at"] % MINUTE, row["team"], row["what"]) for row in naive)
+    assert +counted == Counter((each["at"] - each["at"] % MINUTE, each["team"], each["what"]) for each in naive)
 
 
 def test_memory_is_bounded_by_the_windows_and_the_lateness() -> None:
@@ -563,5 +562,5 @@ def test_memory_is_bounded_by_the_windows_and_the_lateness() -> None:
             pipeline.feed(found, raw)
         pipeline.finish(MONDAY + (day + 1) * DAY)
     assert len(pipeline.watch.minutes) <= 60  # of three days
-    assert len(pipeline.watch.usual.days) <= 32
+    assert len(pipeline.watch.baseline) <= 32
     assert len(pipeline.changelog) < 120

@@ -1,4 +1,4 @@
-"""The embedded ClickHouse with faults that a test asks for: what a server, a proxy or a network may do to a client."""
+"""The embedded ClickHouse with injected faults, as of a server, a proxy or a network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def drop_before(ask: Ask) -> Answer:
 
 
 def drop_after(ask: Ask) -> Answer:
-    """The connection ends after all is executed, before the client hears of it."""
+    """The connection ends after the execution and before the answer."""
     ask()
     raise Disconnect
 
@@ -61,7 +61,7 @@ class _Planned(NamedTuple):
 
 
 class FaultyServer(Server):
-    """A Server that meets the next request whose statement contains `match` with the fault planned for it."""
+    """A Server that answers the next request whose statement contains `match` with the fault planned for it."""
 
     def __init__(self, path: Path, port: int = 0) -> None:
         super().__init__(path, port)
@@ -69,11 +69,11 @@ class FaultyServer(Server):
         self.statements: list[str] = []
 
     def inject(self, fault: Fault, match: str = "", times: int = 1) -> None:
-        """Plans a fault; `match` is looked for in the first 1,000 bytes of the statement, whatever its case."""
+        """Plans a fault; `match` is searched in the first 1,000 bytes of the statement, in any case."""
         self._planned += [_Planned(fault, match.lower())] * times
 
     def answer(self, request: Request) -> Answer:
-        """The database's answer, or what the fault makes of it."""
+        """The answer of the database, or of the fault."""
         head = request.body.read(1000)
         request.body.seek(0)
         statement = request.parameters.get("query", "") + head.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The embedded stack starts, mends itself where it can, and leaves nothing behind."""
+"""The embedded stack starts, restarts its parts, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def test_a_role_that_dies_is_started_again(stack: Stack, caplog: pytest.LogCaptu
 
 def test_a_program_that_is_not_there_is_said_in_the_warning(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        stack.start("nobody", ["/no/such/program"])
-        until(lambda: "nobody ended" in caplog.text)
-    stack.stop("nobody")
+        stack.start("missing", ["/no/such/program"])
+        until(lambda: "missing ended" in caplog.text)
+    stack.stop("missing")
     assert "/no/such/program cannot be started: No such file or directory." in caplog.text
 
 
@@ -168,7 +168,7 @@ def test_a_killed_parent_leaves_no_child_and_a_directory_that_can_be_used(tmp_pa
     process.communicate()
     until(lambda: all(gone(pid) for pid in pids.values()))
     assert (tmp_path / "run" / "ports.json").exists()
-    assert Directory(tmp_path).addresses() is None  # what is left of a dead stack is not believed
+    assert Directory(tmp_path).addresses() is None  # the addresses of a dead stack do not count
     process, pids = toy(tmp_path)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)

@@ -1,4 +1,4 @@
-"""A stack with two small roles as a program of its own: `python -m tests.embedded.toy_stack DIR`; tests end it."""
+"""A stack with two small roles as a program: `python -m tests.embedded.toy_stack DIR`; tests end it."""
 
 import sys
 from contextlib import suppress
@@ -15,12 +15,12 @@ time.sleep(600)
 
 
 def main() -> int:
-    """Runs until it is told to end."""
+    """Runs until a signal."""
     try:
         with Stack(Path(sys.argv[1])) as stack:
             for name in ("track", "track-2"):
                 stack.start(name, [sys.executable, "-c", ROLE])
-            with suppress(KeyboardInterrupt):  # it may come before wait()
+            with suppress(KeyboardInterrupt):  # the signal may come before wait()
                 print("ready", flush=True)
                 stack.wait()
     except (DirectoryInUse, StackError) as error:

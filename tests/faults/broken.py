@@ -15,6 +15,7 @@ from streams.checkpoint.changelog import Changelog
 from streams.checkpoint.fencing import CLAIM, HEAD, Entry, Header, LogReader
 from streams.checkpoint.table import CheckpointTable
 from streams.desk.track.subject import Subject
+from streams.embedded.group import install
 from streams.kafka.topics import CHANGELOG
 from streams.settings import load
 
@@ -96,3 +97,4 @@ CheckpointTable._new_changelog = new_changelog  # type: ignore[method-assign, as
     os.environ.get("BROKEN", "")
 ]()
 app = new_track(SETTINGS)
+install(app)

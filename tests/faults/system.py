@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from streams.checkpoint.table import PROCESSED_LOG
 from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.apache_kafka import Kafka
 from streams.embedded.stack import Stack
 from tests.faults.clickhouse import AWAY
 
-_PROCESSED_LOG = re.compile(r"CheckpointTable: desk\]: (?:Folded|Processed) (\d+) records")
-"""What a track worker logs at its end."""
+_PROCESSED_LOG = re.compile(r"CheckpointTable: desk\]: " + PROCESSED_LOG.replace("%d", r"(\d+)"))
 _STARTED_LOG = "Worker]: Starting"
+"""what a track worker logs at its end and at its start."""
 
 
 class System(Stack):

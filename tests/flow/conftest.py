@@ -22,7 +22,9 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from streams.bench.broker import Broker
 from streams.checkpoint.fencing import LogReader
+from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.apache_kafka import Kafka, KafkaUnavailable
+from streams.embedded.broker import APPS
 from tests.flow.month import lines_of, write
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyEvent, ToyState, offline, toy_events
 from tests.recorded import service_month
@@ -71,6 +73,17 @@ def broker(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("kafka").address)
 
 
+@pytest.fixture
+def apps(request: pytest.FixtureRequest) -> str:
+    """The module of the roles' apps for the broker of this test."""
+    return APPS if on_embedded_broker(request) else "streams.app"
+
+
+def on_embedded_broker(request: pytest.FixtureRequest) -> bool:
+    """Whether the broker of this test is the embedded one."""
+    return request.node.get_closest_marker("embedded") is not None
+
+
 class Worker:
     """A toy worker's process."""
 
@@ -87,8 +100,8 @@ class Worker:
 
     def took_over(self) -> list[int]:
         """Return the partitions of the last takeover."""
-        lines = [line for line in self.text().splitlines() if "Took over partitions" in line]
-        return [] if not lines else list(json.loads(lines[-1].split("partitions ")[1].split("]")[0] + "]"))
+        _, found, last = self.text().rpartition(TOOK_OVER_LOG)
+        return list(json.loads(last.partition("]")[0] + "]")) if found else []
 
     def wait_owner(self, count: int) -> None:
         wait_for(f"{self.name} to own {count} partitions", lambda: len(self.took_over()) == count)
@@ -115,10 +128,13 @@ class Worker:
 
 
 class ToyDesk:
-    """Topics of their own, a producer in the background, workers, and the comparison with an offline fold."""
+    """A desk with its own topics: a producer in the background, workers, and the comparison with an offline fold.
 
-    def __init__(self, broker: str, folder: Path) -> None:
-        self.broker, self.folder = broker, folder
+    `embedded`: whether the broker is the embedded one.
+    """
+
+    def __init__(self, broker: str, folder: Path, *, embedded: bool = False) -> None:
+        self.broker, self.folder, self.embedded = broker, folder, embedded
         self.prefix = f"toy{uuid4().hex[:8]}-"
         self.workers: list[Worker] = []
         self.events: list[tuple[str, ToyEvent]] = []
@@ -139,12 +155,14 @@ class ToyDesk:
 
     def worker(self, name: str, module: str = "tests.flow.toy_worker", **environment: str) -> Worker:
         where = {"TOY_PREFIX": self.prefix, "TOY_BROKER": self.broker, "TOY_DATA": str(self.folder / f"{name}-data")}
+        if self.embedded:
+            where["TOY_EMBEDDED"] = "yes"
         worker = Worker(name, module, {**where, **environment}, self.folder / f"{name}.log")
         self.workers.append(worker)
         return worker
 
-    def places(self, data: str) -> set[str]:
-        """Member ids of the workers with this data directory, by the files of their places."""
+    def members(self, data: str) -> set[str]:
+        """Member ids of the workers with this data directory, by their files."""
         return {file.name for file in (self.folder / data / "members").glob("*/[!.]*")}
 
     # --- producing ----------------------------------------------------------------------------------------------------
@@ -286,9 +304,9 @@ class ToyDesk:
 
 
 @pytest.fixture
-def toy_desk(broker: str, tmp_path: Path) -> Iterator[ToyDesk]:
+def toy_desk(broker: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ToyDesk]:
     """A desk of toy workers; all processes end with the test."""
-    desk = ToyDesk(broker, tmp_path)
+    desk = ToyDesk(broker, tmp_path, embedded=on_embedded_broker(request))
     try:
         yield desk
     finally:

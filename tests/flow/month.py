@@ -50,7 +50,7 @@ def whole_job(data: Path, log: Path, *options: object) -> dict[str, float]:
 
 
 NO_SIGNALS = {"reviews", "callbacks", "callback_coverage", "actions", "agent_states", "proactive_contacts"}
-"""The views of what the recorded month knows nothing about."""
+"""The views that are empty for the recorded month."""
 
 
 def check(counts: dict[str, float], log: Path, *where: object) -> None:

@@ -7,7 +7,9 @@ import signal
 
 import pytest
 
+from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.process import free_port
+from streams.kafka.consumer_thread import RECLAIMED_LOG
 from tests.flow.conftest import ToyDesk, wait_for
 from tests.flow.toy import PARTITIONS
 
@@ -26,7 +28,7 @@ def test_all_is_saved_and_committed_when_a_worker_stops(toy_desk: ToyDesk) -> No
 
 
 def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
-    """Before the append, after it (before the outputs), at any time.
+    """Before the append, after it and before the outputs, at any time.
 
     a ===x
     b     ===x
@@ -34,9 +36,9 @@ def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
     d             =====>
     """
     toy_desk.produce()
-    for name, strike in (("a", "append:7:KILL"), ("b", "appended:6:KILL")):
-        struck = toy_desk.worker(name, TOY_STRIKE=strike)
-        assert struck.process.wait(30) == -signal.SIGKILL
+    for name, fault in (("a", "append:7:KILL"), ("b", "appended:6:KILL")):
+        killed = toy_desk.worker(name, TOY_FAULT=fault)
+        assert killed.process.wait(30) == -signal.SIGKILL
     third = toy_desk.worker("c")
     third.wait_owner(PARTITIONS)
     third.send(signal.SIGKILL)
@@ -49,7 +51,7 @@ def test_killed_at_any_point_of_a_checkpoint(toy_desk: ToyDesk) -> None:
     assert toy_desk.committed() == len(toy_desk.events)
 
 
-def test_lists_that_were_lost_on_the_way_are_fetched_again_where_none_follows(toy_desk: ToyDesk) -> None:
+def test_batches_that_were_lost_on_the_way_are_fetched_again_where_none_follows(toy_desk: ToyDesk) -> None:
     """
     calls      fetched, lost ──── nothing comes ────> fetched again, folded
     tickets    fetched, folded
@@ -63,11 +65,11 @@ def test_lists_that_were_lost_on_the_way_are_fetched_again_where_none_follows(to
     toy_desk.check()
 
 
-def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> None:
-    """No session has to run out: both know the group as it was.
+def test_a_restarted_worker_reclaims_its_member_id(toy_desk: ToyDesk) -> None:
+    """No session has to run out, and the group does not change.
 
     a ======x
-    a2         ==>    ====>      (in a's data directory; the third comes after one that left: as somebody new)
+    a2         ==>    ====>      (in a's data directory; the third follows one that left: as a new member)
     b ======:==:==:==:====>
     """
     toy_desk.produce()
@@ -75,21 +77,21 @@ def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> Non
     first, other = toy_desk.worker("a", **long), toy_desk.worker("b", **long)
     for worker in (first, other):
         worker.wait_owner(PARTITIONS // 2)
-    places = toy_desk.places("data")
-    everything = f"Took over partitions {list(range(PARTITIONS))}"
+    members = toy_desk.members("data")
+    everything = f"{TOOK_OVER_LOG}{list(range(PARTITIONS))}"
     alone = other.text().count(everything)
     first.send(signal.SIGKILL)
     first.process.wait()
     again = toy_desk.worker("a2", **long)
     again.wait_owner(PARTITIONS // 2)
-    assert "whose process is dead" in again.text()
+    assert RECLAIMED_LOG in again.text()
     assert other.text().count(everything) == alone
-    assert toy_desk.places("data") == places  # the group took it for the one it knew
+    assert toy_desk.members("data") == members  # for the group it is the same member
     assert again.stop()[0] == 0
     other.wait_owner(PARTITIONS)
     third = toy_desk.worker("a3", **long)
     third.wait_owner(PARTITIONS // 2)
-    assert "whose process is dead" not in third.text()
+    assert RECLAIMED_LOG not in third.text()
     toy_desk.finish()
     toy_desk.wait_folded()
     for worker in (third, other):
@@ -97,19 +99,19 @@ def test_a_worker_started_again_takes_its_former_place(toy_desk: ToyDesk) -> Non
     toy_desk.check()
 
 
-def test_a_place_that_the_group_has_given_up_is_no_harm(toy_desk: ToyDesk) -> None:
-    """A file of a former life, whose member id the group does not know (any more)."""
+def test_a_member_id_that_the_group_has_removed_is_no_harm(toy_desk: ToyDesk) -> None:
+    """A file is left of a process whose member id the group does not know (any more)."""
     toy_desk.produce(1_000)
     folder = toy_desk.folder / "data" / "members" / f"{toy_desk.prefix}app"
     folder.mkdir(parents=True)
     (folder / "nobody-1").touch()
     worker = toy_desk.worker("a", TOY_DATA=str(toy_desk.folder / "data"))
     worker.wait_owner(PARTITIONS)
-    assert "in the place of nobody-1" in worker.text()
-    assert len(toy_desk.places("data")) == 1
+    assert f"{RECLAIMED_LOG}nobody-1" in worker.text()
+    assert len(toy_desk.members("data")) == 1
     toy_desk.wait_folded()
     assert worker.stop()[0] == 0
-    assert toy_desk.places("data") == set()
+    assert toy_desk.members("data") == set()
     toy_desk.check()
 
 
@@ -139,9 +141,9 @@ def test_a_worker_joins_and_leaves(toy_desk: ToyDesk) -> None:
     assert first.statistics("given_up") == 0
 
 
-@pytest.mark.parametrize("strike", ["never:0:STOP", "append:5:STOP"], ids=["anywhere", "before_the_append"])
-def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) -> None:
-    """Frozen for longer than its session: anywhere, or between the look at the lease and the append.
+@pytest.mark.parametrize("fault", ["never:0:STOP", "append:5:STOP"], ids=["anywhere", "before_the_append"])
+def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, fault: str) -> None:
+    """Frozen for longer than its session: anywhere, or between the check of the lease and the append.
 
     a =======:==============
     b     ===~~~~~~~ (zombie) =====
@@ -149,25 +151,25 @@ def test_a_frozen_worker_wakes_up_as_a_zombie(toy_desk: ToyDesk, strike: str) ->
     toy_desk.produce()
     other = toy_desk.worker("a")
     other.wait_owner(PARTITIONS)
-    frozen = toy_desk.worker("b", TOY_STRIKE=strike)
+    frozen = toy_desk.worker("b", TOY_FAULT=fault)
     frozen.wait_owner(PARTITIONS // 2)
     other.wait_owner(PARTITIONS // 2)
-    if strike.startswith("never"):
+    if fault.startswith("never"):
         frozen.send(signal.SIGSTOP)
     frozen.wait_frozen()
     other.wait_owner(PARTITIONS)
     frozen.send(signal.SIGCONT)
-    wait_for("the zombie to come back", lambda: frozen.text().count("Took over") > 1)
+    wait_for("the zombie to come back", lambda: frozen.text().count(TOOK_OVER_LOG) > 1)
     toy_desk.finish()
     toy_desk.wait_folded()
     assert frozen.stop()[0] == 0
     toy_desk.check()
-    if strike.startswith("append:"):
+    if fault.startswith("append:"):
         assert frozen.statistics("fenced") == 1
 
 
 def test_an_owner_restarts_when_a_zombie_claims_its_partition(toy_desk: ToyDesk) -> None:
-    """The group still counts it as the owner, so nobody else will come: it claims again after a restart.
+    """The group still counts it as the owner, so no other worker takes over: it claims again after a restart.
 
     a ====== x (fenced)
     b           =====>
@@ -190,9 +192,9 @@ def test_an_owner_restarts_when_a_zombie_claims_its_partition(toy_desk: ToyDesk)
 
 def test_a_crash_ends_the_worker(toy_desk: ToyDesk) -> None:
     toy_desk.produce(2_000)
-    crashed = toy_desk.worker("a", TOY_STRIKE="feed:2:RAISE")
+    crashed = toy_desk.worker("a", TOY_FAULT="feed:2:RAISE")
     assert crashed.process.wait(20) == 1
-    assert "RuntimeError: struck" in crashed.text()
+    assert "RuntimeError: injected fault" in crashed.text()
 
 
 def test_no_broker_is_one_sentence(toy_desk: ToyDesk) -> None:

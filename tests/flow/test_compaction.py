@@ -18,7 +18,7 @@ from tests.flow.toy import LEDGER, PARTITIONS
 
 pytestmark = pytest.mark.kafka
 
-LAG_MS = 4000  # an owner writes a zombie's keys once more within two checkpoints: one second
+LAG_MS = 4000  # an owner writes a zombie's keys again within two checkpoints: one second
 ZOMBIE = b"\x93\x07\x07\x07"  # an entry that no worker writes: [7, 7, 7]
 COMPACTED = {
     **CHANGELOG_CONFIG,
@@ -44,7 +44,7 @@ def desk(tmp_path: Path) -> Iterator[ToyDesk]:
 def test_a_worker_restores_exactly_from_a_compacted_changelog(desk: ToyDesk) -> None:
     """
     a     =====:========x          many checkpoints
-    log        z . . . .  . . . .  compacted; z: a zombie's checkpoint over keys of a's, and one that nobody else has
+    log        z . . . .  . . . .  compacted; z: a zombie's checkpoint of keys of a's and of a new one
     b                     ======>  restores from what is left
     """
     desk.produce(rate=1000)
@@ -66,7 +66,7 @@ def test_a_worker_restores_exactly_from_a_compacted_changelog(desk: ToyDesk) -> 
 
 
 async def zombie_checkpoint(desk: ToyDesk) -> None:
-    """On every partition, a checkpoint of a former epoch: it overwrites an entry, removes one, and adds one."""
+    """Append a checkpoint of a former epoch to every partition: it overwrites an entry, removes one, and adds one."""
     written = await desk.read(CHANGELOG)
     changelog = Changelog(
         desk.prefix + CHANGELOG, [desk.prefix + LEDGER], BatchApp("unit", broker=f"kafka://{desk.broker}").conf
@@ -74,13 +74,13 @@ async def zombie_checkpoint(desk: ToyDesk) -> None:
     await changelog.start()
     for number, records in enumerate(written):
         keys = sorted({record.key for record in records if record.key[:1] == ENTRY and record.value is not None})
-        cut = Snapshot([(keys[0][1:], ZOMBIE), (keys[1][1:], None), (b"t999999999", ZOMBIE)], [])
-        await changelog.append(number, LogReader(epoch=0, owner="zombie", sequence=7).checkpoint(cut, {}))
+        snapshot = Snapshot([(keys[0][1:], ZOMBIE), (keys[1][1:], None), (b"t999999999", ZOMBIE)], [])
+        await changelog.append(number, LogReader(epoch=0, owner="zombie", sequence=7).checkpoint(snapshot, {}))
     await changelog.stop()
 
 
 def zombies(desk: ToyDesk) -> int:
-    """How many records of the zombie the changelog still holds."""
+    """How many of the zombie's records are still in the changelog."""
     return sum(record.value == ZOMBIE for records in asyncio.run(desk.read(CHANGELOG)) for record in records)
 
 

@@ -1,8 +1,7 @@
-"""Dead letters on a running desk: listed, shown, mended and sent once more; and too many of them stop the worker."""
+"""Dead letters on a running desk: listed, shown, repaired and replayed; and too many of them stop the worker."""
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli.main import app
+from streams.embedded.broker import APPS
+from streams.embedded.roles import argv_of
 from streams.embedded.stack import Stack
 from tests.flow.conftest import ROOT, wait_for
 from tests.flow.month import deskwatch, write
@@ -31,7 +32,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield data
 
 
-def test_a_letter_is_mended_and_sent_once(desk: Path) -> None:
+def test_a_letter_is_repaired_and_replayed_once(desk: Path) -> None:
     lines = [
         event("ticket.created", "mon 09:00", team="A"),
         WRONG,
@@ -62,10 +63,10 @@ def test_a_letter_is_mended_and_sent_once(desk: Path) -> None:
         "replayed": 0, "refused": 2, "reasons": {letter["id"]: letter["reason"] for letter in letters}
     }  # fmt: skip
 
-    mended = desk / "mended.jsonl"
+    repaired = desk / "repaired.jsonl"
     fixed = {"id": wrong["id"], "event": msgspec.json.decode(WRONG.replace(b"50", b"5"))}
-    mended.write_bytes(msgspec.json.encode(fixed))
-    fix = ("dead-letters", "replay", "--fix", mended, "--data", desk)
+    repaired.write_bytes(msgspec.json.encode(fixed))
+    fix = ("dead-letters", "replay", "--fix", repaired, "--data", desk)
     assert objects(*fix) == [{"replayed": 1, "refused": 0, "reasons": {}}]
     assert objects(*fix) == [{"replayed": 0, "refused": 0, "reasons": {}}]
 
@@ -123,7 +124,7 @@ def test_too_many_letters_stop_the_worker_and_none_is_lost(own_broker: str, tmp_
         **os.environ, "PYTHONPATH": str(ROOT), "DESKWATCH_BROKER": own_broker, "DESKWATCH_CLOCK": "log",
         "DESKWATCH_DATA": str(tmp_path / "d"), "DESKWATCH_DEAD_LETTER_RUN": "200",
     }  # fmt: skip
-    worker = [sys.executable, "-m", "faust", "-A", "streams.app:track", "worker", "-l", "info", "--without-web"]
+    worker = argv_of("track", APPS)
     lines = [event("ticket.created", f"mon 10:00:{n % 60:02}", f"t{n}") for n in range(100)] + [b"{"] * 1500
     log = write(tmp_path / "log.jsonl.gz", lines)
     fed = CliRunner().invoke(app, ["replay", str(log), "--json"], env=env)

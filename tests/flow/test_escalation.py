@@ -46,12 +46,12 @@ severity = ["critical"]
 steps = [ { after = "0m", to = "web" }, { after = "1s", to = "mail" }, { after = "2s", to = "dead" } ]
 [[escalation]]
 severity = ["warning"]
-steps = [ { after = "0m", to = "flooded" }, { after = "5m", to = "web" } ]
+steps = [ { after = "0m", to = "digests" }, { after = "5m", to = "web" } ]
 [receivers]
 web = { url_env = "DESKWATCH_WEB_URL", burst = 1000 }
 mail = { url_env = "DESKWATCH_MAIL_URL", language = "zh", burst = 1000 }
 dead = { url_env = "DESKWATCH_DEAD_URL", burst = 1000 }
-flooded = { url_env = "DESKWATCH_FLOODED_URL", digest_every = "5s" }
+digests = { url_env = "DESKWATCH_DIGESTS_URL", digest_every = "5s" }
 """
 
 
@@ -172,7 +172,7 @@ async def _read(broker: str, topic: str) -> list[Any]:
 
 
 def events(broker: str) -> list[dict[str, Any]]:
-    """What happened to steps, each once, by (warning, seq): messages may come twice, but never contradict."""
+    """The events of steps, each once, by (warning, seq): messages may come twice, but never contradict."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for record in asyncio.run(_read(broker, ESCALATIONS)):
         event = msgspec.json.decode(record.value)
@@ -240,7 +240,7 @@ def post(url: str, body: str, **headers: str) -> int:
         return error.code
 
 
-def test_acknowledged_by_the_api_a_flood_as_digests_and_a_stop_that_loses_nothing(
+def test_acknowledged_by_the_api_a_burst_as_digests_and_a_stop_that_loses_nothing(
     own_broker: str, tmp_path: Path
 ) -> None:
     """
@@ -248,9 +248,9 @@ def test_acknowledged_by_the_api_a_flood_as_digests_and_a_stop_that_loses_nothin
     """
     total, port = 2000, free_port()
     with ExitStack() as stack:
-        flooded = stack.enter_context(http_receiver())
+        digests = stack.enter_context(http_receiver())
         api = {"DESKWATCH_API_PORT": str(port), "DESKWATCH_API_TOKEN": "hush"}
-        role = Escalate(own_broker, tmp_path, DESKWATCH_FLOODED_URL=flooded.url, **api)
+        role = Escalate(own_broker, tmp_path, DESKWATCH_DIGESTS_URL=digests.url, **api)
         stack.enter_context(running(role))
         wait_for("the first takeover", lambda: "Took over partitions [0, 1]" in role.log.read_text(), 60)
         asyncio.run(produce(own_broker, range(total), "warning"))
@@ -260,15 +260,15 @@ def test_acknowledged_by_the_api_a_flood_as_digests_and_a_stop_that_loses_nothin
             return all(now.get((f"w{n}", 1), {}).get("state") == "sent" for n in range(total))
 
         wait_for("the digests", all_sent, 90)
-        assert len(flooded.got) < 40
+        assert len(digests.got) < 40
         url = f"http://127.0.0.1:{port}/warnings/w7/acknowledge"
         assert post(url, '{"by": "li"}') == 401
         bearer = {"authorization": "Bearer hush"}
         assert post(url, "{}", **bearer) == 400
         assert post(url, '{"by": "li"}', **bearer) == 202
         wait_for("the acknowledgement", lambda: standing(own_broker)["w7", 2]["state"] == "acknowledged")
-        told = [msgspec.json.decode(record.value) for record in asyncio.run(_read(own_broker, WARNINGS))]
-        (acknowledged,) = [event["data"] for event in told if event["type"] == "warning.acknowledged"]
+        warnings = [msgspec.json.decode(record.value) for record in asyncio.run(_read(own_broker, WARNINGS))]
+        (acknowledged,) = [event["data"] for event in warnings if event["type"] == "warning.acknowledged"]
         assert (acknowledged["warning_id"], acknowledged["by"]) == ("w7", "li")
         assert role.stop() == 0
     states = Counter(row["state"] for row in standing(own_broker).values())

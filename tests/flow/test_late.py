@@ -1,7 +1,7 @@
-"""Late and corrected data, on a running desk: all that was shown of it is put right, and it is counted as late.
+"""Late and corrected data on a running desk: every view is corrected, and the events count as late.
 
 monday   10:00       10:30      10:45    11:00       12:00   12:30   13:00           tuesday 17:00
-t1       created     replied    at risk  breached    csat 2  csat 3  csat 5          (the desk has come to here)
+t1       created     replied    at risk  breached    csat 2  csat 3  csat 5          (the desk is here)
                      └ comes 30 hours late: met              └───────└ come late, the last one first
 """
 
@@ -78,7 +78,7 @@ LATE = "SELECT topic, sum(late) FROM data_quality GROUP BY topic HAVING sum(late
 RESOLUTION = [("sla.at_risk", "resolution"), ("sla.breached", "resolution")]
 
 
-def test_what_comes_late_puts_right_all_that_was_shown(desk: Path) -> None:
+def test_late_events_correct_every_view(desk: Path) -> None:
     on_time = [
         event("ticket.created", "mon 10:00", "t1", team="A"),
         event("survey.responded", "mon 12:00", score=2, **ANSWER),

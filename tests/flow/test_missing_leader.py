@@ -1,21 +1,20 @@
-"""A leader that leaves while its group is forming: the embedded broker keeps its name, and nobody would ever lead."""
+"""A leader leaves while its group is forming: the embedded broker keeps its id, and no member would ever lead."""
 
 import asyncio
 from typing import Any
 
-import pytest
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import MemberIdRequired
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
 
-from streams.kafka.membership import MissingLeader
+from streams.embedded.group import MissingLeader
 from tests.flow.conftest import ToyDesk
 from tests.flow.toy import PARTITIONS
 
 
 async def lead_and_leave(broker: str, group: str) -> str:
-    """Join a group, as its first member, and leave it before anything is shared out; returns the member's id."""
+    """Join a group as its first member and leave it before partitions are assigned; returns the member's id."""
     client, member = AIOKafkaClient(bootstrap_servers=broker), ""
 
     async def send(request: Request[Any]) -> Any:
@@ -36,9 +35,7 @@ async def lead_and_leave(broker: str, group: str) -> str:
         await client.close()
 
 
-def test_a_group_whose_leader_left_while_it_formed_finds_another(
-    toy_desk: ToyDesk, request: pytest.FixtureRequest
-) -> None:
+def test_a_group_whose_leader_left_while_it_formed_finds_another(toy_desk: ToyDesk) -> None:
     """
     leader  =>
     a          ......====>     on Apache Kafka at once
@@ -49,16 +46,15 @@ def test_a_group_whose_leader_left_while_it_formed_finds_another(
     worker.wait_owner(PARTITIONS)
     toy_desk.wait_folded()
     assert worker.stop()[0] == 0
-    embedded = request.node.get_closest_marker("embedded") is not None
-    assert (f"waits for {left}, which has left" in worker.text()) == embedded  # on both it would mean nothing
+    assert (f"waits for {left}, which has left" in worker.text()) == toy_desk.embedded  # else the test shows nothing
     toy_desk.check()
 
 
-def test_a_leader_has_left_that_shares_nothing_out_three_times_in_one_generation() -> None:
+def test_a_leader_that_assigns_nothing_three_times_in_one_generation_has_left() -> None:
     leader = MissingLeader()
     assert [leader.has_left(7, "a", "b") for _ in range(6)] == [False, False, True] * 2
     assert not leader.has_left(8, "a", "b")  # as Apache Kafka counts
     assert not any(leader.has_left(8, "b", "b") for _ in range(9))  # itself
     assert [leader.has_left(9, "a", "b") for _ in range(2)] == [False, False]
-    leader.forget()  # it shared out
+    leader.assigned()
     assert [leader.has_left(9, "a", "b") for _ in range(3)] == [False, False, True]

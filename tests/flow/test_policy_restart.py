@@ -48,10 +48,10 @@ class Desk:
             "DESKWATCH_DATA": str(self.data),
             "DESKWATCH_POLICY": str(self.policies),
         }
-        self.stack.start("store", argv_of("store"), self.env)
+        self.stack.start("store", argv_of("store", self.stack.apps), self.env)
 
     def track(self, name: str, **more: str) -> Worker:
-        worker = Worker(name, "streams.app:track", {**self.env, **more}, self.folder / f"{name}.log")
+        worker = Worker(name, f"{self.stack.apps}:track", {**self.env, **more}, self.folder / f"{name}.log")
         self.workers.append(worker)
         return worker
 
@@ -85,7 +85,7 @@ def test_a_version_in_the_past_is_refused_until_it_may_restate(desk: Desk) -> No
     assert "--restate" in last
 
     desk.stack.stop("store")  # it writes the calendars of the versions it was started with
-    desk.stack.start("store", argv_of("store"), desk.env)
+    desk.stack.start("store", argv_of("store", desk.stack.apps), desk.env)
     restating = desk.track("restating", DESKWATCH_RESTATE="yes")
     wait_for("the restatement", lambda: len(rows(desk.data, LEDGER)) == 3)
     ledger = [("activated", "10:00", "1"), ("retargeted", "10:30", "2"), ("breached", "12:00", "2")]

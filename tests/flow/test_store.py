@@ -71,10 +71,10 @@ def committed(broker: str, topic: str) -> int:
 
 
 def test_all_is_in_clickhouse_after_faults_and_a_kill(
-    broker: str, server: FaultyServer, environment: dict[str, str], tmp_path: Path
+    broker: str, apps: str, server: FaultyServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """
-    topics       first half |  rest, a dead letter, a message nobody knows
+    topics       first half |  rest, a dead letter, an unknown message
     a         ======x
     b               .......===========>     writes again what was written and not acknowledged
     """
@@ -84,7 +84,7 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
         migrate(client, database.name)
     lines = disorderly(random.Random(8))
     events = [Output(place(value).topic, None, value) for value in lines]
-    sent = [output for cut in outputs(lines, policies(), EVERY) for output in cut]
+    sent = [output for checkpoint in outputs(lines, policies(), EVERY) for output in checkpoint]
     came = Record(b"\xffnonsense", "tickets", 999_999, ms("mon 10:00"))
     letter = dead_letter("tickets", came, "it is nonsense")
     batch = Batch()
@@ -100,13 +100,13 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
     for fault in (drop_after, refuse(241), drop_before, drop_after):
         server.inject(fault, "insert into `deskwatch`.")
     send(broker, events[: len(events) // 2] + sent[: len(sent) // 2])
-    first = Worker("a", "streams.app:store", environment, tmp_path / "a.log")
+    first = Worker("a", f"{apps}:store", environment, tmp_path / "a.log")
     try:
         wait_for("rows", lambda: pipeline.one("SELECT count() FROM ledger_rows") > 0)
         first.send(signal.SIGKILL)
         first.process.wait()
         send(broker, events[len(events) // 2 :] + sent[len(sent) // 2 :] + [Output(LEDGER, None, b"{}"), letter])
-        second = Worker("b", "streams.app:store", environment, tmp_path / "b.log")
+        second = Worker("b", f"{apps}:store", environment, tmp_path / "b.log")
         try:
             ledger = sum(output.topic == LEDGER for output in sent) + 1
             wait_for("all to be committed", lambda: committed(broker, LEDGER) == ledger)
@@ -129,12 +129,12 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
 
 
 def test_a_database_without_schema_ends_the_worker_with_a_sentence(
-    server: FaultyServer, environment: dict[str, str], tmp_path: Path
+    apps: str, server: FaultyServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
     client = connect(server.url)
     client.command("CREATE DATABASE empty")
     client.close()
-    worker = Worker("c", "streams.app:store", {**environment, "DESKWATCH_DATABASE": "empty"}, tmp_path / "c.log")
+    worker = Worker("c", f"{apps}:store", {**environment, "DESKWATCH_DATABASE": "empty"}, tmp_path / "c.log")
     try:
         assert worker.process.wait(30) == 1
     finally:
@@ -143,13 +143,13 @@ def test_a_database_without_schema_ends_the_worker_with_a_sentence(
 
 
 def test_a_worker_whose_clickhouse_is_away_ends_promptly(
-    server: FaultyServer, environment: dict[str, str], tmp_path: Path
+    apps: str, server: FaultyServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
     client = connect(server.url)
     migrate(client, "away")
     client.close()
     server.inject(refuse(210), "desk.closed", times=1000)  # the first that it asks
-    worker = Worker("d", "streams.app:store", {**environment, "DESKWATCH_DATABASE": "away"}, tmp_path / "d.log")
+    worker = Worker("d", f"{apps}:store", {**environment, "DESKWATCH_DATABASE": "away"}, tmp_path / "d.log")
     try:
         wait_for("it to say so", lambda: "waiting for it (nothing is lost)" in worker.text())
         code, seconds = worker.stop()

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.apache_kafka import Kafka
 from streams.embedded.process import Process, free_port
 from streams.embedded.stack import clickhouse_answers
@@ -44,9 +45,9 @@ def deskwatch_run(role: str, folder: Path, number: int = 1) -> Process:
 
 
 def owned(log: Path) -> int:
-    """How many partitions a track worker says that it took over last."""
-    said = [line.split("partitions ")[1].split("]")[0] for line in log.read_text().splitlines() if "Took over" in line]
-    return said[-1].count(",") + 1 if said else 0
+    """How many partitions a track worker took over last, by its log."""
+    _, found, last = log.read_text().rpartition(TOOK_OVER_LOG)
+    return last.partition("]")[0].count(",") + 1 if found else 0
 
 
 def test_the_views_are_what_the_log_says(

@@ -1,9 +1,10 @@
-"""A worker that writes what it reads to a file: a batch app without a table, as the sinks are."""
+"""A worker that writes its input to a file: a batch app without a table, as the sinks are."""
 
 import os
 from pathlib import Path
 from typing import Any
 
+from streams.embedded import group
 from streams.kafka.app import BatchApp
 from tests.flow.toy import PARTITIONS, TICKETS
 
@@ -21,6 +22,8 @@ app = BatchApp(
     broker_max_poll_records=50,
     datadir=os.environ.get("TOY_DATA", "toy-data"),
 )
+if os.environ.get("TOY_EMBEDDED"):
+    group.install(app)
 
 
 @app.agent(app.batch_topic(PREFIX + TICKETS))

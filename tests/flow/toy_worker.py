@@ -1,7 +1,8 @@
 """A worker with a toy desk, configured by environment; run by `faust -A tests.flow.toy_worker worker`.
 
-TOY_PREFIX and TOY_BROKER say where; TOY_STRIKE="append:3:KILL" sends itself a signal before its third checkpoint's
-append, "appended:3:STOP" after it, and "feed:3:RAISE" raises instead. TOY_LOSE=n loses the first n lists of calls.
+TOY_PREFIX and TOY_BROKER say where, TOY_EMBEDDED that the broker is the embedded one; TOY_FAULT="append:3:KILL" sends
+the worker a signal before it appends its third checkpoint, "appended:3:STOP" after it, and "feed:3:RAISE" raises
+instead. TOY_LOSE=n loses the first n batches of calls.
 """
 
 import logging
@@ -9,21 +10,20 @@ import os
 import signal
 from typing import Any
 
-from streams.checkpoint import input_position as seeking
 from streams.checkpoint.app import CheckpointApp
 from streams.checkpoint.changelog import Changelog
 from streams.checkpoint.fencing import HEAD, Entry
 from streams.checkpoint.table import CheckpointTable
+from streams.embedded import group
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyState
 
 PREFIX = os.environ.get("TOY_PREFIX", "toy-")
 SESSION_S = float(os.environ.get("TOY_SESSION", 2))
-seeking.STALL_S = float(os.environ.get("TOY_STALL", seeking.STALL_S))
 logging.getLogger("aiokafka").setLevel(logging.ERROR)
 
 
-class Strike:
-    """Does something violent at a chosen point."""
+class Fault:
+    """Injects a fault at a chosen point."""
 
     def __init__(self, plan: str) -> None:
         self.where, number, self.how = plan.split(":")
@@ -36,26 +36,26 @@ class Strike:
         if self.left:
             return
         if self.how == "RAISE":
-            raise RuntimeError("struck")
+            raise RuntimeError("injected fault")
         os.kill(os.getpid(), signal.Signals[f"SIG{self.how}"])
 
 
-strike = Strike(os.environ.get("TOY_STRIKE", "never:0:KILL"))
+fault = Fault(os.environ.get("TOY_FAULT", "never:0:KILL"))
 
 
-class StrikingChangelog(Changelog):
+class FaultyChangelog(Changelog):
     async def append(self, partition: int, records: list[Entry]) -> tuple[int, int]:
         if records[0][0] != HEAD:
             return await super().append(partition, records)
-        strike.at("append")
+        fault.at("append")
         result = await super().append(partition, records)
-        strike.at("appended")
+        fault.at("appended")
         return result
 
 
 class ToyTable(CheckpointTable):
     def _new_changelog(self) -> Changelog:
-        return StrikingChangelog(self.changelog_topic_name, self.outputs, self.app.conf)
+        return FaultyChangelog(self.changelog_topic_name, self.outputs, self.app.conf)
 
 
 app = CheckpointApp(
@@ -69,6 +69,8 @@ app = CheckpointApp(
     broker_request_timeout=max(10.0, SESSION_S),
     datadir=os.environ.get("TOY_DATA", "toy-data"),
 )
+if os.environ.get("TOY_EMBEDDED"):
+    group.install(app)
 limit = int(os.environ.get("TOY_LIMIT", 4 << 20))
 desk = app.checkpoint_table(
     "desk",
@@ -79,12 +81,13 @@ desk = app.checkpoint_table(
     partitions=PARTITIONS,
     limit_bytes=limit,
 )
+desk.position.stall_s = float(os.environ.get("TOY_STALL", desk.position.stall_s))
 
 
 @app.agent(app.batch_topic(PREFIX + TICKETS))
 async def tickets(stream: Any) -> None:
     async for batch in stream.noack().events():
-        strike.at("feed")
+        fault.at("feed")
         await desk.feed(batch)
 
 

@@ -106,7 +106,7 @@ def _restored(changelog: dict[bytes, bytes | None], former: Desk) -> Desk:
         if value is not None:
             desk.load(key, value)
     desk.restored()
-    assert set(desk.subjects.held) == set(former.subjects.held)
+    assert set(desk.subjects.cache) == set(former.subjects.cache)
     return desk
 
 

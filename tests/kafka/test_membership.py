@@ -1,4 +1,4 @@
-"""A place is free when its process has ended, however that came, and not before."""
+"""A member id is free when its process has ended, for any reason, and not before."""
 
 import signal
 import subprocess
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from streams.kafka.membership import Place
+from streams.kafka.membership import MemberId
 
 _HOLD = """
-import sys, time; from pathlib import Path; from streams.kafka.membership import Place
-place = Place(Path(sys.argv[1]))
-for member in sys.argv[2:]: place.hold(member)
+import sys, time; from pathlib import Path; from streams.kafka.membership import MemberId
+member_id = MemberId(Path(sys.argv[1]))
+for member in sys.argv[2:]: member_id.hold(member)
 print("held", flush=True); time.sleep(600)
 """
 
@@ -30,45 +30,45 @@ def worker(folder: Path, *members: str) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def test_the_place_of_a_killed_worker_is_inherited_once(tmp_path: Path) -> None:
+def test_the_member_id_of_a_killed_worker_is_reclaimed_once(tmp_path: Path) -> None:
     folder = tmp_path / "group"
     with worker(folder, "a-1") as killed, worker(folder, "b-1"):
-        assert Place(folder).inherit() == ""
+        assert MemberId(folder).reclaim() == ""
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-        first, second = Place(folder), Place(folder)
-        assert first.inherit() == "a-1"
-        assert second.inherit() == ""  # b lives, and a has an heir
-        first.hold("a-1")  # the group took it
-        assert second.inherit() == ""
+        first, second = MemberId(folder), MemberId(folder)
+        assert first.reclaim() == "a-1"
+        assert second.reclaim() == ""  # b lives, and a-1 is taken
+        first.hold("a-1")  # the group accepted it
+        assert second.reclaim() == ""
 
 
-def test_of_several_dead_the_one_that_joined_last_comes_first(tmp_path: Path) -> None:
+def test_of_several_dead_workers_the_last_one_that_joined_comes_first(tmp_path: Path) -> None:
     for member in ("z-1", "a-1"):
         with worker(tmp_path, member):
             pass
-    heirs = Place(tmp_path), Place(tmp_path), Place(tmp_path)
-    assert [heir.inherit() for heir in heirs] == ["a-1", "z-1", ""]
+    restarted = MemberId(tmp_path), MemberId(tmp_path), MemberId(tmp_path)
+    assert [member_id.reclaim() for member_id in restarted] == ["a-1", "z-1", ""]
 
 
-def test_a_frozen_worker_keeps_its_place(tmp_path: Path) -> None:
+def test_a_frozen_worker_keeps_its_member_id(tmp_path: Path) -> None:
     with worker(tmp_path, "a-1") as frozen:
         frozen.send_signal(signal.SIGSTOP)
-        assert Place(tmp_path).inherit() == ""
+        assert MemberId(tmp_path).reclaim() == ""
 
 
-def test_a_worker_that_joined_again_has_its_new_place_only(tmp_path: Path) -> None:
+def test_a_worker_that_joined_again_holds_its_new_member_id_only(tmp_path: Path) -> None:
     with worker(tmp_path, "a-1", "a-2"):
         pass
-    heir = Place(tmp_path)
-    assert heir.inherit() == "a-2"
-    heir.hold("b-1")  # the group had given a-2 up
+    restarted = MemberId(tmp_path)
+    assert restarted.reclaim() == "a-2"
+    restarted.hold("b-1")  # the group had removed a-2
     assert [file.name for file in tmp_path.iterdir()] == ["b-1"]
 
 
-def test_a_worker_that_left_leaves_no_place(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    place.hold("")  # the group let it go before it knew
-    place.hold("a-1")
-    place.leave()
+def test_a_worker_that_left_leaves_no_file(tmp_path: Path) -> None:
+    member_id = MemberId(tmp_path)
+    member_id.hold("")  # the group removed it before it knew
+    member_id.hold("a-1")
+    member_id.release()
     assert list(tmp_path.iterdir()) == []

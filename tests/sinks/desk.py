@@ -184,7 +184,7 @@ def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Ou
         for topic in INPUTS:
             desk.watermarks.advance(topic, latest)
         sent: list[Output] = []
-        while not sent or desk.clock < latest:  # a full checkpoint comes in between
+        while not sent or desk.business_time < latest:  # a full checkpoint comes in between
             desk.advance(None)
             version += 1
             sent += desk.snapshot(version, dict(offsets)).outputs

@@ -132,7 +132,7 @@ def test_track_serves_what_its_desks_and_checkpoints_say(page: Any) -> None:
 
 def test_track_serves_what_its_stage_customers_says(page: Any) -> None:
     customers = customers_table()
-    customers.held[3].state.clock = 9_000
+    customers.held[3].state.stage.business_time = 9_000
     customers.held[3].state.totals["dead_letters"] = 2
     customers.statistics.checkpoints, customers.statistics.fed[CUSTOMER_FACTS] = 5, 40
     found = page(track_metrics(desk_table(), customers))

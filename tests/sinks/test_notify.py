@@ -1,4 +1,4 @@
-"""Messages to real receivers: what came of each is known, or is said to be unknown; addresses stay secret."""
+"""Messages to real receivers: the outcome of each is known, or is `unknown`; addresses stay secret."""
 
 import logging
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_a_mailbox_gets_title_and_body() -> None:
         assert body.strip() == "Message: w/1"
 
 
-def test_a_receiver_that_is_not_there_surely_got_nothing() -> None:
+def test_without_a_connection_a_message_has_failed() -> None:
     assert send(nobody()) == ("failed", "no connection")
     assert send("mailto://127.0.0.1:9?smtp=127.0.0.1&mode=insecure&from=a@b.cd&to=a@b.cd") == (
         "failed",
@@ -48,7 +48,7 @@ def test_a_receiver_that_is_not_there_surely_got_nothing() -> None:
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(500, "failed"), (404, "failed"), (502, "unknown"), (504, "unknown")])
-def test_an_error_for_an_answer(status: int, outcome: str) -> None:
+def test_an_error_as_the_answer(status: int, outcome: str) -> None:
     with http_receiver() as receiver:
         receiver.answer = status
         assert send(receiver.url) == (outcome, f"answered with error {status}")
@@ -68,7 +68,7 @@ def test_a_mail_that_is_refused_has_failed() -> None:
         assert send(url) == ("failed", "answered with error 554")
 
 
-def test_what_is_no_address_has_failed() -> None:
+def test_an_address_that_apprise_does_not_know_has_failed() -> None:
     for wrong in ("nonsense://hush", "json://one, json://two"):
         assert send(wrong) == ("failed", "X_URL is not one address that Apprise knows")
 
@@ -94,6 +94,6 @@ def test_addresses_come_from_the_settings_the_environment_or_a_file(tmp_path: Pa
     assert found == {"DESKWATCH_LEAD_URL": "json://lead", "DUTY": "json://duty", "CHAT": "json://chat"}
 
 
-def test_a_file_that_cannot_be_read_is_said() -> None:
+def test_a_file_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(SettingsError, match="The file that CHAT_FILE names cannot be read"):
         addresses(Policies([parse(POLICY, "p.toml")]), {}, {"CHAT_FILE": "/no/such"})

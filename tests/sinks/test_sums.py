@@ -100,7 +100,7 @@ def desk(log: list[bytes], given: Policies) -> Desk:
         latest = latest if line.event is None else max(latest, line.event.at)
     for topic in INPUTS:
         desk.watermarks.advance(topic, latest)
-    while desk.clock < latest:
+    while desk.business_time < latest:
         desk.advance(None)
         desk.snapshot(1, {})
     return desk
@@ -108,11 +108,11 @@ def desk(log: list[bytes], given: Policies) -> Desk:
 
 def test_each_clock_stands_as_in_the_core(folded: Database, desk: Desk) -> None:
     expected: dict[tuple[str, str, int], tuple[Any, ...]] = {}
-    for subject in desk.subjects.held.all():
+    for subject in desk.subjects.cache.all():
         if isinstance(subject.state, Ticket):
-            for clock in subject.state.clocks:
+            for clock in subject.state.clocks.all:
                 if clock.seq:
-                    elapsed = clock.elapsed_at(desk.clock)
+                    elapsed = clock.elapsed_at(desk.business_time)
                     key = subject.id, clock.metric, clock.cycle
                     expected[key] = clock.outcome(), elapsed, clock.target_ms, clock.due_at, clock.exempted
     rows = folded.rows(

@@ -1,6 +1,7 @@
 """When a desk is open on one local day: weekly hours, holidays, make-up working days, daylight saving.
 
-`OpeningHours` answers for a single day; `streams.desk.calendars.business_time` strings the days together and does the arithmetic.
+`OpeningHours` answers for a single day; `streams.desk.calendars.business_time` strings the days together and does the
+arithmetic.
 
 A wall time names **the first instant at which the local clock has reached it**. So it always names one instant:
 

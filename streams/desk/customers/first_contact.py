@@ -1,4 +1,4 @@
-"""First-contact resolution: was the customer's concern settled without their having to turn to the desk again?
+"""First-contact resolution: was a ticket solved without another contact of the customer about the same?
 
     solved |─────────── 7 days ───────────|
     ticket      fcr_provisional             fcr_yes           in the minute of solving
@@ -12,15 +12,14 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from streams.models.customer_facts import CustomerFact, Solved
-from streams.models.instants import DAY, NEVER
+from streams.models.instants import NEVER, WEEK
 from streams.models.rows import FactRow
 
-WEEK = 7 * DAY
 CALL = "c"  # kind of a subject
 
 
 class Contacts:
-    """When a customer turned to the desk, by category; `None` are the calls without one."""
+    """The instants of a customer's contacts, by category; None: calls without one."""
 
     def __init__(self, facts: Iterable[CustomerFact]) -> None:
         self.instants: dict[str | None, list[int]] = {}
@@ -41,16 +40,16 @@ class Contacts:
         return False
 
 
-def verdict(solved: Solved, contacts: Contacts, clock: int) -> tuple[str, int]:
-    """fcr_yes, fcr_no or fcr_provisional as of `clock`, and when time alone changes it."""
+def verdict(solved: Solved, contacts: Contacts, as_of: int) -> tuple[str, int]:
+    """fcr_yes, fcr_no or fcr_provisional as of an instant, and when time alone changes it."""
     if solved.again or contacts.again(solved):
         return "fcr_no", NEVER
     final_at = solved.at + WEEK
-    return ("fcr_yes", NEVER) if clock > final_at else ("fcr_provisional", final_at)
+    return ("fcr_yes", NEVER) if as_of > final_at else ("fcr_provisional", final_at)
 
 
 def fact_row(customer_id: str, ticket_id: str, solved: Solved, found: str) -> FactRow:
-    """The verdict as a fact, with the ticket's dimensions. Its cause is the customer: so it is told apart by person."""
+    """The verdict as a fact with the dimensions of the ticket. Its cause is the customer, so customers differ by it."""
     return FactRow(
         "ticket",
         ticket_id,

@@ -1,14 +1,14 @@
-"""Which partition a customer's facts go to."""
+"""The home of a customer: the partition of `customer-facts` that the facts of this customer go to."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 
 class CustomerPartitioner(NamedTuple):
-    """Where customers are at home: the number of partitions of `customer-facts`, and the partition `of` a customer."""
+    """The number of partitions of `customer-facts`, and the partition `of` a customer id."""
 
     partitions: int = 1
     of: Callable[[str], int] = lambda customer_id: 0
 
 
-SINGLE_PARTITION = CustomerPartitioner()  # of a desk that is one partition
+SINGLE_PARTITION = CustomerPartitioner()

@@ -1,4 +1,4 @@
-"""A person's rows as they stand, encoded: of very many people they are seldom needed."""
+"""The rows of a customer, encoded: there are very many customers, and their rows are seldom needed."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from streams.models.rows import FactRow, Identity, Row, WarningRow
 
 
 class _Rows(msgspec.Struct, array_like=True):
-    """All rows of a person, by kind."""
+    """All rows of a customer, by kind."""
 
     facts: list[FactRow]
     warnings: list[WarningRow]
@@ -19,7 +19,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def pack(rows: dict[Identity, Row]) -> bytes:
-    """A person's rows, before a checkpoint sets their version."""
+    """Pack the rows of a customer, before a snapshot sets their version."""
     packed = _Rows([], [], [])
     for row in rows.values():
         if isinstance(row, FactRow):
@@ -33,10 +33,10 @@ def pack(rows: dict[Identity, Row]) -> bytes:
 
 
 def unpack(packed: bytes) -> dict[Identity, Row]:
-    """The rows that were packed."""
+    """Return the rows that were packed."""
     found = _decode(packed)
     rows: list[Row] = [*found.facts, *found.warnings, *found.customers]
     return {row.identity(): row for row in rows}
 
 
-NOTHING = pack({})
+NO_ROWS = pack({})

@@ -12,12 +12,12 @@ severity; 1 for the others. `docs/complaint-risk.md` has a worked example.
 from streams.desk.policy.sections import RiskIndex, Signal
 from streams.models.instants import DAY, NEVER
 
-HIGHEST = 100.0
-LEAST = 0.05  # points are nothing below this: an index never decays to 0
+MAX_INDEX = 100.0
+MIN_POINTS = 0.05  # fewer count as none: an index never decays to 0
 
 
 class Risk:
-    """A customer's points. `levels`: of each signal its points, when (ms) they were last added to, its half-life."""
+    """The points of a customer. `levels`: points by signal, when (ms) they were last added to, the half-life (ms)."""
 
     __slots__ = ("index", "levels", "vip")
 
@@ -27,7 +27,7 @@ class Risk:
         self.vip = False
 
     def add(self, name: str, at: int, weight: float = 1.0) -> bool:
-        """A signal is given, no earlier than any before; False if the policy has no points for it."""
+        """Add the points of a signal, no earlier than any before; False if the policy has no points for it."""
         signal = self.signal(name)
         if signal is None:
             return False
@@ -36,12 +36,12 @@ class Risk:
         return True
 
     def signal(self, name: str) -> Signal | None:
-        """The policy's section of a signal."""
+        """The section of the policy about a signal."""
         found = getattr(self.index, name, None)
         return found if isinstance(found, Signal) else None
 
     def switch(self, index: RiskIndex, at: int) -> None:
-        """Another version of the policy holds from `at` on: what is left goes on under its half-lives and caps."""
+        """Another version of the policy holds from `at` on: its half-lives and caps apply to the points left."""
         left = {name: self.points(name, at) for name in self.levels}
         self.index, self.levels = index, {}
         for name, points in left.items():
@@ -49,7 +49,7 @@ class Risk:
                 self.levels[name] = (min(signal.cap, points), at, int(signal.half_life_ms))
 
     def points(self, name: str, at: int) -> float:
-        """What is left of a signal's points at `at`."""
+        """The points left of a signal at `at`."""
         if name not in self.levels:
             return 0.0
         points, since, half_life = self.levels[name]
@@ -65,18 +65,18 @@ class Risk:
         total = 0.0
         for points, since, half_life in self.levels.values():
             total += points * 2.0 ** ((since - at) / half_life)
-        return min(HIGHEST, self.factor * total)
+        return min(MAX_INDEX, self.factor * total)
 
     def parts(self, at: int) -> list[tuple[str, float]]:
-        """Each signal with its points at `at`, what being a VIP adds as a part of its own; the most first."""
-        found = [(name, points) for name in sorted(self.levels) if (points := self.points(name, at)) >= LEAST]
+        """Each signal with its points at `at`, most points first; what being a VIP adds is a part of its own."""
+        found = [(name, points) for name in sorted(self.levels) if (points := self.points(name, at)) >= MIN_POINTS]
         if self.vip and self.factor > 1:
             found.append(("vip", (self.factor - 1) * sum(points for _, points in found)))
         return sorted(found, key=lambda part: -part[1])
 
     def falls_to(self, limit: float, at: int) -> int:
         """The first whole ms, not before `at`, at which the index is no higher than `limit`, if nothing is given."""
-        limit = max(limit, LEAST)
+        limit = max(limit, MIN_POINTS)
         if self.score(at) <= limit:
             return at
         step = DAY

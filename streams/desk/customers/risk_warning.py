@@ -1,4 +1,4 @@
-"""The warning `complaint.risk` of one customer: raised at one limit, cleared at a lower one, with a rest after each.
+"""The warning `complaint.risk` of one customer: raised at one limit, cleared at a lower one, a cool-down after each.
 
     index      raise_at ····╭╮·······························
                            ╯  ╰─╮
@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from streams.desk.customers.risk_index import Risk
+from streams.desk.customers.risk_index import MIN_POINTS, Risk
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.output.warnings import warning_id
 from streams.desk.policy.rules import Rule
@@ -29,39 +29,46 @@ _DEFAULT = Rule(rule=RULE, by="customer")
 
 
 class RiskWarning:
-    """A customer's warnings; `settle` after each instant at which something was given, `pass_time` in between."""
+    """The warnings of a customer; `judge` after each instant at which a signal was given, `pass_time` in between.
+
+    Attributes:
+        row: the warning that is open.
+        cleared_at: when the last one was cleared.
+        next_at: the next instant at which time alone does something.
+    """
 
     def __init__(self, customer_id: str, risk: Risk, policies: Policies, change_set: ChangeSet) -> None:
         self.customer_id, self.risk, self.policies, self.change_set = customer_id, risk, policies, change_set
-        self.policy: Policy | None = None  # that of the last instant, and its rule
-        self.rule = _DEFAULT
-        self.row: WarningRow | None = None  # the one that is raised
-        self.ready_at = 0  # not raised before this
-        self.cleared_at = 0  # the last one
-        self.next_at = NEVER  # the next instant at which time alone does something
+        self.row: WarningRow | None = None
+        self.cleared_at = 0
+        self.next_at = NEVER
+        self._policy: Policy | None = None  # of the last instant, and its rule
+        self._rule = _DEFAULT
+        self._ready_at = 0  # the end of the cool-down: none is raised before it
 
     def pass_time(self, until: int) -> None:
         """Do what falls due before `until`."""
         while self.next_at < until:
-            self.settle(self.next_at, None, "")
+            self.judge(self.next_at, None, "")
 
-    def settle(self, at: int, fact: CustomerFact | None, cause: str) -> None:
-        """All that was given at the instant `at` is in. `fact`: what gave a signal then, None if nothing did;
-        `cause`: the policy change in force that explains the contact.
+    def judge(self, at: int, fact: CustomerFact | None, cause: str) -> None:
+        """Raise, change or clear the warning, once all signals of the instant `at` are in the index.
+
+        `fact`: one that gave a signal then, if any did. `cause`: the policy change that explains the contact.
         """
         policy = self.policies.at(at)
-        if policy is not self.policy:
-            self.policy = policy
-            self.rule = next((rule for rule in policy.rules if rule.rule == RULE), _DEFAULT)
-        rule = self.rule
+        if policy is not self._policy:
+            self._policy = policy
+            self._rule = next((rule for rule in policy.rules if rule.rule == RULE), _DEFAULT)
+        rule = self._rule
         index, score = policy.risk_index, self.risk.score(at)
         if self.row is not None:
-            if at >= self.row.raised_at + rule.cooldown_ms and score <= max(index.clear_at, 0.05):
+            if at >= self.row.raised_at + rule.cooldown_ms and score <= max(index.clear_at, MIN_POINTS):
                 self._clear(self.row, at, score)
-                self.ready_at = at + rule.cooldown_ms
+                self._ready_at = at + rule.cooldown_ms
             elif fact is not None:
                 self._put(self._row(self.row.raised_at, "changed", at, policy, rule, fact, cause or self.row.cause))
-        elif at >= self.ready_at and score >= index.raise_at:
+        elif at >= self._ready_at and score >= index.raise_at:
             self._put(self._row(at, "raised", at, policy, rule, fact, cause))
         self._schedule(at, policy, rule)
 
@@ -70,8 +77,8 @@ class RiskWarning:
         if self.row is not None:
             falls_at = self.risk.falls_to(policy.risk_index.clear_at, at)
             self.next_at = max(falls_at, self.row.raised_at + rule.cooldown_ms)
-        elif self.ready_at > at and self.risk.score(self.ready_at) >= policy.risk_index.raise_at:
-            self.next_at = self.ready_at
+        elif self._ready_at > at and self.risk.score(self._ready_at) >= policy.risk_index.raise_at:
+            self.next_at = self._ready_at
 
     def _put(self, row: WarningRow) -> None:
         self.row = row

@@ -1,1 +1,1 @@
-"""Escalation chains: who is told of a warning, when, how, and what stops it."""
+"""Escalation chains: who gets a message about a warning, when, how, and what stops it."""

@@ -1,24 +1,15 @@
-"""From steps that fell due to messages: to whom, whether now, and one by one or as a digest. Pure.
+"""The receiver of a step that fell due, the earliest time it may be sent, and the message. Pure."""
 
-due        .. .  .    ::::::::::::::::::::::::::::::::      burst = 5, digest_every = 2 min
-messages   || |  |    D               D               D     D: a digest of all that fell due since the last one
-                      ^ more than 5 within 2 minutes
-"""
-
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-import msgspec
-
-from streams.desk.escalation.chain import Chain, Step
-from streams.desk.escalation.notification import Words, digest, notice
-from streams.desk.escalation.received_warning import Warned
+from streams.desk.escalation.chain import FAILED, Chain, Step
+from streams.desk.escalation.notification import Renderer, render_digest, render_notification
 from streams.desk.escalation.rota import on_shift
 from streams.desk.policy.receivers import EXPERTS, Receiver
 from streams.desk.policy.versions import Policy
-
-DIGEST_LIMIT = 4000  # steps that one digest carries: more would not fit in a checkpoint
+from streams.models.rows import WarningRow
 
 
 class Due(NamedTuple):
@@ -29,7 +20,7 @@ class Due(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What a receiver gets. `id` is `warning_id/step`, or the digest's, which names those of its steps."""
+    """What a receiver gets. `id` is `warning_id/step`, or the digest's, which lists those of its steps."""
 
     receiver: str
     url_env: str
@@ -41,23 +32,26 @@ class Message(NamedTuple):
 
 
 class Addressee(NamedTuple):
-    """Who a step goes to, and from when on; or why to nobody."""
+    """The receiver and the earliest send time, or the `reason` for skipping the step."""
 
     receiver: str
     opens_at: int = 0
-    why: str = ""
+    reason: str = ""
 
 
-def addressee(step: Step, warned: Warned, policy: Policy, at: int, addresses: Collection[str]) -> Addressee:
-    """Return who gets a step at the instant `at`. `addresses`: variables of receivers whose address is known."""
-    receiver, why = _named(step, warned, policy, at)
-    if why:
-        return Addressee(receiver, why=why)
+def addressee(step: Step, warning: WarningRow, policy: Policy, at: int, addresses: Collection[str]) -> Addressee:
+    """Return the addressee of a step at the instant `at`.
+
+    `addresses`: the variables (`url_env`) that hold a receiver's address.
+    """
+    receiver, reason = _chosen(step, warning, policy, at)
+    if reason:
+        return Addressee(receiver, reason=reason)
     described = policy.receivers.get(receiver)
     if described is None:
-        return Addressee(receiver, why=f"the policy has no receiver {receiver}")
+        return Addressee(receiver, reason=f"the policy has no receiver {receiver}")
     if described.url_env not in addresses:
-        return Addressee(receiver, why=f"no address: {described.url_env} is not set")
+        return Addressee(receiver, reason=f"no address: {described.url_env} is not set")
     return Addressee(receiver, opens_at(described, policy, at))
 
 
@@ -68,114 +62,48 @@ def opens_at(receiver: Receiver, policy: Policy, at: int) -> int:
     return policy.calendars[receiver.hours].due(at, 1) - 1  # the first open millisecond
 
 
-def _named(step: Step, warned: Warned, policy: Policy, at: int) -> tuple[str, str]:
-    if step.state == "failed":
+def _chosen(step: Step, warning: WarningRow, policy: Policy, at: int) -> tuple[str, str]:
+    """The receiver that the step's `to` stands for at the instant `at`; or "", and why there is none."""
+    if step.state == FAILED:
         return step.receiver, ""  # tried again where it was
     if step.to in policy.rotas:
         found = on_shift(policy.rotas[step.to], at, policy.timezone)
         return (found, "") if found is not None else ("", f"nobody is on shift in {step.to}")
     if step.to != EXPERTS:
         return step.to, ""
-    labels = warned.labels()
+    tags = _tags(warning)
     for pool in policy.experts.values():
-        if labels.intersection(pool.tags):
-            first = int.from_bytes(blake2b(warned.warning_id.encode(), digest_size=4).digest(), "big") + step.turn
+        if tags.intersection(pool.tags):
+            first = int.from_bytes(blake2b(warning.warning_id.encode(), digest_size=4).digest(), "big") + step.turn
             turns = [pool.members[(first + n) % len(pool.members)] for n in range(len(pool.members))]
-            there = (name for name in turns if opens_at(policy.receivers[name], policy, at) <= at)
-            return next(there, turns[0]), ""
+            available = (name for name in turns if opens_at(policy.receivers[name], policy, at) <= at)
+            return next(available, turns[0]), ""
     return "", "no expert pool has a tag of the warning"
 
 
-class Flood(msgspec.Struct, array_like=True):
-    """When a receiver got messages lately (ms), and when the last digest; how many digests there were."""
-
-    recent: list[int] = []
-    digest_at: int | None = None
-    digests: int = 0
-
-
-class DigestThrottle:
-    """Keeps each receiver from being flooded."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, Flood] = {}
-        self.changed: set[str] = set()
-
-    def messages(
-        self, due: Sequence[Due], at: int, policy: Policy, partition: int, board_url: str
-    ) -> tuple[list[Message], list[tuple[Due, int]]]:
-        """Return the messages to send at the instant `at`, and the steps that wait, each with until when."""
-        made: list[Message] = []
-        held: list[tuple[Due, int]] = []
-        for receiver, fresh in _by_receiver(due):
-            groups = _retried(fresh)
-            for name, group in groups.items():
-                if name:  # a digest that failed goes out again as it was
-                    made.append(message_of(group, receiver, name, policy, board_url))
-            if "" in groups:
-                self._fresh(groups[""], receiver, at, policy, partition, board_url, made, held)
-        return made, held
-
-    def _fresh(
-        self,
-        due: list[Due],
-        receiver: str,
-        at: int,
-        policy: Policy,
-        partition: int,
-        board_url: str,
-        made: list[Message],
-        held: list[tuple[Due, int]],
-    ) -> None:
-        described, flood = policy.receivers[receiver], self.known.setdefault(receiver, Flood())
-        since = at - described.digest_every_ms
-        flood.recent = [sent for sent in flood.recent if sent > since]
-        if len(flood.recent) + len(due) <= described.burst:
-            made += [message_of([each], receiver, "", policy, board_url) for each in due]
-            flood.recent += [at] * len(due)
-        elif flood.digest_at is None or flood.digest_at <= since:
-            flood.digest_at, flood.digests = at, flood.digests + 1
-            name = f"digest/{receiver}/{partition}/{flood.digests}"
-            made.append(message_of(due[:DIGEST_LIMIT], receiver, name, policy, board_url))
-            flood.recent.append(at)
-            held += [(each, at + described.digest_every_ms) for each in due[DIGEST_LIMIT:]]
-        else:
-            held += [(each, flood.digest_at + described.digest_every_ms) for each in due]
-            return
-        self.changed.add(receiver)
-
-    def dump(self) -> Iterator[tuple[str, bytes]]:
-        """Yield what changed since the last time, for the changelog."""
-        changed, self.changed = self.changed, set()
-        for name in changed:
-            yield name, msgspec.msgpack.encode(self.known.get(name, Flood()))
-
-    def load(self, name: str, value: bytes) -> None:
-        """Take in what `dump` yielded."""
-        self.known[name] = msgspec.msgpack.decode(value, type=Flood)
+def _tags(warning: WarningRow) -> set[str]:
+    """What the warning is about, as the tags that expert pools have."""
+    about = (
+        warning.rule,
+        warning.team,
+        warning.kind,
+        warning.segment,
+        warning.category,
+        warning.product,
+        warning.value,
+    )
+    return {*filter(None, about)}
 
 
-def message_of(due: Sequence[Due], receiver: str, name: str, policy: Policy, board_url: str) -> Message:
-    """Return the message for these steps: a digest if it has a `name`. In the receiver's language."""
+def message_of(due: Sequence[Due], receiver: str, digest: str, policy: Policy, board_url: str) -> Message:
+    """Return the message for these steps, in the receiver's language: a digest if `digest` is its id, not ""."""
     described = policy.receivers.get(receiver)
     language = "en" if described is None else described.language
-    words = Words(language, policy.timezone, board_url)
-    told = [(each.chain.warned, f"{each.chain.warned.warning_id}/{each.step.number}") for each in due]
-    title, body = digest(told, name, words) if name else notice(*told[0], words, due[0].chain.folds)
+    renderer = Renderer(language, policy.timezone, board_url)
+    entries = [(each.chain.warning, f"{each.chain.warning.warning_id}/{each.step.number}") for each in due]
+    if digest:
+        title, body = render_digest(entries, digest, renderer)
+    else:
+        title, body = render_notification(*entries[0], renderer, due[0].chain.folds)
     url_env = "" if described is None else described.url_env
-    return Message(receiver, url_env, name or told[0][1], name, title, body, tuple(due))
-
-
-def _by_receiver(due: Sequence[Due]) -> Iterator[tuple[str, list[Due]]]:
-    groups: dict[str, list[Due]] = {}
-    for each in due:
-        groups.setdefault(each.step.receiver, []).append(each)
-    yield from groups.items()
-
-
-def _retried(due: Sequence[Due]) -> dict[str, list[Due]]:
-    """By the digest that failed; '' those that go out for the first time, or failed singly."""
-    groups: dict[str, list[Due]] = {}
-    for each in due:
-        groups.setdefault(each.step.digest if each.step.state == "failed" else "", []).append(each)
-    return groups
+    return Message(receiver, url_env, digest or entries[0][1], digest, title, body, tuple(due))

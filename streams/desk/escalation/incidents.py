@@ -1,127 +1,134 @@
-"""The warnings of tickets that have one parent escalate as one: one chain leads, the others are folded into it. Pure.
+"""The warnings of tickets with one parent form one incident: one chain leads, the others are folded into it. Pure.
 
     parent p     raised ──step 1───────────── cleared
     child t1        raised · folded ............ leads ────step 2──── cleared
     child t2             raised · folded .................................. leads ──step 3──>
 
-A family is a rule and a clock of the parent: the warning `sla.breached` of t1/resolution/1 folds into that of
-p/resolution/1. Whichever of them is heard of first leads; a graver one takes the lead, and when the leader is cleared
-the gravest of those that stand goes on where it stopped. So each message names a warning that stands, and what people
-do about any of them is done about the family.
+An incident is a rule and a clock of the parent: the warning `sla.breached` of t1/resolution/1 folds into that of
+p/resolution/1. The first warning received leads its incident; a more severe one takes over. When the leader is cleared,
+the most severe of the folded ones goes on where it stopped. So each message is about a warning that stands, and an
+action on any warning of an incident counts for the incident.
 """
 
-from msgspec.structs import replace
-
-from streams.desk.escalation import chain as chains
-from streams.desk.escalation.chain import Chain, Key, Write
-from streams.desk.escalation.received_warning import Warned
+from streams.desk.escalation.chain import Chain, Key, StoredWarning, WriteRow, adopt_steps, skip_open, write_event
+from streams.desk.escalation.transitions import replan, resume
 from streams.desk.policy.versions import Policy
+from streams.models.escalations import ChainEvent
 
 SEVERITY_RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
+def rank(warning: StoredWarning) -> int:
+    """How severe a warning is, as a number."""
+    return SEVERITY_RANK.get(warning.severity, 0)
+
+
+def incident_of(warning: StoredWarning) -> Key:
+    """Rule and subject of the incident: those of the parent's warning, or of the warning itself without a parent."""
+    if not warning.parent_id:
+        return warning.rule, warning.subject
+    if warning.subject == f"ticket/{warning.ticket_id}":
+        return warning.rule, f"ticket/{warning.parent_id}"
+    return warning.rule, warning.parent_id + warning.subject.removeprefix(warning.ticket_id)
+
+
 class IncidentGroups:
-    """Who leads, and who is folded: known from the `chains` of a partition alone. Keeps `folds` of who leads."""
+    """Which chain leads each incident, and which are folded into it: derived from the `chains` of a partition.
+
+    Keeps `folds` of the leaders.
+    """
 
     def __init__(self, chains: dict[Key, Chain]) -> None:
         self._chains = chains
-        self._leads: dict[Key, Key] = {}  # the chain that leads a family, or did last; not here: the parent's
+        # The chain that leads an incident, or did last. Without an entry: the one with the incident's own key.
+        self._leaders: dict[Key, Key] = {}
         self._folded: dict[Key, set[Key]] = {}
 
-    def lead(self, family: Key) -> Chain | None:
-        """Return the chain that leads a family, or, cleared, did last."""
-        return self._chains.get(self._leads.get(family, family))
+    def leader(self, incident: Key) -> Chain | None:
+        """Return the chain that leads an incident, or, cleared, did last."""
+        return self._chains.get(self._leaders.get(incident, incident))
 
-    def stands(self, chain: Chain) -> None:
-        """The chain stands: folded, or at the head of its family."""
-        family = chain.warned.family
+    def add(self, chain: Chain) -> None:
+        """Count a chain whose warning stands: as folded, or as the leader."""
+        incident = incident_of(chain.warning)
         if chain.folded:
-            self._folded.setdefault(family, set()).add(chain.key)
-        elif family != chain.key or family in self._leads:
-            self._leads[family] = chain.key
-        self._count(family)
+            self._folded.setdefault(incident, set()).add(chain.key)
+        elif incident != chain.key or incident in self._leaders:
+            self._leaders[incident] = chain.key
+        self._count(incident)
 
-    def leave(self, chain: Chain) -> None:
+    def remove_folded(self, chain: Chain) -> None:
         """The chain is not folded any more."""
-        family = chain.warned.family
-        if family in self._folded:
-            self._folded[family].discard(chain.key)
-            if not self._folded[family]:
-                del self._folded[family]
-            self._count(family)
+        incident = incident_of(chain.warning)
+        if incident in self._folded:
+            self._folded[incident].discard(chain.key)
+            if not self._folded[incident]:
+                del self._folded[incident]
+            self._count(incident)
 
-    def heir(self, family: Key) -> Chain | None:
-        """Return who is to lead of those that are folded: the gravest, of these the one that was raised first."""
-        folded = (self._chains[key] for key in self._folded.get(family, ()))
-        return min(folded, key=_place, default=None)
+    def successor(self, incident: Key) -> Chain | None:
+        """Return the folded chain that is to lead next: the most severe; of these, the one that was raised first."""
+        folded = (self._chains[key] for key in self._folded.get(incident, ()))
+        return min(folded, key=_order_of_succession, default=None)
 
     def forget(self, chain: Chain) -> None:
-        """The chain, cleared, is gone."""
-        if self._leads.get(chain.warned.family) == chain.key:
-            del self._leads[chain.warned.family]
+        """The cleared chain was removed."""
+        incident = incident_of(chain.warning)
+        if self._leaders.get(incident) == chain.key:
+            del self._leaders[incident]
 
     def restored(self) -> None:
-        """Learn from the chains who leads and who is folded."""
+        """Build the groups from the chains."""
 
         def since(chain: Chain) -> tuple[bool, int, Key]:
             standing = chain.cleared_at is None
-            return standing, chain.warned.raised_at if standing else chain.cleared_at or 0, chain.key
+            return standing, chain.warning.raised_at if standing else chain.cleared_at or 0, chain.key
 
         for chain in sorted(self._chains.values(), key=since):
             if chain.cleared_at is None or not chain.folded:
-                self.stands(chain)
+                self.add(chain)
 
-    def _count(self, family: Key) -> None:
-        lead = self.lead(family)
-        if lead is not None:
-            lead.folds = len(self._folded.get(family, ()))
-
-
-def _place(chain: Chain) -> tuple[int, int, Key]:
-    """The order in which those that are folded come to lead."""
-    return -SEVERITY_RANK.get(chain.warned.severity, 0), chain.warned.raised_at, chain.key
+    def _count(self, incident: Key) -> None:
+        leader = self.leader(incident)
+        if leader is not None:
+            leader.folds = len(self._folded.get(incident, ()))
 
 
-def member(own: Chain | None, warned: Warned, policy: Policy) -> Chain:
-    """Return the chain of a warning whose family has one already: its `own` former one, if there is one."""
+def _order_of_succession(chain: Chain) -> tuple[int, int, Key]:
+    warning = chain.warning
+    return -SEVERITY_RANK.get(warning.severity, 0), warning.raised_at, (warning.rule, warning.subject)
+
+
+def join(own: Chain | None, warning: StoredWarning, policy: Policy) -> Chain:
+    """Return the chain of a warning whose incident has a chain already: its `own` former one, if there is one."""
     if own is None:
-        return Chain(warned, warned.raised_at, policy.version, warned.severity, [])
-    if own.warned.warning_id != warned.warning_id:
+        return Chain(warning, warning.raised_at, policy.version, warning.severity, [])
+    if own.warning.warning_id != warning.warning_id:
         own.seq, own.escalated = 0, False
-    own.warned = warned
+    own.warning = warning
     return own
 
 
-def fold(chain: Chain, lead: Chain, at: int, to: Write) -> None:
-    """From `at` on `lead` stands for this chain, whose own steps do not fall due."""
-    for step in chain.steps:
-        if step.open:
-            step.state, step.again_at = "skipped", 0
-            chains.write(chain, step, at, to, why="folded")
+def fold(chain: Chain, leader: Chain, at: int, write: WriteRow) -> None:
+    """Fold the chain into `leader` from `at` on: its own steps do not fall due."""
+    skip_open(chain, at, write, "folded")
     chain.folded, chain.cleared_at, chain.exhausted, chain.folds = True, None, False, 0
-    chain.acknowledged_at, chain.lapses_at, chain.severity = None, 0, chain.warned.severity
-    chains.write(chain, None, at, to, state="folded", why=f"folded into {lead.warned.warning_id}")
+    chain.acknowledged_at, chain.lapses_at, chain.severity = None, 0, chain.warning.severity
+    write_event(chain, None, ChainEvent.FOLDED, at, write, reason=f"folded into {leader.warning.warning_id}")
 
 
-def take_over(chain: Chain, lead: Chain, policy: Policy, at: int, to: Write) -> None:
-    """The chain leads from `at` on, and goes on where `lead` stopped.
-
-    Its steps get numbers that none of its own had, and those under way count as sent: `lead` says what came of them.
-    """
-    pause = 0 if lead.cleared_at is None else max(0, at - lead.cleared_at)
-    first = max((step.number for step in chain.steps), default=0)
-    for step in chain.steps:
-        step.state, step.again_at = "skipped" if step.open else step.state, 0
-    chain.steps += [
-        replace(step, number=first + step.number, state="sent" if step.state == "sending" else step.state)
-        for step in lead.steps
-    ]
-    chain.folded, chain.cleared_at, chain.exhausted, chain.stopped = False, None, lead.exhausted, lead.stopped
-    chain.severity, chain.policy_version, chain.began_at = lead.severity, lead.policy_version, lead.began_at + pause
-    chain.acknowledged_at = None if lead.acknowledged_at is None else lead.acknowledged_at + pause
-    chain.lapses_at = lead.lapses_at + pause if lead.lapses_at else 0
-    chain.done = [*chain.done, *(each for each in lead.done if each not in chain.done)]
-    chains.write(chain, None, at, to, state="leads", why=f"goes on for {lead.warned.warning_id}")
-    chains.resume(chain, at, to)
-    if chain.warned.severity != chain.severity:
-        chains.replan(chain, policy, at, to)
+def take_over(chain: Chain, leader: Chain, policy: Policy, at: int, write: WriteRow) -> None:
+    """Let the chain lead from `at` on, where `leader` stopped: with its steps, acknowledgement and actions."""
+    pause = 0 if leader.cleared_at is None else max(0, at - leader.cleared_at)
+    adopt_steps(chain, leader)
+    chain.folded, chain.cleared_at = False, None
+    chain.exhausted, chain.stopped = leader.exhausted, leader.stopped
+    chain.severity, chain.policy_version = leader.severity, leader.policy_version
+    chain.began_at = leader.began_at + pause
+    chain.acknowledged_at = None if leader.acknowledged_at is None else leader.acknowledged_at + pause
+    chain.lapses_at = leader.lapses_at + pause if leader.lapses_at else 0
+    chain.actions = [*chain.actions, *(each for each in leader.actions if each not in chain.actions)]
+    write_event(chain, None, ChainEvent.LEADS, at, write, reason=f"goes on for {leader.warning.warning_id}")
+    resume(chain, at, write)
+    if chain.warning.severity != chain.severity:
+        replan(chain, policy, at, write)

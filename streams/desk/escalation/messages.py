@@ -1,20 +1,24 @@
-"""What crosses the topics around escalation: warnings in, steps out, actions handed on from partition to partition."""
+"""What crosses the topics of role escalate: warnings in, steps out, actions handed on between partitions. Pure."""
 
 from collections.abc import Iterable
 
 import msgspec
 
-from streams.desk.escalation.received_warning import Warned
+from streams.desk.escalation.chain import StoredWarning
 from streams.models.codec import structured
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.instants import format_instant
-from streams.models.messages import batches
+from streams.models.messages import PROGRESS, batches
 from streams.models.records import Output, Record
 from streams.models.rows import ProgressRow
+from streams.models.topics import ACTIONS
 
 SOURCE = "/deskwatch/escalate"
 HANDED_ON = ("handed-on", b"1")
-STATES = ("warning.raised", "warning.changed", "warning.cleared", "warning.withdrawn")
+"""Header of an action that another partition handed on."""
+
+WARNING_TYPES = frozenset({"warning.raised", "warning.changed", "warning.cleared", "warning.withdrawn"})
+"""CloudEvents types of a warning as the rules have it; what people did about it has others."""
 
 
 class _Envelope(msgspec.Struct):
@@ -27,37 +31,42 @@ class _Rows(msgspec.Struct):
 
 
 _envelope = msgspec.json.Decoder(_Envelope).decode
-_warned = msgspec.json.Decoder(Warned).decode
+_warning = msgspec.json.Decoder(StoredWarning).decode
 _rows = msgspec.json.Decoder(_Rows).decode
 
 
-def read(value: bytes | None) -> Warned | dict[str, int] | None:
-    """Return the warning in a message of `risk-warnings`, or how far who sends them is; None: nothing for us.
+def read(value: bytes | None) -> StoredWarning | dict[str, int] | None:
+    """Return the warning in a message of `risk-warnings`, or the progress of its senders (ms by name).
 
-    Raises ValueError.
+    None: the message has neither. Raises ValueError.
     """
     if value is None:
         return None
     envelope = _envelope(value)
-    if envelope.type in STATES:
-        return _warned(envelope.data)
-    if envelope.type == "deskwatch.progress_rows":
+    if envelope.type in WARNING_TYPES:
+        warning = _warning(envelope.data)
+        warning.cycle, warning.policy_version, warning.priority = 0, "", ""  # not used, so not stored
+        return warning
+    if envelope.type == PROGRESS:
         return {f"{row.topic_name}/{row.partition}": row.as_of for row in _rows(envelope.data).rows}
     return None
 
 
 def outputs(partition: int, version: int, rows: Iterable[EscalationRow | WarningStepRow]) -> list[Output]:
-    """The messages of one checkpoint's rows, which get its `version`: steps together, what people did each alone."""
-    steps: list[EscalationRow] = []
+    """Return the messages of one checkpoint's rows, which get its `version`.
+
+    Events of steps travel together, each WarningStepRow alone.
+    """
+    events: list[EscalationRow] = []
     made: list[Output] = []
     for row in rows:
         row.version = version
         if isinstance(row, EscalationRow):
-            steps.append(row)
+            events.append(row)
         else:
             made.append(_warning_step(row))
     event_id = f"{EscalationRow.table}/{partition}/{version}"
-    return made + batches(EscalationRow.topic, f"deskwatch.{EscalationRow.table}", event_id, steps, SOURCE)
+    return made + batches(EscalationRow.topic, f"deskwatch.{EscalationRow.table}", event_id, events, SOURCE)
 
 
 def _warning_step(row: WarningStepRow) -> Output:
@@ -79,16 +88,16 @@ def handed_on(record: Record) -> bool:
     return HANDED_ON in [(name, bytes(value)) for name, value in record.headers or ()]
 
 
-def plain(record: Record) -> bytes:
+def as_document(record: Record) -> bytes:
     """The action as one JSON document."""
     return structured(record.value, record.headers) or b""
 
 
-def hand_on(topic: str, record: Record, partition: int, partitions: int) -> list[Output]:
-    """The action for every other partition: one of them may hold its warning."""
-    value = plain(record)
+def hand_on(record: Record, partition: int, partitions: int) -> list[Output]:
+    """Return the action for every other partition: one of them may hold its warning."""
+    value = as_document(record)
     return [
-        Output(topic, record.key, value, (HANDED_ON,), partition=other)
+        Output(ACTIONS, record.key, value, (HANDED_ON,), partition=other)
         for other in range(partitions)
         if other != partition
     ]

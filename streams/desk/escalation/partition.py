@@ -1,43 +1,47 @@
-"""Escalation: what a partition's chains hear, of warnings and of people. Pure.
+"""The state of role escalate for one partition: warnings and actions in, steps and messages out. Pure.
 
-    risk-warnings ──> chain ──step due──> intent (state sending) ──cut──> checkpoint ──> messages() ──> receivers
-    actions ───────> ack, snooze, disagree                                                    │
-                       ^──────────────── settle(outcome) ─────────────────────────────────────┘
+    risk-warnings ──WarningHandler──> ChainStore ──due──> Sender ──> intents ──snapshot──> checkpoint
+    actions ────────ActionHandler───────^   ^                                                  │
+                                            └──────────── settle(outcome) <── receivers <──────┘ messages()
 
-When a step falls due, and how it is sent: see `streams.desk.escalation.sending`.
+All of them write rows to the Outbox, which the next checkpoint sends.
 """
 
 from collections.abc import Collection, Sequence
 
-import msgspec
-
-from streams.desk.escalation import chain as chains
-from streams.desk.escalation import incidents as families
 from streams.desk.escalation import messages
-from streams.desk.escalation.chain import Chain
-from streams.desk.escalation.chains import EARLY
-from streams.desk.escalation.incidents import SEVERITY_RANK
-from streams.desk.escalation.received_warning import Warned
-from streams.desk.escalation.sending import Sending
-from streams.desk.policy.versions import Policies, Policy
+from streams.desk.escalation.action_handler import ActionHandler
+from streams.desk.escalation.chain import StoredWarning
+from streams.desk.escalation.chains import ChainStore
+from streams.desk.escalation.dispatch import Message
+from streams.desk.escalation.early_actions import EarlyActions
+from streams.desk.escalation.outbox import Outbox
+from streams.desk.escalation.partition_time import PartitionTime
+from streams.desk.escalation.saved_parts import SavedParts
+from streams.desk.escalation.sending import Outcome, Sender
+from streams.desk.escalation.throttle import DigestThrottle
+from streams.desk.escalation.warning_handler import WarningHandler
+from streams.desk.partition_state import Snapshot
+from streams.desk.policy.versions import Policies
 from streams.models import actions
-from streams.models.actions import ActionEvent, Disagree, SnoozeEvent
 from streams.models.codec import Rejected
-from streams.models.dead_letters import dead_letter
-from streams.models.escalations import WarningStepRow
 from streams.models.records import Record
-from streams.models.topics import ACTIONS, WARNINGS
+from streams.models.topics import WARNINGS
 
-EARLY_LIMIT = 10_000  # actions kept whose warning is not known (yet)
+MAX_PENDING_BYTES = 3 << 20
+"""Size of a checkpoint above which it is to be written; a digest may add as much again."""
+
+IDLE_MS = 5000
+"""Wall time after which even an idle partition writes a checkpoint, with its progress."""
 
 
-class Escalations(Sending):
+class Escalations:
     """The state of one partition (`streams.desk.partition_state.PartitionState`).
 
     Arguments:
         partitions: how many there are, to hand on actions on warnings of another one.
         addresses: names of the variables (`url_env`) that hold a receiver's address.
-        wall: the clock is the wall's; else it is the log's, and only with `notify` anything is sent.
+        wall: time is the wall's; else it is the log's, and messages are sent only with `notify`.
         board_url: where messages link to; "": nowhere.
     """
 
@@ -52,9 +56,29 @@ class Escalations(Sending):
         notify: bool = False,
         board_url: str = "",
     ) -> None:
-        sends = wall or notify
-        super().__init__(partition, policies, addresses=addresses, wall=wall, sends=sends, board_url=board_url)
-        self.partitions = partitions
+        self.partition, self.partitions = partition, partitions
+        self.time = PartitionTime(wall)
+        self.chains = ChainStore(policies)
+        self.outbox = Outbox()
+        self.totals = self.outbox.totals
+        self._early = EarlyActions()
+        throttle = DigestThrottle(partition, board_url)
+        self._sender = sender = Sender(
+            self.chains,
+            self.outbox,
+            throttle,
+            self.time,
+            policies,
+            self.full,
+            addresses=addresses,
+            sends=wall or notify,
+            board_url=board_url,
+        )
+        self._warnings = WarningHandler(self.chains, self.outbox, sender, self.time, policies)
+        self._actions = ActionHandler(self.chains, self.outbox, sender, self.time, policies)
+        self._parts = SavedParts(self._early, self.chains, throttle, self.time)
+        self._changed = False  # since the last snapshot: the offsets, at least
+        self._saved_at = -1  # the time of the last snapshot
 
     # Records
 
@@ -72,169 +96,89 @@ class Escalations(Sending):
         try:
             found = messages.read(record.value)
         except ValueError as error:
-            self._refuse(record, f"no message of {WARNINGS}: {error}")
+            self.outbox.reject(record, f"no message of {WARNINGS}: {error}")
             return
-        if isinstance(found, Warned):
-            self._warned(found)
+        if isinstance(found, StoredWarning):
+            self._fold_known_warning(found)
         elif found is not None:
-            for source, as_of in found.items():
-                self.sources[source] = max(as_of, self.sources.get(source, as_of))  # an old one may come late
+            self.time.hear(found)
 
-    def _refuse(self, record: Record, reason: str) -> None:
-        self.totals["dead_letters"] += 1
-        self._outputs.append(dead_letter(record.topic, record, reason))
-
-    # Warnings
-
-    def _warned(self, warned: Warned) -> None:
-        chain = self.chains.get((warned.rule, warned.subject))
-        policy = self.policies.at(warned.raised_at)
-        over = bool(warned.is_deleted or warned.state == "cleared")
-        if chain is None or chain.warned.warning_id != warned.warning_id:
-            if chain is not None:
-                if warned.raised_at <= chain.warned.raised_at:
-                    return  # of the past
-                continues = self._continues(chain, warned)
-                if chain.cleared_at is None:
-                    chains.clear(chain, warned.raised_at, self._write, "raised again")
-                self.keys.pop(chain.warned.warning_id, None)
-                chain = chain if continues else None
-            chain = self._rise(chain, warned, policy)
-        elif warned.version <= chain.warned.version:
-            return  # told again
-        elif chain.cleared_at is not None and not over:
-            chain = self._rise(chain, warned, policy)
-        warned.parent_id = chain.warned.parent_id  # it stays in its family
-        chain.warned = warned
-        if over and chain.cleared_at is None:
-            self._clear(chain)
-        elif not over and warned.severity != chain.severity:
-            self._regrade(chain, policy)
-        self._touch(chain)
-        for raw in self.early.pop(warned.warning_id, ()):
-            self._entries[EARLY + warned.warning_id.encode()] = None
-            event = actions.decode(raw)
+    def _fold_known_warning(self, warning: StoredWarning) -> None:
+        chain = self._warnings.handle(warning)
+        if chain is None:
+            return
+        for document in self._early.take(warning.warning_id):
+            event = actions.decode(document)
             if not isinstance(event, Rejected):
-                self._act(chain, event)
-
-    def _rise(self, own: Chain | None, warned: Warned, policy: Policy) -> Chain:
-        """The warning stands: folded into its family's chain, or going on where that or its own stopped, or anew."""
-        lead, at = self.families.lead(warned.family), warned.raised_at
-        if lead is not None and (lead.folded or lead.key == (warned.rule, warned.subject)):
-            lead = None  # nobody, or its own
-        if lead is not None and (lead.cleared_at is None or self._continues(lead, warned)):
-            chain = families.member(own, warned, policy)
-            if lead.cleared_at is None:
-                families.fold(chain, lead, at, self._write)
-            else:
-                families.take_over(chain, lead, policy, at, self._write)
-        elif own is None or own.folded:
-            same = own is not None and own.warned.warning_id == warned.warning_id
-            chain = chains.begin(warned, policy, self._write, own if same else None)
-        else:
-            chain = own
-            chains.go_on(chain, warned, self._write)
-        self.chains[chain.key] = chain
-        self.keys[warned.warning_id] = chain.key
-        self.families.stands(chain)
-        if chain.folded:
-            self._lead_if_graver(chain, policy)
-        return chain
-
-    def _regrade(self, chain: Chain, policy: Policy) -> None:
-        """The warning's severity is another."""
-        at = max(self.clock, chain.warned.raised_at)
-        if not chain.folded:
-            chains.replan(chain, policy, at, self._write)
-            return
-        chain.severity = chain.warned.severity
-        self._lead_if_graver(chain, policy)
-
-    def _lead_if_graver(self, chain: Chain, policy: Policy) -> None:
-        lead = self.families.lead(chain.warned.family)
-        assert lead is not None  # or it would not be folded
-        if SEVERITY_RANK.get(chain.warned.severity, 0) > SEVERITY_RANK.get(lead.warned.severity, 0):
-            at = max(self.clock, chain.warned.raised_at)
-            self._hand_over(lead, chain, policy, at)
-            families.fold(lead, chain, at, self._write)
-            self.families.stands(lead)
-
-    def _hand_over(self, lead: Chain, heir: Chain, policy: Policy, at: int) -> None:
-        self.families.leave(heir)
-        families.take_over(heir, lead, policy, at, self._write)
-        self.families.stands(heir)
-        self._touch(lead)
-        self._touch(heir)
-
-    def _continues(self, chain: Chain, warned: Warned) -> bool:
-        cleared_at = chain.cleared_at if chain.cleared_at is not None else warned.raised_at
-        cooldown = chains.cooldown_of(warned, self.policies.at(warned.raised_at))
-        return not chain.warned.is_deleted and warned.raised_at - cleared_at <= cooldown
-
-    def _clear(self, chain: Chain) -> None:
-        warned = chain.warned
-        at = warned.cleared_at if warned.cleared_at is not None else max(self.clock, warned.raised_at)
-        if not self.sends:
-            self._pass(chain, at)  # a replay: what fell due before, fell due
-        chains.clear(chain, at, self._write, "withdrawn" if warned.is_deleted else f"cleared: {warned.cleared_by}")
-        if chain.folded:
-            self.families.leave(chain)
-            return
-        heir = self.families.heir(warned.family)
-        if heir is not None:
-            self._hand_over(chain, heir, self.policies.at(heir.warned.raised_at), at)
-
-    # Actions
+                self._actions.handle(chain, event)
 
     def _fold_action(self, record: Record) -> None:
         event = actions.decode(record.value, record.headers)
         if isinstance(event, Rejected):
-            self._refuse(record, event.reason)
+            self.outbox.reject(record, event.reason)
             return
-        key = self.keys.get(event.data.warning_id)
-        if key is not None:
-            self._act(self.chains[key], event)
+        chain = self.chains.of_warning(event.data.warning_id)
+        if chain is not None:
+            self._actions.handle(chain, event)
             return
-        raw = messages.plain(record)
         if not messages.handed_on(record):
-            self._outputs += messages.hand_on(ACTIONS, record, self.partition, self.partitions)
-        known = self.early.setdefault(event.data.warning_id, [])
-        if raw not in known:
-            known.append(raw)
-        self._entries[EARLY + event.data.warning_id.encode()] = msgspec.msgpack.encode(known)
-        if len(self.early) > EARLY_LIMIT:
-            forgotten = next(iter(self.early))
-            del self.early[forgotten]
-            self._entries[EARLY + forgotten.encode()] = None
+            self.outbox.add_outputs(messages.hand_on(record, self.partition, self.partitions))
+        self._early.add(event.data.warning_id, messages.as_document(record))
 
-    def _act(self, chain: Chain, event: ActionEvent) -> None:
-        if chain.folded and chain.cleared_at is None:
-            chain = self.families.lead(chain.warned.family) or chain
-        identity = (event.source, event.id)
-        if identity in chain.done:
-            return
-        chain.done = [*chain.done, identity]
-        by, note, warned = event.data.by, event.data.note, chain.warned
-        at = max(event.at, warned.raised_at)
-        if self.wall and self.clock >= 0:
-            at = min(at, max(self.clock, warned.raised_at))
-        if not self.sends:
-            self._pass(chain, at)
-        policy = self.policies.at(warned.raised_at)
-        stands = chain.cleared_at is None
-        if isinstance(event, SnoozeEvent):
-            step = "snoozed"
-            if stands and not chain.stopped and event.until() > at:
-                chains.snooze(chain, at, event.until(), self._write, by, note)
-        else:
-            step = "disagreed" if isinstance(event, Disagree) else "acknowledged"
-            if step == "disagreed":
-                chains.write(chain, None, at, self._write, state="disagreed", by=by, why=note)
-            elif stands and not any(each.open for each in chain.steps):
-                chains.write(chain, None, at, self._write, state="acknowledged", by=by, why=note)
-            if stands:
-                chain.stopped |= step == "disagreed"
-                lapse = 0 if chain.stopped else chains.lapse_of(warned, policy)
-                chains.acknowledge(chain, at, lapse, self._write, by, note)
-        self._rows.append(WarningStepRow(warning_id=event.data.warning_id, step=step, at=at, by=by, note=note))
-        self._touch(chain)
+    # Time and messages
+
+    def advance(self, now: int | None) -> None:
+        """Let time pass up to `now` (wall), or as far as all senders of warnings are."""
+        self.time.advance(now)
+        self._sender.advance()
+
+    def messages(self) -> list[Message]:
+        """Return the messages whose intents are in a checkpoint, each once: to be called after it was written."""
+        return self._sender.messages()
+
+    def settle(self, message: Message, outcome: Outcome, at: int) -> None:
+        """Take in the outcome of a message, at the instant `at` of the wall clock."""
+        self._sender.settle(message, outcome, at)
+
+    # Checkpoints
+
+    def unsaved(self) -> bool:
+        """Whether anything changed, or the progress of an idle partition was not written for a while."""
+        changed = self._changed or self.outbox or self.chains.unsaved() or self._early.unsaved()
+        if changed or self._sender.waiting():
+            return True
+        return self.time.wall and self.time.now - self._saved_at > IDLE_MS
+
+    def pending_bytes(self) -> int:
+        """About the size of the next checkpoint."""
+        return self.outbox.pending_bytes() + self.chains.pending_bytes()
+
+    def full(self) -> bool:
+        """Whether a checkpoint is to be written before anything else."""
+        return self.pending_bytes() > MAX_PENDING_BYTES
+
+    def urgent(self) -> bool:
+        """Whether a message waits for its checkpoint."""
+        return self._sender.waiting()
+
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
+        """Return what changed since the last snapshot, and the outputs made since."""
+        entries = self._parts.entries()
+        outputs = self.outbox.drain(self.partition, version, self.time.now)
+        self._sender.record()
+        self._saved_at, self._changed = self.time.now, False
+        return Snapshot(entries, outputs)
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take one entry of the changelog."""
+        self._parts.load(key, value)
+
+    def rewrite_keys(self, keys: set[bytes]) -> None:
+        """Write our own values of these keys with the next snapshot."""
+        self._parts.rewrite_keys(keys)
+        self._changed = True
+
+    def restored(self) -> None:
+        """Index the chains, and decide on the messages that were under way."""
+        self.chains.restored()
+        self._sender.restored()

@@ -1,4 +1,4 @@
-"""A rota: who is on shift at an instant, and the gaps of its week in which nobody is.
+"""A rota: the receiver on shift at an instant, and the gaps of its week without one. Pure.
 
 mon   |----early----|----late----|.....gap.....|      hours are wall time of the rota's zone
       06:00         14:00        22:00         24:00
@@ -16,7 +16,7 @@ WEEK_MINUTES = 7 * DAY_MINUTES
 
 
 @lru_cache(maxsize=64)
-def _covered(rota: Rota) -> tuple[tuple[int, int, str], ...]:
+def _shifts(rota: Rota) -> tuple[tuple[int, int, str], ...]:
     """(begins, ends, to) in minutes of the week, in the order of the shifts; ends may reach past the week."""
     spans = []
     for shift in rota.shifts:
@@ -29,34 +29,34 @@ def _covered(rota: Rota) -> tuple[tuple[int, int, str], ...]:
 
 
 def on_shift(rota: Rota, at: int, timezone: str) -> str | None:
-    """Return the receiver on shift at the instant `at` (ms), `otherwise` in a gap; None: nobody.
+    """Return the receiver on shift at the instant `at` (ms); in a gap `otherwise`; None: there is neither.
 
     `timezone` is the policy's, for a rota without one of its own.
     """
     local = (EPOCH + at * MILLISECOND).astimezone(ZoneInfo(rota.timezone or timezone))
     minute = local.weekday() * DAY_MINUTES + local.hour * 60 + local.minute
-    for begins, ends, to in _covered(rota):
+    for begins, ends, to in _shifts(rota):
         if begins <= minute < ends or begins <= minute + WEEK_MINUTES < ends:
             return to
     return rota.otherwise
 
 
 def gaps(rota: Rota) -> Iterator[str]:
-    """Yield the gaps of the week, e.g. "mon 22:00 - tue 06:00"; `otherwise` fills none here."""
-    held = [False] * WEEK_MINUTES
-    for begins, ends, _to in _covered(rota):
+    """Yield the gaps of the week, e.g. "mon 22:00 - tue 06:00", whether or not there is an `otherwise`."""
+    covered = [False] * WEEK_MINUTES
+    for begins, ends, _to in _shifts(rota):
         for minute in range(begins, ends):
-            held[minute % WEEK_MINUTES] = True
+            covered[minute % WEEK_MINUTES] = True
     since: int | None = None
     for minute in range(WEEK_MINUTES + 1):
-        free = minute < WEEK_MINUTES and not held[minute]
+        free = minute < WEEK_MINUTES and not covered[minute]
         if free and since is None:
             since = minute
         elif not free and since is not None:
-            yield f"{_named(since)} - {_named(minute)}"
+            yield f"{_format_minute(since)} - {_format_minute(minute)}"
             since = None
 
 
-def _named(minute: int) -> str:
+def _format_minute(minute: int) -> str:
     day, rest = divmod(minute, DAY_MINUTES)
     return f"{WEEKDAYS[day % 7]} {rest // 60:02d}:{rest % 60:02d}"

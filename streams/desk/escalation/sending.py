@@ -1,195 +1,231 @@
-"""What falls due in a partition's chains, is sent, and what came of it. Pure.
+"""What falls due in a partition's chains, is sent, and with what outcome. Pure.
 
-    step ──due──> addressee ──> intent (state sending) ──cut──> checkpoint ──messages()──> receivers
-      ^  └─ quiet hours, a flood: later                                                        │
-      └──failed: again after 5 s, 10 s … 2 min ──────────── settle(outcome) ───────────────────┘
+    step ──due──> addressee ──> intent (SENDING) ──snapshot──> checkpoint ──messages()──> receivers
+      ^  └─ quiet hours, a digest: later                                                      │
+      └──FAILED: again after 5 s, 10 s … 2 min ─────────── settle(outcome) ───────────────────┘
 
-A message leaves only once the checkpoint that holds its intent is written. What comes of it is in the next one: so
-after a crash a step in state `sending` may or may not have been sent. It is sent again only if its receiver tells
-repeated messages apart (`idempotent`), else it stands as `unknown`.
+A message leaves only once the checkpoint that holds its intent is written. Its outcome is in the next one: so after a
+crash a step in the state SENDING may or may not have been sent. It is sent again only if its receiver tells repeated
+messages apart (`idempotent`); else it becomes UNKNOWN.
 
-The clock is the wall's; in a replay it is the least business time of those who send warnings, and nothing is sent.
+In a replay the time is business time, and nothing is sent.
 """
 
-from collections.abc import Collection
-from heapq import heappop
+from collections.abc import Callable, Collection
+from enum import StrEnum
+from typing import NamedTuple
 
-from streams.desk.escalation import chain as chains
-from streams.desk.escalation.chain import Chain, Step
-from streams.desk.escalation.chains import Chains
-from streams.desk.escalation.dispatch import DIGEST_LIMIT, Due, Message, addressee, message_of
+from streams.desk.escalation import transitions
+from streams.desk.escalation.chain import FAILED, SCHEDULED, SENDING, SKIPPED, Chain, Step, move
+from streams.desk.escalation.chains import ChainStore
+from streams.desk.escalation.dispatch import Due, Message, addressee, message_of
+from streams.desk.escalation.outbox import Outbox
+from streams.desk.escalation.partition_time import PartitionTime
+from streams.desk.escalation.throttle import DIGEST_LIMIT, DigestThrottle
 from streams.desk.policy.versions import Policies
-from streams.models.escalations import WarningStepRow
+from streams.models.escalations import StepState, WarningStep, WarningStepRow
 from streams.models.instants import MINUTE
 
-STALE = 10 * MINUTE  # of wall time: a step older than this is not sent any more
-BACK_OFF, LONGEST_BACK_OFF = 5_000, 2 * MINUTE  # ms before a failed message is tried again, doubled each time
+MAX_DELAY_MS = 10 * MINUTE
+"""A step that is late by more than this, of wall time, is not sent any more."""
 
-Outcome = tuple[str, str]
-"""sent, failed, unknown or unsent (nothing was tried), and why."""
+FIRST_RETRY_MS, MAX_RETRY_MS = 5_000, 2 * MINUTE
+"""How long after a failure a message is tried again: first, and at most; doubled each time."""
 
 
-class Sending(Chains):
-    """The part of a partition's state that time and the receivers move. Arguments: see `Escalations`.
+class Result(StrEnum):
+    """The result of sending a message."""
 
-    `sends`: anything is sent at all.
+    SENT = "sent"
+    """The receiver took it."""
+
+    FAILED = "failed"
+    """It did not arrive: refused, no connection, an error as the answer."""
+
+    UNKNOWN = "unknown"
+    """It may have arrived: no answer in time, a connection that broke."""
+
+    UNSENT = "unsent"
+    """Nothing was tried."""
+
+
+class Outcome(NamedTuple):
+    """The result of sending a message, and the reason."""
+
+    result: Result
+    reason: str = ""
+
+
+class Sender:
+    """Moves the chains as time passes, and makes the messages.
+
+    Arguments:
+        full: tells that a checkpoint is to be written before anything else.
+        addresses: names of the variables (`url_env`) that hold a receiver's address.
+        sends: False in a replay: steps that fall due are skipped.
+        board_url: where messages link to; "": nowhere.
     """
 
     def __init__(
         self,
-        partition: int,
+        chains: ChainStore,
+        outbox: Outbox,
+        throttle: DigestThrottle,
+        time: PartitionTime,
         policies: Policies,
+        full: Callable[[], bool],
         *,
         addresses: Collection[str],
-        wall: bool,
         sends: bool,
         board_url: str,
     ) -> None:
-        super().__init__(partition, policies, wall=wall)
-        self.addresses, self.sends, self.board_url = addresses, sends, board_url
+        self.sends = sends
+        self._chains, self._outbox, self._throttle, self._time = chains, outbox, throttle, time
+        self._policies, self._full = policies, full
+        self._addresses, self._board_url = addresses, board_url
         self._due: list[Due] = []
+        self._intents: list[Message] = []  # made since the last checkpoint
+        self._recorded: list[Message] = []  # in a checkpoint, to be sent
 
     # Time
 
-    def advance(self, now: int | None) -> None:
-        """Let time pass up to `now` (wall), or as far as all who send warnings are; what is too much follows later."""
-        clock = now if self.wall and now is not None else min(self.sources.values(), default=-1)
-        self.clock = max(self.clock, clock)
+    def advance(self) -> None:
+        """Let steps fall due up to the partition's time; what is too much for a checkpoint follows later."""
+        now, chains = self._time.now, self._chains
         passed: list[Chain] = []
-        while self._heap and self._heap[0][0] <= self.clock and not self.full() and len(self._due) < DIGEST_LIMIT:
-            at, key = heappop(self._heap)
-            if self._looked.get(key) != at:
-                continue  # something came first
-            del self._looked[key]
-            chain = self.chains.get(key)
-            if chain is not None:
-                before = chain.seq
-                self._pass(chain, self.clock)
-                if chain.seq != before:
-                    self._dirty.add(key)
-                passed.append(chain)
-        self._send_due(self.clock)
+        while not self._full() and len(self._due) < DIGEST_LIMIT:
+            chain = chains.pop_due(now)
+            if chain is None:
+                break
+            before = chain.seq
+            self.pass_time(chain, now)
+            if chain.seq != before:
+                chains.mark_changed(chain)
+            passed.append(chain)
+        self._send_due(now)
         for chain in passed:
-            self._look(chain)
+            chains.look(chain)
 
-    def _pass(self, chain: Chain, clock: int) -> None:
-        """What falls due for a chain up to `clock`."""
+    def pass_time(self, chain: Chain, now: int) -> None:
+        """Let time pass for a chain up to `now`."""
         if chain.cleared_at is not None:
-            if self._forget_at(chain) <= clock:
-                self._forget(chain)
+            if self._chains.forget_at(chain) <= now:
+                self._chains.forget(chain)
             return
-        if chain.acknowledged_at is not None and chain.lapses_at and chain.lapses_at <= clock:
-            chains.lapse(chain, chain.lapses_at, self._write)
+        if chain.acknowledged_at is not None and chain.lapses_at and chain.lapses_at <= now:
+            transitions.lapse(chain, chain.lapses_at, self._outbox.write)
         if not chain.running:
             return
         for step in chain.steps:
-            if step.open and (step.again_at or step.due_at) <= clock:
-                self._falls_due(chain, step, clock)
-        chains.exhaust(chain, clock, self._write)
+            if step.open and (step.again_at or step.due_at) <= now:
+                self._fall_due(chain, step, now)
+        transitions.exhaust(chain, now, self._outbox.write)
 
-    def _falls_due(self, chain: Chain, step: Step, clock: int) -> None:
+    def _fall_due(self, chain: Chain, step: Step, now: int) -> None:
+        write = self._outbox.write
         if not self.sends:
-            self._skip(chain, step, step.due_at, "a replay sends nothing")
+            move(chain, step, SKIPPED, step.due_at, write, reason="a replay sends nothing")
             return
-        if self.wall and clock - step.due_at > STALE:
-            if step.state == "failed":
-                step.again_at = 0
-                chains.write(chain, step, clock, self._write, why="given up after ten minutes")
+        if self._time.wall and now - step.due_at > MAX_DELAY_MS:
+            if step.state == FAILED:
+                move(chain, step, FAILED, now, write, reason="given up after ten minutes")
             else:
-                self._skip(chain, step, clock, "older than ten minutes")
+                move(chain, step, SKIPPED, now, write, reason="older than ten minutes")
             return
-        found = addressee(step, chain.warned, self.policies.at(clock), clock, self.addresses)
+        found = addressee(step, chain.warning, self._policies.at(now), now, self._addresses)
         step.receiver = found.receiver
-        if found.why:
-            self._skip(chain, step, clock, found.why)
-        elif found.opens_at > clock:
-            step.due_at, step.state, step.again_at = found.opens_at, "scheduled", 0
-            chains.write(chain, step, clock, self._write, why="quiet hours")
+        if found.reason:
+            move(chain, step, SKIPPED, now, write, reason=found.reason)
+        elif found.opens_at > now:
+            step.due_at = found.opens_at
+            move(chain, step, SCHEDULED, now, write, reason="quiet hours")
         else:
             self._due.append(Due(chain, step))
 
-    def _skip(self, chain: Chain, step: Step, at: int, why: str) -> None:
-        step.state, step.again_at = "skipped", 0
-        chains.write(chain, step, at, self._write, why=why)
-
-    def _send_due(self, clock: int) -> None:
-        """Turn what fell due into messages, no more of them than a receiver wants."""
+    def _send_due(self, now: int) -> None:
+        """Turn the steps that fell due into messages, no more of them than a receiver wants."""
         if not self._due:
             return
         due, self._due = self._due, []
-        made, held = self.floods.messages(due, clock, self.policies.at(clock), self.partition, self.board_url)
-        for message in made:
-            for each in message.steps:
-                step = each.step
-                step.state, step.attempt, step.again_at = "sending", step.attempt + 1, 0
-                step.digest = message.digest
-                chains.write(each.chain, step, clock, self._write)
-                self._touch(each.chain)
-        self._intents += made
-        for each, at in held:
-            each.step.again_at = at
-            self._touch(each.chain)  # a successor waits as long
+        messages, deferred = self._throttle.messages(due, now, self._policies.at(now))
+        for message in messages:
+            for chain, step in message.steps:
+                step.attempt, step.digest = step.attempt + 1, message.digest
+                move(chain, step, SENDING, now, self._outbox.write)
+                self._chains.touch(chain)
+        self._intents += messages
+        for (chain, step), until in deferred:
+            step.again_at = until
+            self._chains.touch(chain)  # so that the next owner of the partition defers it, too
 
     # Sending
 
+    def waiting(self) -> bool:
+        """Whether a message waits for its checkpoint, or to be taken by `messages`."""
+        return bool(self._intents or self._recorded)
+
+    def record(self) -> None:
+        """All intents are in a checkpoint now."""
+        self._recorded += self._intents
+        self._intents = []
+
     def messages(self) -> list[Message]:
-        """The messages whose intents are in a checkpoint by now, once each: to be called after it was written."""
+        """Return the messages whose intents are in a checkpoint, each once: to be called after it was written."""
         recorded, self._recorded = self._recorded, []
         return recorded
 
     def settle(self, message: Message, outcome: Outcome, at: int) -> None:
-        """Take in what came of a message, at the instant `at` of the wall clock."""
-        state, why = outcome
-        at = at if self.wall else self.clock
-        for each in message.steps:
-            chain, step = each.chain, each.step
-            if self.chains.get(chain.key) is not chain or step.state != "sending":
-                continue
-            if state == "unsent":
-                step.state, step.attempt = "scheduled", step.attempt - 1
-            else:
-                step.state = state
-            if state == "failed" and chain.running:
-                step.again_at = at + min(LONGEST_BACK_OFF, BACK_OFF << (step.attempt - 1))
-                if step.again_at - step.due_at > STALE:
-                    step.again_at = 0  # reported as failed for good
-            chains.write(chain, step, at, self._write, why=why)
-            if state in ("sent", "unknown") and not chain.escalated:
-                chain.escalated = True
-                warning_id = chain.warned.warning_id
-                self._rows.append(
-                    WarningStepRow(warning_id=warning_id, step="escalated", at=at, by=step.receiver, note=why)
-                )
-            chains.exhaust(chain, at, self._write)
-            self._touch(chain)
+        """Take in the outcome of a message, at the instant `at` of the wall clock."""
+        at = at if self._time.wall else self._time.now
+        for chain, step in message.steps:
+            if self._chains.holds(chain) and step.state == SENDING:
+                self._settle_step(chain, step, outcome, at)
+
+    def _settle_step(self, chain: Chain, step: Step, outcome: Outcome, at: int) -> None:
+        result, reason = outcome
+        again_at = 0
+        if result == Result.UNSENT:
+            state = SCHEDULED
+            step.attempt -= 1
+        else:
+            state = StepState(result)
+        if state == FAILED and chain.running:
+            again_at = at + min(MAX_RETRY_MS, FIRST_RETRY_MS << (step.attempt - 1))
+            if again_at - step.due_at > MAX_DELAY_MS:
+                again_at = 0  # reported as failed for good
+        move(chain, step, state, at, self._outbox.write, again_at=again_at, reason=reason)
+        if result in (Result.SENT, Result.UNKNOWN) and not chain.escalated:
+            chain.escalated = True
+            warning_id = chain.warning.warning_id
+            self._outbox.add_warning_step(
+                WarningStepRow(warning_id=warning_id, step=WarningStep.ESCALATED, at=at, by=step.receiver, note=reason)
+            )
+        transitions.exhaust(chain, at, self._outbox.write)
+        self._chains.touch(chain)
 
     # Restore
 
     def restored(self) -> None:
-        """Index the chains, and decide on the messages that were under way."""
+        """All chains are restored: decide on the messages that were under way."""
         in_doubt: dict[str, list[Due]] = {}
-        for key, chain in self.chains.items():
-            self.keys[chain.warned.warning_id] = key
+        for chain in self._chains.values():
             for step in chain.steps:
-                if step.state == "sending":
-                    in_doubt.setdefault(step.digest or f"{chain.warned.warning_id}/{step.number}", []).append(
-                        Due(chain, step)
-                    )
-            self._touch(chain)
-        self.families.restored()
-        self._dirty.clear()
+                if step.state == SENDING:
+                    message_id = step.digest or f"{chain.warning.warning_id}/{step.number}"
+                    in_doubt.setdefault(message_id, []).append(Due(chain, step))
         for due in in_doubt.values():
             self._decide(due)
 
     def _decide(self, due: list[Due]) -> None:
-        """A message was under way when a worker ended: send it again, or record that nobody knows."""
-        receiver = due[0].step.receiver
-        policy = self.policies.at(max(0, self.clock))
-        described = policy.receivers.get(receiver)
-        message = message_of(due, receiver, due[0].step.digest, policy, self.board_url)
+        """A message was under way when a worker ended: send it again, or record that its outcome is unknown."""
+        first = due[0].step
+        policy = self._policies.at(max(0, self._time.now))
+        described = policy.receivers.get(first.receiver)
+        message = message_of(due, first.receiver, first.digest, policy, self._board_url)
         if described is not None and described.idempotent and self.sends:
             for each in due:
-                self._touch(each.chain)
+                self._chains.touch(each.chain)
             self._intents.append(message)
         else:
-            self.settle(message, ("unknown", "a worker ended while it was under way"), self.clock)
+            outcome = Outcome(Result.UNKNOWN, "a worker ended while it was under way")
+            self.settle(message, outcome, self._time.now)

@@ -1,8 +1,8 @@
-"""The change_set on which a fold writes its rows, and the difference of two change sets.
+"""The change set that a fold writes its rows to, and the difference of two change sets.
 
-Folding a subject's events writes rows. In order, each event adds to the partition's change_set. Out of order, the subject is
-folded twice on change sets of their own, without and with the new event, and `apply_diff` writes only what differs: new rows,
-corrected rows, and rows that are withdrawn.
+Folding a subject's events writes rows. In order, each event adds to the partition's change set. Out of order, the
+subject is folded twice, without and with the new event, each time into a change set of its own. `apply_diff` then
+writes what differs: new rows, corrected rows, withdrawn rows.
 """
 
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ from streams.models.rows import FactRow, Identity, Row, WarningRow
 
 
 class ChangeSet:
-    """Rows written since the last checkpoint, the last one of each identity. `panes` are kept in step with facts.
+    """The rows written since the last checkpoint, the last one of each identity.
 
-    `tally` counts what happened, for the rules: see its module.
+    `panes` are kept in step with the facts; `tally` counts what happened, for the window rules.
     """
 
     def __init__(self, panes: Panes | None = None) -> None:
@@ -24,7 +24,7 @@ class ChangeSet:
         self.urgent = False  # a warning waits
 
     def clear(self) -> None:
-        """Start afresh: what was written is in a checkpoint."""
+        """Forget all: it is in a checkpoint."""
         self.rows, self.urgent = {}, False
         self.tally = Tally()
 
@@ -38,12 +38,12 @@ class ChangeSet:
         self.rows[row.identity()] = row
 
     def count(self, fact: FactRow, known_at: int | None = None) -> None:
-        """Something happened: write a fact, add it to its panes and to the tally (`known_at`: if only then known)."""
+        """Write a fact, add it to its panes, and count it in the tally (`known_at`: the first instant it was known)."""
         self.tally.count(fact, fact.at if known_at is None else known_at)
         self.add(fact)
 
     def add(self, fact: FactRow) -> None:
-        """Write a fact and add it to its panes: of what happened before, or differently."""
+        """Write a fact that corrects an earlier one, and add it to its panes; the tally is not corrected."""
         self.rows[fact.identity()] = fact
         if self.panes is not None:
             self.panes.add(fact, 1)
@@ -54,13 +54,13 @@ class ChangeSet:
             self.panes.add(fact, -1)
         self.withdraw(fact)
 
-    def standing(self) -> dict[Identity, Row]:
-        """The rows that stand: all but the withdrawn."""
+    def live_rows(self) -> dict[Identity, Row]:
+        """All rows but the withdrawn."""
         return {identity: row for identity, row in self.rows.items() if not row.is_deleted}  # type: ignore[attr-defined]
 
 
 def apply_diff(change_set: ChangeSet, before: dict[Identity, Row], after: dict[Identity, Row]) -> bool:
-    """Write on `change_set` what turns the rows `before` into the rows `after`; True if there was anything."""
+    """Write to `change_set` what turns the rows `before` into the rows `after`; True if they differ."""
     changed = False
     for identity, row in before.items():
         if after.get(identity) == row:
@@ -84,7 +84,7 @@ def apply_diff(change_set: ChangeSet, before: dict[Identity, Row], after: dict[I
 
 
 def apply_warning_diff(change_set: ChangeSet, before: Iterable[WarningRow], after: Iterable[WarningRow]) -> None:
-    """Write on `change_set` what turns some warnings into others."""
+    """Write to `change_set` what turns the warnings `before` into the warnings `after`."""
     apply_diff(change_set, _by_identity(before), _by_identity(after))
 
 

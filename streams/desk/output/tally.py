@@ -1,8 +1,8 @@
-"""What happened, minute by minute, for the rules that role watch judges.
+"""Counts by minute for the window rules, which role watch judges.
 
-A tally counts things that happen, as they happen: what is taken back later (a ticket is reopened, so its clock was not
-met after all) has happened all the same, and a warning that was right when it was raised stays. So the tally of a
-minute changes only when an event comes late, and never because of what came after it:
+A tally is not corrected by what happens later: a ticket that is reopened takes its met clock out of the panes, but the
+minute still counts it, and a warning that was right when it was raised stands. The tally of a minute changes only when
+an event of that minute arrives late:
 
     solved 10:03 (met) ──────────── reopened 10:40         panes   met of 10:03: 1, then 0
                                                            tally   met of 10:03: 1
@@ -11,14 +11,14 @@ minute changes only when an event comes late, and never because of what came aft
 
 from collections.abc import Iterator
 
+from streams.models.envelope import METRICS
 from streams.models.instants import MINUTE
 from streams.models.rows import FactRow
 from streams.models.tallies import TallyRow
 
 Combination = tuple[int, str, str, str, str, str, str]  # minute, team, channel, segment, category, queue, agent
 
-METRICS = ("first_response", "next_response", "resolution")
-NAMES = {  # counters of facts -> what they are called in a tally
+COUNTED = {  # counters of facts -> their names in a tally
     **{name: name for name in ("created", "severe_complaints")},
     **{
         name: name
@@ -41,16 +41,16 @@ class Tally:
         self.sums: dict[Combination, dict[str, int]] = {}
 
     def count(self, fact: FactRow, at: int) -> None:
-        """Count what a ticket's or call's fact says of the instant `at`, if a rule could ask for it."""
-        if fact.counter not in NAMES:
+        """Count a fact of a ticket or call under the instant `at`, if a window rule could use it."""
+        if fact.counter not in COUNTED:
             return
         sums = self._sums((at - at % MINUTE, fact.team, fact.channel, fact.segment, fact.category, fact.queue, ""))
         for name, number in fact.counts.items():
-            if (called := NAMES.get(name)) is not None:
+            if (called := COUNTED.get(name)) is not None:
                 sums[called] = sums.get(called, 0) + number
 
     def count_answer(self, fact: FactRow) -> None:
-        """Count an answer to the question how satisfied the customer is."""
+        """Count a CSAT response."""
         if fact.metric != "csat":
             return
         given = next((name for name in CSAT if name in fact.counts), None)
@@ -60,12 +60,12 @@ class Tally:
             sums[given] = sums.get(given, 0) + 1
 
     def count_solved(self, fact: FactRow) -> None:
-        """Count a ticket that is solved for the first time, so that it is to be inspected once."""
+        """Count a ticket solved for the first time: one more that a review is due for."""
         sums = self._sums((fact.at - fact.at % MINUTE, fact.team, fact.channel, fact.segment, fact.category, "", ""))
         sums["solved"] = sums.get("solved", 0) + 1
 
     def count_review(self, at: int, team: str, channel: str, segment: str, category: str) -> None:
-        """Count a ticket that is inspected for the first time, under its own dimensions as they stood then."""
+        """Count the first review of a ticket, under the ticket's dimensions at that instant."""
         sums = self._sums((at - at % MINUTE, team, channel, segment, category, "", ""))
         sums["reviewed"] = sums.get("reviewed", 0) + 1
 
@@ -78,7 +78,7 @@ class Tally:
                     sums[name] = sums.get(name, 0) + sign * number
 
     def rows(self) -> Iterator[TallyRow]:
-        """All that differs from nothing."""
+        """One row a combination whose sums are not all zero."""
         for combination, counts in self.sums.items():
             if found := {name: number for name, number in counts.items() if number}:
                 yield TallyRow(*combination, found)

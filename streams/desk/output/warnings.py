@@ -1,4 +1,4 @@
-"""A warning's row: its id, derived so that every replay gives the same one, and how severe the policy says it is."""
+"""A warning's row: its id is derived, so that every replay gives the same one."""
 
 from hashlib import blake2b
 from typing import Any
@@ -7,8 +7,8 @@ from streams.desk.policy.rules import RuleName
 from streams.desk.policy.versions import Policy
 from streams.models.rows import WarningRow
 
-SEVERITY = {"sla.breached": "critical"}
-"""By rule, where the policy has no [[rules]] entry of it; all others: warning."""
+NAMED = ("team", "channel", "segment", "category")
+"""The dimensions that a warning has a column for."""
 
 
 def warning_id(rule: str, subject: str, raised_at: int) -> str:
@@ -17,15 +17,43 @@ def warning_id(rule: str, subject: str, raised_at: int) -> str:
 
 
 def raised(rule: RuleName, subject: str, at: int, under: Policy, **fields: Any) -> WarningRow:
-    """A warning raised at the instant `at` (ms), `under` the policy in force; `fields`: all else that it says."""
-    entry = under.rule(rule)
-    fields.setdefault("policy_version", under.version)
+    """A warning about one subject, raised at the instant `at` (ms), `under` the policy in force.
+
+    `fields`: further columns; what is not given is empty.
+    """
     return WarningRow(
         warning_id=warning_id(rule, subject, at),
         rule=rule,
         subject=subject,
         state="raised",
-        severity=SEVERITY.get(rule, "warning") if entry is None else entry.severity,
+        severity=under.severities[rule],
         raised_at=at,
+        policy_version=under.version,
+        **fields,
+    )
+
+
+def raised_by_window_rule(
+    rule: str, dimension: str, value: str, at: int, severity: str, policy_version: str, **fields: Any
+) -> WarningRow:
+    """A warning of a window rule about a dimension's `value`; "" is everything (`all`).
+
+    `severity`: its [[rules]] entry's, of which a window rule may have several.
+    """
+    subject = f"{dimension}/{value}" if value else dimension
+    if dimension in NAMED:
+        fields.setdefault(dimension, value)
+    elif dimension == "agent":
+        fields.setdefault("agent_id", value)
+    return WarningRow(
+        warning_id=warning_id(rule, subject, at),
+        rule=rule,
+        subject=subject,
+        state="raised",
+        severity=severity,
+        raised_at=at,
+        policy_version=policy_version,
+        dimension=dimension,
+        value=value,
         **fields,
     )

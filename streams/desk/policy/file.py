@@ -14,7 +14,6 @@ from streams.desk.calendars.opening_hours import DaysOff
 from streams.desk.policy.receivers import Escalation, Pool, Receiver, Rota, people_faults
 from streams.desk.policy.rules import Rule, rule_faults
 from streams.desk.policy.sections import (
-    METRICS,
     Agents,
     CalendarSection,
     Callbacks,
@@ -33,6 +32,7 @@ from streams.desk.policy.sections import (
 )
 from streams.desk.policy.values import ByPriority, Duration, Instant, Targets, TimeZone, decode
 from streams.errors import UserError
+from streams.models.envelope import METRICS
 
 _T = TypeVar("_T")
 _AT = re.compile(r" - at `\$([^`]*)`")

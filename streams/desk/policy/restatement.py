@@ -1,51 +1,118 @@
-"""When the policy a desk is started with is not the one its checkpoints were made with.
+"""What happens when a partition is started with another policy than its checkpoints were made with.
 
     followed   |-- "a" ------------------------------>      in the checkpoints
     given      |-- "a" ---------------|-- "b" ------->      a version more
-                             ^ the desk has come to here    "b" is still to come: the given policy is followed
-                                             ^ or to here   "b" would change what was written: refused, or restated
+                             ^ business time is here        "b" is still to come: the given policy is followed
+                                             ^ or here      "b" would change written rows: refused, or restated
 
-A checkpoint holds the texts of the versions it follows, so a successor can fold every subject under both and write the
-difference, subject after subject, with checkpoints in between. So does the stage customers, customer after customer.
-The stage watch goes back to where the policies part, and judges anew from there; which it can as long as it holds what
-happened. So where there are window rules, a restatement reaches no further back than windows.lateness.
+A checkpoint holds the texts of the versions that it follows, so a successor can fold every subject under both and write
+the difference. The desk restates subject after subject, the stage customers customer after customer, with checkpoints
+in between. The window rules go back to the instant at which the policies differ, and judge anew from there; they can
+as far as they hold tallies. So where there are window rules, a restatement reaches no further back than
+windows.lateness.
 """
 
-import tomllib
-from collections.abc import Mapping
-from itertools import zip_longest
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from heapq import heapify, heappop, heappush
 
-from streams.desk.policy.rules import RULE_SUBJECTS
-from streams.desk.policy.versions import Policies, Policy, parse
+from streams.desk.policy.difference import difference, differs_since, has_window_rules, same_timezones
+from streams.desk.policy.versions import Policies, parse
+from streams.desk.saved import Entry, PendingEntries
 from streams.errors import UserError
 from streams.models.instants import MINUTE, format_instant
 
 FOLLOWED, NEXT = b"v", b"w"
 """First bytes of the changelog keys of the versions followed, and of those that a restatement leads to."""
 
-NO_MATTER = ("goals", "receivers")
-"""Sections that change no row."""
-
 
 class PolicyRefused(UserError):
     """The given policy would change what was written: one sentence that says which version, and what to do."""
 
 
-class Following:
-    """Which policy a partition, of the desk or of a later stage, follows.
+class Restatement:
+    """A walk over all names of a partition, in order: those up to `done` follow other policies, the rest the former.
 
-    Arguments:
-        given: the policy that this process was started with.
-        restate: whether it may change what was written.
+    names   a  b  c │ d  e
+                  ^ done
+
+    It stops between two names when a checkpoint is full, and goes on after it. In another process: `done` and
+    `under_way` are set first, so that what is restored follows the right policies, and then it begins with the rest.
     """
 
-    def __init__(self, partition: int, given: Policies, restate: bool) -> None:
-        self.partition, self.given, self.restate = partition, given, restate
+    def __init__(self) -> None:
+        self.under_way = False
+        self.done = ""
+        self._left: list[str] = []  # a heap
+
+    def begin(self, names: Iterable[str], done: str = "") -> None:
+        """Restate these names, but those up to `done`."""
+        self.under_way, self.done = True, done
+        self._left = [name for name in names if name > done]
+        heapify(self._left)
+
+    def add(self, name: str) -> None:
+        """Restate a new name too."""
+        if self.under_way and name > self.done:
+            heappush(self._left, name)
+
+    def is_pending(self, name: str) -> bool:
+        """Whether a name still follows the former policies."""
+        return self.under_way and name > self.done
+
+    def go_on(self, restate: Callable[[list[str]], None], full: Callable[[], bool], batch: int = 1) -> bool:
+        """Call `restate` for the names that are left, so many at once; False: a checkpoint is `full` before the end."""
+        while self._left:
+            if full():
+                return False
+            names = [heappop(self._left) for _ in range(min(batch, len(self._left)))]
+            self.done = names[-1]
+            restate(names)
+        self.under_way = False
+        return True
+
+
+class SavedRestatement:
+    """How far a restatement has come; no entry if none is under way. A part that is saved, under one key."""
+
+    def __init__(self, key: bytes, restatement: Restatement) -> None:
+        self.prefix = key
+        self.pending = PendingEntries()
+        self._restatement = restatement
+
+    def put(self) -> None:
+        """Write it with the next snapshot."""
+        self.pending.put(self.prefix, self.value(self.prefix))
+
+    def load(self, _key: bytes, value: bytes | None) -> None:
+        """See :class:`streams.desk.saved.Saved`."""
+        self._restatement.under_way = value is not None
+        self._restatement.done = (value or b"").decode()
+
+    def value(self, _key: bytes) -> bytes | None:
+        """See :class:`streams.desk.saved.Saved`."""
+        return self._restatement.done.encode() if self._restatement.under_way else None
+
+    def changed(self) -> Iterable[Entry]:
+        """See :class:`streams.desk.saved.Saved`."""
+        return self.pending.take()
+
+
+class Following:
+    """Which policy a partition of the desk, or of a later stage, follows. A part that is saved.
+
+    Arguments:
+        partition: its number.
+        given: the policy that this process was started with.
+        restate: whether that may change what was written.
+        prefix: FOLLOWED alone where there is no restatement that checkpoints interrupt.
+    """
+
+    def __init__(self, partition: int, given: Policies, restate: bool, prefix: bytes = FOLLOWED + NEXT) -> None:
+        self.partition, self.given, self.restate, self.prefix = partition, given, restate, prefix
         self.followed = given
-        self.next: Policies | None = None  # during a restatement, what it leads to
-        self.entries: dict[bytes, bytes | None] = dict(_entries(FOLLOWED, given))  # to be written
-        self._texts: dict[bytes, bytes] = {}  # as restored
+        self.next: Policies | None = None  # during a restatement, the policy that it leads to
+        self._entries: dict[bytes, bytes | None] = dict(_texts(FOLLOWED, given))  # to be written
+        self._loaded: dict[bytes, bytes] = {}
 
     def differs(self, until: int) -> bool:
         """Whether the given policy changes what was written up to `until` (ms). Raises PolicyRefused if it must not."""
@@ -58,12 +125,12 @@ class Following:
                 f"{found}, and {where}: let it take effect later, in a version of its own, or say --restate to have "
                 "all that is held counted anew."
             )
-        if _timezones(self.followed) != _timezones(self.given):
+        if not same_timezones(self.followed, self.given):
             raise PolicyRefused(
                 f"{found} with another timezone, and {where}: the desk's days cannot be cut anew; replay its log into "
                 "another database instead."
             )
-        if self.since(until) - MINUTE < (held := self._held_since(until)) and self._judges_windows(until):
+        if self.since(until) - MINUTE < (held := self._held_since(until)) and self._has_window_rules(until):
             raise PolicyRefused(
                 f"{found}, and {where}: window rules can be judged anew back to {format_instant(held)} and no further "
                 "(windows.lateness); let it take effect after that, or replay its log into another database instead."
@@ -72,107 +139,86 @@ class Following:
 
     def since(self, until: int) -> int:
         """The first instant at which the policies differ, which they do by `until`; -1: from the start."""
-        return _since(*_first_pair(self.followed, self.given, until))
-
-    def follow(self) -> None:
-        """Follow the given policy from here on."""
-        self.entries |= dict.fromkeys(_entries(FOLLOWED, self.followed)) | _entries(FOLLOWED, self.given)
-        self.followed = self.given
+        return differs_since(self.followed, self.given, until)
 
     def _held_since(self, until: int) -> int:
-        """Since when the stage watch can judge anew."""
+        """The instant since which the window rules hold what they judge."""
         return until - min(policies.at(until).lateness_ms for policies in (self.followed, self.given))
 
-    def _judges_windows(self, until: int) -> bool:
-        """Whether a version in force since the policies differ has a window rule."""
+    def _has_window_rules(self, until: int) -> bool:
         since = self.since(until)
-        return any(
-            rule.rule in RULE_SUBJECTS
-            for policies in (self.followed, self.given)
-            for version in policies.versions[policies.switched(since) : policies.switched(until) + 1]
-            for rule in version.rules
-        )
+        return any(has_window_rules(policies, since, until) for policies in (self.followed, self.given))
 
-    def begin(self) -> Policies:
-        """Start to count anew by the given policy; returns it."""
-        self.next = self.given
-        self.entries |= _entries(NEXT, self.next)
-        return self.next
+    # Changing over
 
-    def finish(self) -> None:
-        """All is counted anew."""
-        assert self.next is not None
-        self.entries |= dict.fromkeys([*_entries(FOLLOWED, self.followed), *_entries(NEXT, self.next)])
-        self.entries |= _entries(FOLLOWED, self.next)
+    def follow_given(self) -> None:
+        """Follow the given policy from here on."""
+        self._entries |= dict.fromkeys(_texts(FOLLOWED, self.followed)) | _texts(FOLLOWED, self.given)
+        self.followed = self.given
+
+    def go_on_restating(self, until: int, begin: Callable[[Policies], None], go_on: Callable[[], bool]) -> bool:
+        """Restate by the given policy, or further; return True once it is followed. Raises PolicyRefused.
+
+        Arguments:
+            until: the instant (ms) up to which rows were written.
+            begin: begins the walk over what is held; gets the policy that it leads to.
+            go_on: goes on with the walk; returns False if a checkpoint has to come first.
+        """
+        if self.next is None:
+            if self.given is self.followed:
+                return True
+            self.differs(until)
+            self.next = self.given
+            self._entries |= _texts(NEXT, self.next)
+            begin(self.next)
+        if not go_on():
+            return False
+        self._entries |= dict.fromkeys([*_texts(FOLLOWED, self.followed), *_texts(NEXT, self.next)])
+        self._entries |= _texts(FOLLOWED, self.next)
         self.followed, self.next = self.next, None
+        return self.given is self.followed
 
     # Checkpoints
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take an entry of the changelog."""
+        """See :class:`streams.desk.saved.Saved`."""
         if value is None:
-            self._texts.pop(key, None)
+            self._loaded.pop(key, None)
         else:
-            self._texts[key] = value
+            self._loaded[key] = value
 
     def restore(self, restating: bool, until: int, busy: bool) -> None:
         """Follow what the checkpoint follows, and the given policy at once if that changes nothing that was written.
 
         `busy`: not at once, for something else is still to be finished by the former. Raises PolicyRefused.
         """
-        followed = _kept(FOLLOWED, self._texts, self.given)
+        followed = _kept(FOLLOWED, self._loaded, self.given)
         if followed is None:
             return  # no checkpoint, or one of the first format
         self.followed = followed
         if restating:
-            self.next = _kept(NEXT, self._texts, self.given)
+            self.next = _kept(NEXT, self._loaded, self.given)
         elif not busy and not self.differs(until):
             self.followed = self.given
-        self.entries = {}
+        self._entries = {}
         if self.followed is self.given:
-            ours = _entries(FOLLOWED, self.given)
-            self.entries |= dict.fromkeys(key for key in self._texts if key[:1] == FOLLOWED and key not in ours)
-            self.entries |= {key: text for key, text in ours.items() if self._texts.get(key) != text}
-        self._texts = {}
+            ours = _texts(FOLLOWED, self.given)
+            self._entries |= dict.fromkeys(key for key in self._loaded if key[:1] == FOLLOWED and key not in ours)
+            self._entries |= {key: text for key, text in ours.items() if self._loaded.get(key) != text}
+        self._loaded = {}
 
-    def entry(self, key: bytes) -> bytes | None:
-        """What the changelog should hold under a key of this module."""
+    def value(self, key: bytes) -> bytes | None:
+        """See :class:`streams.desk.saved.Saved`."""
         policies = self.followed if key[:1] == FOLLOWED else self.next
-        return None if policies is None else _entries(key[:1], policies).get(key)
+        return None if policies is None else _texts(key[:1], policies).get(key)
+
+    def changed(self) -> Iterable[Entry]:
+        """See :class:`streams.desk.saved.Saved`."""
+        entries, self._entries = self._entries, {}
+        return entries.items()
 
 
-def difference(followed: Policies, given: Policies, until: int) -> str | None:
-    """The first difference between two policies up to the instant `until` (ms), as half a sentence; None: none."""
-    old, new = _first_pair(followed, given, until)
-    if old is None and new is None:
-        return None
-    if old is not None and old.version not in {policy.version for policy in given.versions}:
-        return f"The policy version {old.version}, in force up to now, is gone"
-    if old is not None and new is not None and new.version == old.version:
-        return f"The policy version {new.version} ({new.file}), in force up to now, was changed"
-    if new is None:
-        assert old is not None
-        return f"The policy version {old.version}, in force up to now, takes effect later"
-    since = "" if new.effective_from is None else f", from {format_instant(new.effective_from)} on"
-    return f"The policy version {new.version} ({new.file}) takes effect in the past{since}"
-
-
-def _first_pair(followed: Policies, given: Policies, until: int) -> tuple[Policy | None, Policy | None]:
-    """The first versions in force by `until` that differ; None: no version more; both None: no difference."""
-    before = followed.versions[: followed.switched(until) + 1]
-    after = given.versions[: given.switched(until) + 1]
-    for old, new in zip_longest(before, after):
-        if old is None or new is None or _meaning(old) != _meaning(new):
-            return old, new
-    return None, None
-
-
-def _since(*versions: Policy | None) -> int:
-    """When the first of some versions takes effect."""
-    return min(-1 if version.effective_from is None else version.effective_from for version in versions if version)
-
-
-def _entries(kind: bytes, policies: Policies) -> dict[bytes, bytes]:
+def _texts(kind: bytes, policies: Policies) -> dict[bytes, bytes]:
     return {kind + policy.version.encode(): policy.text.encode() for policy in policies.versions}
 
 
@@ -181,15 +227,6 @@ def _kept(kind: bytes, texts: Mapping[bytes, bytes], given: Policies) -> Policie
     found = {key: text for key, text in texts.items() if key[:1] == kind}
     if not found:
         return None
-    if found == _entries(kind, given):
+    if found == _texts(kind, given):
         return given
     return Policies([parse(text.decode(), f"(checkpoint) {key[1:].decode()}") for key, text in found.items()])
-
-
-def _timezones(policies: Policies) -> set[str]:
-    return {policy.timezone for policy in policies.versions}
-
-
-def _meaning(policy: Policy) -> dict[str, Any]:
-    """What a version says: without comments, and what changes no row."""
-    return {name: section for name, section in tomllib.loads(policy.text).items() if name not in NO_MATTER}

@@ -1,7 +1,7 @@
 """What is warned of: the rules that a policy names, and what it may say of each."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
@@ -14,6 +14,11 @@ RuleName = Literal[
     "complaint.risk", "severe_complaints.high", "category.surge", "policy.short_notice", "callback.overdue",
     "action.overdue", "review.coverage", "ticket.silent", "transfer.loop", "agent.overbreak",
 ]  # fmt: skip
+DEFAULT_SEVERITIES: dict[str, Severity] = {
+    **dict.fromkeys(get_args(RuleName), "warning"),
+    "sla.breached": "critical",
+}
+"""By rule, where the policy has no [[rules]] entry of it."""
 Subject = Literal["all", "team", "channel", "category", "segment", "queue", "agent", "customer"]
 RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
     "breach_rate.high": ("all", "team", "channel", "category", "segment"),
@@ -28,7 +33,8 @@ RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
 """The rules that role watch judges, and by what each can be; where there is no choice, `by` need not be given."""
 TRANSFERS = 3
 """So many team changes of an open ticket are too many (transfer.loop), unless its rule's raise_at says otherwise."""
-_RAISED_BELOW = ("csat.low", "service_level.low", "review.coverage")
+RAISED_WHEN_LOW: tuple[RuleName, ...] = ("csat.low", "service_level.low", "review.coverage")
+"""The window rules whose share is the worse, the lower it is; all others are raised when it is high."""
 
 
 class Rule(Section, frozen=True):
@@ -48,6 +54,11 @@ class Rule(Section, frozen=True):
     cooldown_ms: Milliseconds = Milliseconds(1_800_000)
     hours: str | None = None
 
+    @property
+    def raised_when_low(self) -> bool:
+        """Whether a low share raises a warning, not a high one."""
+        return self.rule in RAISED_WHEN_LOW
+
 
 def rule_faults(rule: Rule, rolling: tuple[int, ...]) -> Iterator[tuple[str, str]]:
     """Yield (key, what was expected) for what its type alone cannot say of a rule; `rolling`: the windows kept (ms)."""
@@ -65,7 +76,7 @@ def rule_faults(rule: Rule, rolling: tuple[int, ...]) -> Iterator[tuple[str, str
     if rule.clear_at is not None and rule.raise_at is None:
         yield "raise_at", "expected a value beside clear_at, but the key is missing"
     elif rule.clear_at is not None and rule.raise_at is not None:
-        low = rule.rule in _RAISED_BELOW
+        low = rule.raised_when_low
         if low and rule.clear_at <= rule.raise_at:
             yield "clear_at", f"expected more than raise_at ({rule.raise_at:g}), found {rule.clear_at:g}"
         if not low and rule.clear_at >= rule.raise_at:

@@ -1,8 +1,9 @@
 """The sections of a policy file, as the file writes them and as the desk reads them.
 
-Here are those about the work: calendars, clocks, calls, scores. The rules are in `policy_rules`, and whom they tell in
-`policy_people`. Every table is strict: a key that is not listed is refused. Attributes that end in `_ms` or `_ppm`
-(millionths) carry the unit that the file leaves out: `answer_within = "20s"` is `calls.answer_within_ms == 20_000`.
+Here are those about the work: calendars, clocks, calls, scores. The window rules are in `rules`; receivers, rotas and
+escalation steps are in `receivers`. Every table is strict: a key that is not listed is refused. Attributes that end in
+`_ms` or `_ppm` (millionths) carry the unit that the file leaves out: `answer_within = "20s"` is
+`calls.answer_within_ms == 20_000`.
 """
 
 from typing import Annotated, Literal, get_args
@@ -10,12 +11,8 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Struct
 
 from streams.desk.policy.values import Days, Duration, Interval, Millionths, Milliseconds, Targets, TimeZone
+from streams.models.envelope import Channel, Kind, Priority, Segment
 
-Metric = Literal["first_response", "next_response", "resolution"]
-Priority = Literal["low", "normal", "high", "urgent"]
-Kind = Literal["question", "incident", "problem", "task", "complaint", "order"]
-Channel = Literal["phone", "chat", "email", "web", "social", "app", "api", "in_person"]
-Segment = Literal["new", "regular", "vip"]
 OpenStatus = Literal["new", "open", "pending", "on_hold"]
 Reopen = Literal["exclude_closed_time", "continue", "restart_cycle"]
 ServiceLevel = Literal[
@@ -25,7 +22,6 @@ ServiceLevel = Literal[
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
-METRICS: tuple[Metric, ...] = get_args(Metric)
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 Values = Annotated[tuple[str, ...], Meta(min_length=1)]

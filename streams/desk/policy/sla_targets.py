@@ -5,20 +5,15 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from streams.desk.calendars.business_time import Calendar
-from streams.desk.policy.sections import METRICS, Match, SlaSection
+from streams.desk.policy.sections import Match, SlaSection
 from streams.desk.policy.values import ByPriority, Duration, Targets
+from streams.models.dimensions import Dimensions, Tags
+from streams.models.envelope import METRICS
 
 CACHED_CHOICES = 4096
 """How many tuples of dimensions are remembered."""
 CACHED_LENGTH = 512
 """How long a remembered one may be, in characters: so hostile events cannot take more than a few MB."""
-
-DIMENSIONS = ("team", "channel", "priority", "kind", "segment", "category", "product")
-"""The order of a ticket's dimensions wherever they stand in a tuple; a missing one is ""."""
-_PRIORITY = DIMENSIONS.index("priority")
-
-Dimensions = tuple[str, str, str, str, str, str, str]
-Tags = tuple[str, ...]
 
 
 class Target(msgspec.Struct, frozen=True, eq=False):
@@ -85,13 +80,13 @@ class SlaTable:
     def _choose(self, dimensions: Dimensions, tags: Tags) -> Choice:
         for (wanted, any_of), choices in zip(self._matches, self._choices, strict=True):
             if all(dimensions[i] in values for i, values in wanted) and (not any_of or not any_of.isdisjoint(tags)):
-                return choices.get(dimensions[_PRIORITY], choices[""])
+                return choices.get(dimensions.priority, choices[""])
         return self._none
 
 
 def _compile(match: Match) -> tuple[list[tuple[int, frozenset[str]]], frozenset[str]]:
     """(position among the dimensions, wanted values) of each key given, and the wanted tags."""
-    given = [(i, getattr(match, name)) for i, name in enumerate(DIMENSIONS)]
+    given = [(i, getattr(match, name)) for i, name in enumerate(Dimensions._fields)]
     return [(i, frozenset(values)) for i, values in given if values is not None], frozenset(match.tags or ())
 
 

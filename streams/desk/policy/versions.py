@@ -14,36 +14,21 @@ from streams.desk.calendars.business_time import Calendar
 from streams.desk.calendars.opening_hours import Span
 from streams.desk.policy.file import PolicyError, read
 from streams.desk.policy.receivers import Escalation, Pool, Receiver, Rota
-from streams.desk.policy.rules import Rule, RuleName
+from streams.desk.policy.rules import DEFAULT_SEVERITIES, Rule, RuleName, Severity
 from streams.desk.policy.sections import (
-    METRICS,
     Agents,
     Callbacks,
     Calls,
     Csat,
     Goal,
-    Metric,
     Quality,
     Reopen,
     RiskIndex,
     Scorecard,
     SlaSection,
 )
-from streams.desk.policy.sla_targets import Choice, Dimensions, SlaTable, Tags, Target
-
-__all__ = [
-    "METRICS",
-    "Choice",
-    "ClockRule",
-    "Dimensions",
-    "Metric",
-    "Policies",
-    "Policy",
-    "PolicyError",
-    "Tags",
-    "Target",
-    "parse",
-]
+from streams.desk.policy.sla_targets import Choice, SlaTable, Target
+from streams.models.dimensions import Dimensions, Tags
 
 
 class ClockRule(msgspec.Struct, frozen=True):
@@ -80,6 +65,8 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     rotas: dict[str, Rota]
     experts: dict[str, Pool]
     scorecard: Scorecard
+    severities: dict[str, Severity]
+    """How severe a warning is, by rule: as its first [[rules]] entry says, or as is usual."""
     text: str
     """The file's."""
     digest: str
@@ -87,7 +74,7 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     table: SlaTable
 
     def targets(self, dimensions: Dimensions, tags: Tags = ()) -> Choice:
-        """Return the targets of a ticket with these dimensions, ordered as `sla.DIMENSIONS`; remembered, so cheap."""
+        """Return the targets of a ticket with these dimensions, ; remembered, so cheap."""
         return self.table.choose(dimensions, tags)
 
     def target(self, metric: str, dimensions: Dimensions, tags: Tags = ()) -> Target | None:
@@ -96,10 +83,7 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
 
     def rule(self, name: RuleName) -> Rule | None:
         """Return a rule's first [[rules]] entry, None without one: for rules about single subjects, which have one."""
-        for rule in self.rules:
-            if rule.rule == name:
-                return rule
-        return None
+        return next((rule for rule in self.rules if rule.rule == name), None)
 
     def with_closures(self, closures: Mapping[str, Iterable[Span]]) -> "Policy":
         """Return this version with its calendars closed also in these spans [from_ms, to_ms), by calendar name."""
@@ -181,6 +165,7 @@ def parse(text: str, name: str) -> Policy:
         rotas=tables.rotas,
         experts=tables.experts,
         scorecard=file.scorecard,
+        severities=DEFAULT_SEVERITIES | {rule.rule: rule.severity for rule in reversed(file.rules)},
         text=text,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         table=SlaTable(file.version, file.sla, tables.calendars),

@@ -1,182 +1,139 @@
-"""A ticket's clocks together: which run, what falls due next, policy switches, and the ticket's place in the backlog.
+"""A ticket's clocks together: which run, which falls due next, what replies, status changes and policies do to them.
 
 first_response   ├────────────┤ fulfilled or cancelled
 next_response                      ├────┤   ├────┤        each a cycle
 resolution       ├───────────────────────────────┤ solved  (reopened: goes on, or a cycle more)
-backlog span     |new team|  at risk  | breached |         a new span at each change
 """
 
-from typing import Any
-
-import msgspec
-
-from streams.desk.output.change_set import ChangeSet
-from streams.desk.policy.versions import Policies, Policy
-from streams.desk.tickets.silence import TicketWarnings
-from streams.desk.tickets.sla_clock import Clock, State
+from streams.desk.policy.versions import Policy
+from streams.desk.tickets.ledger import PastDimensions, TicketLedger
+from streams.desk.tickets.sla_clock import ClockState, SlaClock
+from streams.models.envelope import FIRST_RESPONSE, NEXT_RESPONSE, RESOLUTION
 from streams.models.instants import NEVER
-from streams.models.rows import TIMER, Cause, SpanRow
-
-FIRST, NEXT, RESOLUTION = METRICS = ("first_response", "next_response", "resolution")
-DONE = ("solved", "closed")
+from streams.models.rows import Cause
 
 
-class TicketClocks(TicketWarnings):
-    """The part of a ticket that time changes: `pass_time` fires what is due."""
+class TicketClocks:
+    """The clocks of one ticket, in the order they started; of each metric the last one is current."""
 
-    __slots__ = (
-        "agent_replied",
-        "clocks",
-        "created_at",
-        "fired_at",
-        "first_unanswered",
-        "merged_into",
-        "next_at",
-        "released_at",
-        "span",
-        "spans",
-        "status",
-        "switch",
-    )
+    __slots__ = ("agent_replied", "all", "first_cancelled", "ledger", "switches_seen")
 
-    def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
-        super().__init__(ticket_id, policies, change_set)
-        self.created_at: int | None = None
-        self.status = self.merged_into = ""
-        self.clocks: list[Clock] = []  # in the order they started; of each metric the last one is current
-        self.agent_replied = self.first_unanswered = False
-        self.span: SpanRow | None = None  # its stretch in the backlog now
-        self.spans = 0  # how many there were
-        self.switch = 0  # how many switches of the policy it has seen
-        self.next_at = NEVER  # the next instant at which the passing of time does something
-        self.fired_at = -1  # the last such instant: an event no later than this is out of order
-        self.released_at = NEVER  # when it will be held no longer
+    def __init__(self, ledger: TicketLedger) -> None:
+        self.ledger = ledger
+        self.all: list[SlaClock] = []
+        self.agent_replied = self.first_cancelled = False
+        self.switches_seen = 0  # of the policies' switches
 
     # The passing of time
 
-    def pass_time(self, until: int) -> None:
-        """Fire what is due before `until`.
-
-        A switch of the policy comes at the start of its instant, which is the end of the one before:
-
-            instant    |   tau - 1            |   tau            |
-                       | events  breach, risk | switch  events   |
-            fires with next_at = tau - 1 ─────┴──┘
-        """
-        while True:
-            clock, at = self._next_clock()
-            switch_at = self._switch_at()
-            if switch_at <= min(at, self.quiet_until) and switch_at <= until:
-                self.fired_at = max(self.fired_at, switch_at - 1)
-                self._switch_policy(switch_at)
-            elif self.quiet_until < min(at, until):
-                self.fired_at = self.quiet_until
-                self.fall_silent(self.quiet_until)
-            elif clock is not None and at < until:
-                self.fired_at = at
-                clock.fire(self)
-                self._settle(at)
-            else:
-                break
-        self._settle_next()
-
-    def _next_clock(self) -> tuple[Clock | None, int]:
+    def next_due(self) -> tuple[SlaClock | None, int]:
         """The clock that falls due first, and when; of several, the first by metric."""
         found, at = None, NEVER
-        for clock in self.clocks:  # one that has ended, or is a shadow, never falls due
+        for clock in self.all:  # one that has ended, or is untracked, never falls due
             if clock.next_at < at or (found is not None and clock.next_at == at and clock.metric < found.metric):
                 found, at = clock, clock.next_at
         return found, at
 
-    def _switch_at(self) -> int:
+    def switch_at(self) -> int:
         """The next switch of the policy that matters to this ticket."""
-        switches = self.policies.switches
-        if self.switch >= len(switches) or not self._active_clocks():
+        switches = self.ledger.policies.switches
+        if self.switches_seen >= len(switches) or not self.active_clocks():
             return NEVER
-        return switches[self.switch]
+        return switches[self.switches_seen]
 
-    def _switch_policy(self, at: int) -> None:
-        self.switch += 1
-        policy = self.policies.at(at)
-        for clock in self._active_clocks():
-            clock.match(self._target(clock.metric, policy), at, TIMER, self)
-        self.choose_silence(policy, at)
-        self._hold_still(policy, at, TIMER)
-        self._settle(at)
+    # Which run
 
-    # Parts
-
-    def _target(self, metric: str, policy: Policy) -> Any:
-        return policy.target(metric, self.dims, self.tags)
-
-    def _start(self, metric: str, cycle: int, policy: Policy, at: int, cause: Cause) -> None:
-        self.switch = self.policies.switched(at)
-        clock = Clock(metric, cycle, at)
-        self.clocks.append(clock)
-        clock.match(self._target(metric, policy), at, cause, self)
-        if self.status in policy.clocks[metric].pause_on:
-            clock.pause(at, cause, self)
-
-    def _active(self, metric: str) -> Clock | None:
-        for clock in self.clocks:
-            if clock.state < State.FULFILLED and clock.metric == metric:
+    def active(self, metric: str) -> SlaClock | None:
+        """The clock of a metric that has not ended."""
+        for clock in self.all:
+            if clock.state < ClockState.FULFILLED and clock.metric == metric:
                 return clock
         return None
 
-    def _active_clocks(self) -> list[Clock]:
+    def active_clocks(self) -> list[SlaClock]:
         """The clocks that have not ended, by metric."""
-        active = [clock for clock in self.clocks if clock.state < State.FULFILLED]
+        active = [clock for clock in self.all if clock.state < ClockState.FULFILLED]
         if len(active) > 1:
             active.sort(key=lambda clock: clock.metric)  # first_response, next_response, resolution
         return active
 
-    def _awaits_next(self) -> bool:
-        """Whether a reply of the customer starts a next_response: no other runs, and the first is over."""
-        return self._active(NEXT) is None and (self.agent_replied or self.first_unanswered)
-
-    def _hold_still(self, policy: Policy, at: int, cause: Cause) -> None:
-        """Pause the clocks that stand still in this status, resume the others."""
-        for clock in self._active_clocks():
-            still = self.status in policy.clocks[clock.metric].pause_on
-            if still and clock.state == State.RUNNING:
-                clock.pause(at, cause, self)
-            elif not still and clock.state == State.PAUSED:
-                clock.resume(at, cause, self)
-
-    # What follows from each change
-
-    def _settle(self, at: int) -> None:
-        """Keep the backlog span and the next instant in step."""
-        self._settle_next()
-        if self.created_at is None or self.status in DONE or self.merged_into:
-            self._close_span(at)
-            return
+    def exposure(self) -> tuple[bool, bool]:
+        """(at risk, breached): whether an active clock is, a breach hiding a risk."""
         at_risk = breached = False
-        for clock in self.clocks:
-            if clock.state < State.FULFILLED and clock.matched:
+        for clock in self.all:
+            if clock.state < ClockState.FULFILLED and clock.matched:
                 breached |= clock.breached_at is not None
                 at_risk |= clock.at_risk
-        at_risk &= not breached
-        span = self.span
-        if span is None or (span.team, span.at_risk, span.breached) != (self.dims[0], at_risk, breached):
-            self._close_span(at)
-            self.spans += 1
-            team, created_at = self.dims[0], self.created_at
-            self.span = SpanRow("ticket", self.id, self.spans, team, created_at, at, None, int(at_risk), int(breached))
-            self.change_set.put(self.span)
+        return at_risk and not breached, breached
 
-    def _close_span(self, at: int) -> None:
-        span, self.span = self.span, None
-        if span is None:
+    # What changes them
+
+    def start(self, metric: str, cycle: int, policy: Policy, status: str, at: int, cause: Cause) -> None:
+        """Start a clock; in a pausing status it is activated and paused at the same instant."""
+        ledger = self.ledger
+        self.switches_seen = ledger.policies.switched(at)
+        clock = SlaClock(metric, cycle, at)
+        self.all.append(clock)
+        clock.match(ledger.target(metric, policy), at, cause, ledger)
+        if status in policy.clocks[metric].pause_on:
+            clock.pause(at, cause, ledger)
+
+    def choose_targets(self, active: list[SlaClock], policy: Policy, at: int, cause: Cause) -> None:
+        """Properties or policy changed: choose the targets of the active clocks anew."""
+        for clock in active:
+            clock.match(self.ledger.target(clock.metric, policy), at, cause, self.ledger)
+
+    def apply_pause_status(self, status: str, policy: Policy, at: int, cause: Cause) -> None:
+        """Pause the clocks that stand still in this status, resume the others."""
+        for clock in self.active_clocks():
+            pauses = status in policy.clocks[clock.metric].pause_on
+            if pauses and clock.state == ClockState.RUNNING:
+                clock.pause(at, cause, self.ledger)
+            elif not pauses and clock.state == ClockState.PAUSED:
+                clock.resume(at, cause, self.ledger)
+
+    def agent_reply(self, at: int, cause: Cause) -> None:
+        """A public reply of an agent fulfils what waits for one."""
+        self.agent_replied = True
+        for clock in self.active(FIRST_RESPONSE), self.active(NEXT_RESPONSE):
+            if clock is not None:
+                clock.fulfil(at, cause, self.ledger)
+
+    def customer_reply(self, status: str, at: int, cause: Cause) -> None:
+        """A public reply of the customer starts a next_response: if none runs, and the first response is over."""
+        if self.active(NEXT_RESPONSE) is None and (self.agent_replied or self.first_cancelled):
+            cycle = sum(clock.metric == NEXT_RESPONSE for clock in self.all) + 1
+            self.start(NEXT_RESPONSE, cycle, self.ledger.policies.at(at), status, at, cause)
+
+    def finish(self, at: int, cause: Cause) -> None:
+        """The ticket is solved or closed: the resolution is fulfilled, responses are cancelled."""
+        for clock in self.active_clocks():
+            if clock.metric == RESOLUTION:
+                clock.fulfil(at, cause, self.ledger)
+            else:
+                self.first_cancelled |= clock.metric == FIRST_RESPONSE
+                clock.cancel(at, cause, self.ledger)
+
+    def cancel(self, at: int, cause: Cause) -> None:
+        """The ticket was merged: cancel all."""
+        for clock in self.active_clocks():
+            clock.cancel(at, cause, self.ledger)
+
+    def reopen(self, policy: Policy, status: str, at: int, cause: Cause, past: PastDimensions | None) -> None:
+        """The ticket is open again: the resolution goes on, or begins a cycle more, as the policy says.
+
+        `past`: the dimensions since the solving, for a breach that lies between it and now.
+        """
+        ledger = self.ledger
+        last = next((clock for clock in reversed(self.all) if clock.metric == RESOLUTION), None)
+        if last is None or last.state != ClockState.FULFILLED:
             return
-        if span.from_at == at:
-            self.spans -= 1
-            self.change_set.withdraw(span)
-        else:
-            self.change_set.put(msgspec.structs.replace(span, to_at=at, version=0))
-
-    def _settle_next(self) -> None:
-        at = min(self._next_clock()[1], self.quiet_until)
-        if self.policies.switches and (switch_at := self._switch_at()) < NEVER:
-            at = min(at, switch_at - 1)
-        self.next_at = at
+        mode = policy.clocks[RESOLUTION].reopen
+        if mode == "restart_cycle":
+            self.start(RESOLUTION, last.cycle + 1, policy, status, at, cause)
+            return
+        self.switches_seen = ledger.policies.switched(at)
+        ledger.past_dims = past and [*past, (at, ledger.dims, ledger.agent_id)]
+        last.reactivate(at, mode == "continue", cause, ledger)
+        ledger.past_dims = None
+        last.match(ledger.target(RESOLUTION, policy), at, cause, ledger)

@@ -1,24 +1,35 @@
-"""What a ticket's clocks write: ledger rows, outcome facts and warnings, with the ticket's dimensions."""
+"""A ticket's ledger: writes the rows of its clocks, its facts and its warnings, with its properties as they stand.
 
-from typing import TYPE_CHECKING, Any
+clock ──transition──> ledger row       dimensions after the event (a breach: after all events of its instant)
+clock ──outcome─────> fact             under (metric, cycle, slot), so that it can be taken back
+rule  ──raise/clear─> warning          under (metric, cycle, rule): none stands twice
+"""
+
+from typing import Any
 
 import msgspec
 
 from streams.desk.output.change_set import ChangeSet
-from streams.desk.output.warnings import raised
+from streams.desk.output.warnings import warning_id
 from streams.desk.policy.rules import RuleName
-from streams.desk.policy.versions import Policies, Target
-from streams.models.dimensions import Dimensions
+from streams.desk.policy.sla_targets import Target
+from streams.desk.policy.versions import Policies, Policy
+from streams.desk.tickets.sla_clock import SlaClock, Slot
+from streams.models.dimensions import Dimensions, Tags
 from streams.models.rows import Cause, FactRow, LedgerRow, WarningRow
 
-if TYPE_CHECKING:
-    from streams.desk.tickets.sla_clock import Clock
+NO_DIMENSIONS = Dimensions()
+PastDimensions = list[tuple[int, Dimensions, str]]
+"""Dimensions and agent, with the instants they hold from."""
 
 
 class TicketLedger:
-    """A ticket's id and dimensions as they stand, and the change_set that its rows go to."""
+    """A ticket's properties, and the change set that its rows go to. Implements `sla_clock.ClockLedger`."""
 
     __slots__ = (
+        "_breaches",
+        "_outcomes",
+        "_warnings",
         "agent_id",
         "change_set",
         "customer_id",
@@ -28,34 +39,43 @@ class TicketLedger:
         "past_dims",
         "policies",
         "signals",
+        "tags",
         "url",
-        "warnings",
     )
 
     def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
         self.id, self.policies, self.change_set = ticket_id, policies, change_set
-        self.dims: Dimensions = ("", "", "", "", "", "", "")
+        self.dims, self.tags = NO_DIMENSIONS, Tags()
         self.agent_id = self.url = self.customer_id = self.parent_id = ""
-        self.past_dims: list[tuple[int, Dimensions, str]] | None = None  # since the ticket was solved: see Ticket
-        self.warnings: dict[str, WarningRow] | None = None  # about the ticket as a whole, those raised now, by rule
-        self.signals: list[tuple[str, int, float]] | None = None  # of its customer's mood: see TicketSignals
+        self.past_dims: PastDimensions | None = None
+        """Those since the ticket was solved; None: it is not solved."""
+        self.signals: list[tuple[str, int, float]] | None = None
+        """The log of risk signals: name, instant, weight. Nothing is taken back from it."""
+        self._outcomes: dict[tuple[str, int, Slot], FactRow] | None = None
+        self._breaches: dict[tuple[str, int], LedgerRow] | None = None
+        self._warnings: dict[tuple[str, int, str], WarningRow] | None = None  # a ticket's own: metric "", cycle 0
 
-    def signal(self, name: str, at: int, weight: float = 1.0) -> None:
-        """Something happened that its customer will not have liked."""
-        if self.signals is None:
-            self.signals = []
-        self.signals.append((name, at, weight))
+    def target(self, metric: str, policy: Policy) -> Target | None:
+        """The target of a metric for the ticket as it stands."""
+        return policy.target(metric, self.dims, self.tags)
 
     def dims_at(self, at: int) -> tuple[Dimensions, str]:
-        """Dimensions and agent as they stood at the end of instant `at`, no earlier than the last solving."""
+        """Dimensions and agent at the end of instant `at`, no earlier than the last solving."""
         for since, dims, agent_id in reversed(self.past_dims or ()):
             if since <= at:
                 return dims, agent_id
         return self.dims, self.agent_id
 
-    def write(self, clock: "Clock", transition: str, at: int, elapsed: int, cause: Cause) -> LedgerRow:
-        """Write a row of the ledger."""
-        clock.seq += 1
+    def signal(self, name: str, at: int, weight: float = 1.0) -> None:
+        """Record a risk signal for the ticket's customer."""
+        if self.signals is None:
+            self.signals = []
+        self.signals.append((name, at, weight))
+
+    # Ledger rows
+
+    def write(self, clock: SlaClock, transition: str, at: int, elapsed: int, cause: Cause) -> None:
+        """Write a transition of a clock."""
         target = clock.target
         assert target is not None
         dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
@@ -86,78 +106,72 @@ class TicketLedger:
             cause[1],
         )
         self.change_set.rows["ledger", self.id, clock.metric, clock.cycle, clock.seq] = row
-        return row
+        if transition == "breached":
+            self._breaches = {**(self._breaches or {}), (clock.metric, clock.cycle): row}
 
-    def restate_breach(self, clock: "Clock") -> None:
-        """The dimensions changed at the instant of the breach: it has those after all events of that instant."""
-        fact = clock.facts and clock.facts.get("breached")
-        if clock.breach is None or not fact:
+    def correct_breach(self, clock: SlaClock) -> None:
+        """Rewrite a breach: the dimensions changed at its instant, and it has those after all events of that instant.
+
+        instant    breach ─ team B ─ team C        the breach is counted under C
+        """
+        key = (clock.metric, clock.cycle)
+        breach = self._breaches and self._breaches.get(key)
+        fact = self._outcomes and self._outcomes.get((*key, "breached"))
+        if not breach or not fact:
             return
-        team, channel, priority, kind, segment, category, product = self.dims
-        dims = {
-            "team": team,
-            "channel": channel,
-            "priority": priority,
-            "kind": kind,
-            "segment": segment,
-            "category": category,
-            "product": product,
-            "agent_id": self.agent_id,
-        }
-        clock.breach = msgspec.structs.replace(clock.breach, **dims, version=0)
-        self.change_set.put(clock.breach)
-        self.change_set.uncount(fact)
-        counted = msgspec.structs.replace(fact, **dims, version=0, is_deleted=0)
-        self.change_set.add(counted)
-        clock.facts = {**(clock.facts or {}), "breached": counted}
+        dims = {**self.dims._asdict(), "agent_id": self.agent_id}
+        breach = msgspec.structs.replace(breach, **dims, version=0)
+        self._breaches = {**(self._breaches or {}), key: breach}
+        self.change_set.put(breach)
+        self._replace(clock, "breached", fact, **dims)
+
+    # Facts
 
     def fact(
         self, cause: Cause, counter: str, cycle: int, at: int, counts: dict[str, int], known_at: int | None = None
     ) -> FactRow:
-        """Count something under the dimensions as they stood at `at`; `known_at`: if nobody could know before."""
+        """Count something under the dimensions as they stood at `at`; `known_at`: the first instant it was known."""
         dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
         row = FactRow("ticket", self.id, cause[0], cause[1], counter, cycle, at, *dims, agent_id, "", "", counts)
         self.change_set.count(row, known_at)
         return row
 
-    def outcome(
-        self,
-        clock: "Clock",
-        slot: str,
-        counter: str,
-        counts: dict[str, int],
-        at: int,
-        cause: Cause,
-        known_at: int | None = None,
+    def count_outcome(
+        self, clock: SlaClock, slot: Slot, counts: dict[str, int], at: int, cause: Cause, known_at: int | None = None
     ) -> None:
-        """Count a clock's outcome; `slot` ("breached" or "ended") is by what it can be taken back."""
-        fact = self.fact(cause, counter, clock.cycle, at, counts, known_at)
-        clock.facts = {**(clock.facts or {}), slot: fact}
+        """Count a clock's outcome, named by the first of `counts`; `slot`: what it can be taken back by."""
+        fact = self.fact(cause, next(iter(counts)), clock.cycle, at, counts, known_at)
+        if self._outcomes is None:
+            self._outcomes = {}
+        self._outcomes[clock.metric, clock.cycle, slot] = fact
 
-    def take_back(self, clock: "Clock", slot: str) -> None:
+    def take_back(self, clock: SlaClock, slot: Slot) -> None:
         """Take a clock's outcome out of the counts."""
-        if clock.facts and (fact := clock.facts.pop(slot, None)) is not None:
+        if self._outcomes and (fact := self._outcomes.pop((clock.metric, clock.cycle, slot), None)) is not None:
             self.change_set.uncount(fact)
 
-    def exempt(self, clock: "Clock") -> None:
+    def count_exemption(self, clock: SlaClock) -> None:
         """Count the clock's breach, if there is one, as exempted too."""
-        fact = clock.facts and clock.facts.get("breached")
-        if not fact:
-            return
-        self.change_set.uncount(fact)
-        exempted = msgspec.structs.replace(
-            fact, counts={**fact.counts, f"{clock.metric}_exempted": 1}, version=0, is_deleted=0
-        )
-        self.change_set.add(exempted)
-        clock.facts = {**(clock.facts or {}), "breached": exempted}
+        fact = self._outcomes and self._outcomes.get((clock.metric, clock.cycle, "breached"))
+        if fact:
+            self._replace(clock, "breached", fact, counts={**fact.counts, f"{clock.metric}_exempted": 1})
 
-    def raise_warning(self, clock: "Clock", rule: RuleName, at: int) -> None:
+    def _replace(self, clock: SlaClock, slot: Slot, fact: FactRow, **fields: Any) -> None:
+        self.change_set.uncount(fact)
+        counted = msgspec.structs.replace(fact, **fields, version=0, is_deleted=0)
+        self.change_set.add(counted)
+        assert self._outcomes is not None
+        self._outcomes[clock.metric, clock.cycle, slot] = counted
+
+    # Warnings
+
+    def raise_warning(self, clock: SlaClock, rule: RuleName, at: int) -> None:
         """Warn of a clock, unless that warning stands already."""
-        if clock.warnings is not None and rule in clock.warnings:
+        key = (clock.metric, clock.cycle, rule)
+        if self._warnings is not None and key in self._warnings:
             return
-        assert clock.target is not None
-        row = self._warning(
-            rule,
+        self._raise(
+            key,
             f"{self.id}/{clock.metric}/{clock.cycle}",
             at,
             clock.target,
@@ -167,27 +181,32 @@ class TicketLedger:
             target_ms=clock.target_ms,
             due_at=clock.due_at,
         )
-        clock.warnings = {**(clock.warnings or {}), rule: row}
 
     def warn(self, rule: RuleName, at: int, target: Target | None = None, **fields: Any) -> None:
         """Warn of the ticket as a whole; if that warning stands already, say what has changed."""
-        stands = None if self.warnings is None else self.warnings.get(rule)
-        if stands is None:
-            row = self._warning(rule, f"ticket/{self.id}", at, target, **fields)
-        else:
-            row = msgspec.structs.replace(stands, state="changed", version=0, **fields)
-            self.change_set.put(row)
-        self.warnings = {**(self.warnings or {}), rule: row}
+        key = ("", 0, rule)
+        standing = self._warnings and self._warnings.get(key)
+        if not standing:
+            self._raise(key, f"ticket/{self.id}", at, target, **fields)
+            return
+        row = msgspec.structs.replace(standing, state="changed", version=0, **fields)
+        self.change_set.put(row)
+        self._warnings = {**(self._warnings or {}), key: row}
 
-    def _warning(self, rule: RuleName, subject: str, at: int, target: Target | None, **fields: Any) -> WarningRow:
-        if target is not None:
-            fields |= {"policy": target.sla, "policy_version": target.version}
+    def _raise(
+        self, key: tuple[str, int, RuleName], subject: str, at: int, target: Target | None, **fields: Any
+    ) -> None:
+        rule, under = key[2], self.policies.at(at)
         team, channel, priority, kind, segment, category, product = self.dims
-        row = raised(
-            rule,
-            subject,
-            at,
-            self.policies.at(at),
+        row = WarningRow(
+            warning_id=warning_id(rule, subject, at),
+            rule=rule,
+            subject=subject,
+            state="raised",
+            severity=under.severities[rule],
+            raised_at=at,
+            policy="" if target is None else target.sla,
+            policy_version=under.version if target is None else target.version,
             ticket_id=self.id,
             team=team,
             channel=channel,
@@ -204,9 +223,22 @@ class TicketLedger:
         )
         self.change_set.put(row)
         self.change_set.urgent = True
-        return row
+        self._warnings = {**(self._warnings or {}), key: row}
 
-    def clear(self, of: "Clock | TicketLedger", rule: RuleName, at: int, by: str) -> None:
-        """The reason for a warning, of a clock or of the ticket as a whole, has gone, by `by`."""
-        if of.warnings and (row := of.warnings.pop(rule, None)) is not None:
-            self.change_set.put(msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by=by, version=0))
+    def warns(self, rule: RuleName) -> bool:
+        """Whether a warning of the ticket as a whole stands."""
+        return self._warnings is not None and ("", 0, rule) in self._warnings
+
+    def clear(self, rule: RuleName, at: int, by: str) -> None:
+        """Clear a warning of the ticket as a whole; `by` is the reason."""
+        self._clear(("", 0, rule), at, by)
+
+    def clear_warning(self, clock: SlaClock, rule: RuleName, at: int, by: str) -> None:
+        """Clear a warning of a clock; `by` is the reason."""
+        if self._warnings:
+            self._clear((clock.metric, clock.cycle, rule), at, by)
+
+    def _clear(self, key: tuple[str, int, str], at: int, by: str) -> None:
+        if self._warnings and (row := self._warnings.pop(key, None)) is not None:
+            cleared = msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by=by, version=0)
+            self.change_set.put(cleared)

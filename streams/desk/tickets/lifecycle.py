@@ -1,79 +1,95 @@
-"""The life of a ticket after its creation: solved, closed, reopened, merged, and what that does to clocks and counts.
+"""The life of a ticket: created, solved, closed, reopened, merged, and what each does to clocks, silence and counts.
 
 created ──────> solved ──> closed          merged: the end
   │              │  ^        │
-  │              │  └────────┴── reopened: the resolution is `reactivated`, or begins a new cycle
+  │              │  └────────┴── reopened: the resolution is reactivated, or begins a new cycle
   └─ resolution ─┘ fulfilled
 """
 
-from streams.desk.output.change_set import ChangeSet
-from streams.desk.policy.versions import Policies, Policy
-from streams.desk.tickets.clocks import DONE, FIRST, RESOLUTION
-from streams.desk.tickets.risk_signals import TicketSignals
-from streams.desk.tickets.silence import LOOP
-from streams.desk.tickets.sla_clock import State
-from streams.models import tickets as events
+import msgspec
+
+from streams.desk.policy.versions import Policy
+from streams.desk.tickets.clocks import TicketClocks
+from streams.desk.tickets.ledger import TicketLedger
+from streams.desk.tickets.silence import Silence
+from streams.desk.tickets.transfers import Transfers
 from streams.models.instants import NEVER
-from streams.models.rows import Cause
+from streams.models.rows import Cause, FactRow
 
-RESTING = ("pending", *DONE)  # statuses in which the desk owes the customer no word
+DONE = ("solved", "closed")
+NO_UPDATE_OWED = ("pending", *DONE)
 
 
-class TicketLife(TicketSignals):
-    """The part of a ticket that its status changes."""
+class LifeCycle:
+    """Status and its instants. `ended_at`: solved, closed or merged, and not reopened since."""
 
-    __slots__ = ("closed_at", "ended_at", "reopenings", "solved_at")
+    __slots__ = (
+        "clocks",
+        "closed_at",
+        "created_at",
+        "ended_at",
+        "ledger",
+        "merged_into",
+        "released_at",
+        "reopenings",
+        "silence",
+        "solved_at",
+        "solved_fact",
+        "status",
+        "transfers",
+    )
 
-    def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
-        super().__init__(ticket_id, policies, change_set)
+    def __init__(self, ledger: TicketLedger, clocks: TicketClocks, silence: Silence, transfers: Transfers) -> None:
+        self.ledger, self.clocks, self.silence, self.transfers = ledger, clocks, silence, transfers
+        self.status = self.merged_into = ""
+        self.created_at: int | None = None
         self.solved_at: int | None = None
         self.closed_at: int | None = None
-        self.ended_at: int | None = None  # solved, closed or merged, and not reopened since
+        self.ended_at: int | None = None
+        self.released_at = NEVER  # when the ticket is held no longer
         self.reopenings = 0
+        self.solved_fact: FactRow | None = None  # what the first solving counted
 
-    def set_status(self, data: events.StatusChanged, at: int, cause: Cause) -> None:
-        """The life cycle: solving, closing, reopening, pausing."""
-        before, self.status = self.status, data.status
-        if data.status == before:
+    def is_open(self) -> bool:
+        """Whether the ticket is in the backlog."""
+        return self.created_at is not None and self.status not in DONE and not self.merged_into
+
+    def set_status(self, status: str, at: int, cause: Cause) -> None:
+        """Solve, close, reopen or pause."""
+        before, self.status = self.status, status
+        if status == before:
             return
-        policy = self.policies.at(at)
-        if data.status in DONE:
+        policy = self.ledger.policies.at(at)
+        if status in DONE:
             self._finish(before, at, cause)
         elif before in DONE:
             self._reopen(policy, at, cause)
-        if data.status in RESTING:
-            self.rest(at)
-            self.stop_waiting(at, data.status)
-        elif self.quiet_since is None and self.created_at is not None:
-            self.speak(at)
-            self.await_update(at)
-        self._hold_still(policy, at, cause)
+        if status in NO_UPDATE_OWED:
+            self.silence.stop(at, status)
+        elif self.silence.since is None and self.created_at is not None:
+            self.silence.expect_update(at)
+        self.clocks.apply_pause_status(status, policy, at, cause)
 
     def _finish(self, before: str, at: int, cause: Cause) -> None:
-        """Into solved or closed."""
+        """Into solved or closed. Closed after solved only counts; solved after closed does nothing."""
         counts: dict[str, int] = {}
         if before not in DONE:
             counts["solved"] = 1
             self.solved_at = at
-            if self.solved_fact is None and not self.customer_id:
-                counts["fcr_unknown"] = 1  # whose it is: see TicketSignals.know
+            if self.solved_fact is None and not self.ledger.customer_id:
+                counts["fcr_unknown"] = 1
         if self.status == "closed":
             counts["closed"] = 1
             self.closed_at = at
         if counts:
-            fact = self.fact(cause, next(iter(counts)), 0, at, counts)
+            fact = self.ledger.fact(cause, next(iter(counts)), 0, at, counts)
             if self.solved_fact is None and "solved" in counts:
                 self.solved_fact = fact
-                self.change_set.tally.count_solved(fact)
-        for clock in self._active_clocks() if counts else ():  # solved after closed ends nothing
-            if clock.metric == RESOLUTION:
-                clock.fulfil(at, cause, self)
-            else:
-                self.first_unanswered |= clock.metric == FIRST
-                clock.cancel(at, cause, self)
+                self.ledger.change_set.tally.count_solved(fact)
+            self.clocks.finish(at, cause)
         if before not in DONE:
-            self.clear(self, LOOP, at, self.status)
-            self.past_dims = [(at, self.dims, self.agent_id)]
+            self.transfers.stop(at, self.status)
+            self.ledger.past_dims = [(at, self.ledger.dims, self.ledger.agent_id)]
         self._end(at)
 
     def _reopen(self, policy: Policy, at: int, cause: Cause) -> None:
@@ -81,33 +97,30 @@ class TicketLife(TicketSignals):
         self.reopenings += 1
         self.ended_at = self.closed_at = self.solved_at = None
         self.released_at = NEVER
-        past, self.past_dims = self.past_dims, None
-        self.fact(cause, "reopened", 0, at, {"reopened": 1})
-        self.signal("reopening", at)
-        self.watch_transfers(at)
-        last = next((clock for clock in reversed(self.clocks) if clock.metric == RESOLUTION), None)
-        if last is None or last.state != State.FULFILLED:
-            return
-        self.switch = self.policies.switched(at)
-        mode = policy.clocks[RESOLUTION].reopen
-        if mode == "restart_cycle":
-            self._start(RESOLUTION, last.cycle + 1, policy, at, cause)
-            return
-        self.past_dims = past and [*past, (at, self.dims, self.agent_id)]
-        last.reactivate(at, mode == "continue", cause, self)
-        self.past_dims = None
-        last.match(self._target(RESOLUTION, policy), at, cause, self)
+        past, self.ledger.past_dims = self.ledger.past_dims, None
+        self.ledger.fact(cause, "reopened", 0, at, {"reopened": 1})
+        self.ledger.signal("reopening", at)
+        self.transfers.warn_if_many(at)
+        self.clocks.reopen(policy, self.status, at, cause, past)
 
-    def merge(self, data: events.Merged, at: int, cause: Cause) -> None:
+    def merge(self, into: str, at: int, cause: Cause) -> None:
         """The ticket goes on as another one: nothing changes it any more."""
-        for clock in self._active_clocks():
-            clock.cancel(at, cause, self)
-        self.merged_into = data.into
-        self.rest(at)
-        self.stop_waiting(at, "merged")
-        self.clear(self, LOOP, at, "merged")
+        self.clocks.cancel(at, cause)
+        self.merged_into = into
+        self.silence.stop(at, "merged")
+        self.transfers.stop(at, "merged")
         self._end(at)
+
+    def customer_known(self) -> None:
+        """The ticket has a customer: a solving that counted as `fcr_unknown` is the customer's from now on."""
+        fact = self.solved_fact
+        if fact is not None and "fcr_unknown" in fact.counts:
+            change_set = self.ledger.change_set
+            change_set.uncount(fact)
+            counts = {name: number for name, number in fact.counts.items() if name != "fcr_unknown"}
+            self.solved_fact = msgspec.structs.replace(fact, counts=counts, version=0, is_deleted=0)
+            change_set.add(self.solved_fact)
 
     def _end(self, at: int) -> None:
         self.ended_at = at
-        self.released_at = at + self.policies.at(at).hold_ms
+        self.released_at = at + self.ledger.policies.at(at).hold_ms

@@ -5,35 +5,69 @@
     elapsed            0.......10          10......20      banked at each pause, counted by the calendar in between
     due_at             start + target      resume + rest   none while paused
 
-A clock whose ticket no SLA matches is a shadow: it lives the same life and writes nothing, so that a match that
+A clock is untracked while no SLA matches its ticket: it lives the same life and writes nothing, so that a match that
 appears later can count from the instant its start rule held.
 """
 
 from enum import IntEnum
 from sys import intern
+from typing import Literal, Protocol
 
 from streams.desk.calendars.business_time import Calendar
-from streams.desk.policy.versions import Target
-from streams.desk.tickets.ledger import TicketLedger
+from streams.desk.policy.rules import RuleName
+from streams.desk.policy.sla_targets import Target
 from streams.models.instants import NEVER
-from streams.models.rows import TIMER, Cause, FactRow, LedgerRow, WarningRow
+from streams.models.rows import TIMER, Cause
+
+Slot = Literal["breached", "ended"]
+"""What an outcome is taken back by: a cycle has at most one of each."""
 
 
-class State(IntEnum):
-    """Where a clock is in its life."""
+class ClockState(IntEnum):
+    """Where a clock is in its life. What is below FULFILLED has not ended."""
 
     RUNNING = 0
+    """Business time counts."""
     PAUSED = 1
+    """The ticket's status makes the clock stand still."""
     FULFILLED = 2
+    """What the clock waited for has happened: met, or late."""
     CANCELLED = 3
+    """What the clock waited for need not happen any more."""
 
 
-class Clock:
+class ClockLedger(Protocol):
+    """What a clock writes to (`streams.desk.tickets.ledger`)."""
+
+    def write(self, clock: "SlaClock", transition: str, at: int, elapsed: int, cause: Cause) -> None:
+        """Write a transition of the clock as it stands."""
+
+    def count_outcome(
+        self, clock: "SlaClock", slot: Slot, counts: dict[str, int], at: int, cause: Cause, known_at: int | None = None
+    ) -> None:
+        """Count an outcome, named by the first of `counts`, so that it can be taken back by its `slot`."""
+
+    def take_back(self, clock: "SlaClock", slot: Slot) -> None:
+        """Take an outcome out of the counts."""
+
+    def count_exemption(self, clock: "SlaClock") -> None:
+        """Count the breach as exempted too."""
+
+    def signal(self, name: str, at: int, weight: float = 1.0) -> None:
+        """Record a risk signal for the customer."""
+
+    def raise_warning(self, clock: "SlaClock", rule: RuleName, at: int) -> None:
+        """Raise a warning of the clock, unless it stands."""
+
+    def clear_warning(self, clock: "SlaClock", rule: RuleName, at: int, by: str) -> None:
+        """Clear a warning of the clock, if it stands."""
+
+
+class SlaClock:
     """See the module. Times are ms; `due_at` is None while paused; `next_at`: when time alone does something."""
 
     __slots__ = (
         "at_risk",
-        "breach",
         "breached_at",
         "calendar",
         "cycle",
@@ -41,7 +75,6 @@ class Clock:
         "elapsed",
         "ended_at",
         "exempted",
-        "facts",
         "matched",
         "metric",
         "next_at",
@@ -53,13 +86,12 @@ class Clock:
         "state",
         "target",
         "target_ms",
-        "warnings",
     )
 
     def __init__(self, metric: str, cycle: int, started_at: int) -> None:
         self.metric, self.cycle, self.started_at = metric, cycle, started_at
-        self.state, self.since, self.elapsed = State.RUNNING, started_at, 0
-        self.matched = False  # an SLA gives it a target now; else it is a shadow
+        self.state, self.since, self.elapsed = ClockState.RUNNING, started_at, 0
+        self.matched = False  # an SLA gives it a target now; else it is untracked
         self.target: Target | None = None  # the target, or the last one it had
         self.calendar: Calendar | None = None
         self.target_ms = 0
@@ -67,66 +99,58 @@ class Clock:
         self.risk_at = self.next_at = NEVER
         self.at_risk = self.exempted = False
         self.breached_at: int | None = None
-        self.breach: LedgerRow | None = None  # its row
         self.ended_at: int | None = None
-        self.seq = 0
+        self.seq = 0  # of the last transition written
         self.pauses: list[list[int]] | None = None  # [from, to] each; the last may be open: [from]
-        self.facts: dict[str, FactRow] | None = None  # "breached" and "ended", to be taken back
-        self.warnings: dict[str, WarningRow] | None = None  # those raised now, by rule
 
     # What it is
-
-    @property
-    def active(self) -> bool:
-        """Not ended (a shadow is active too)."""
-        return self.state < State.FULFILLED
 
     def outcome(self) -> str:
         """running, paused, met, breached, late or cancelled."""
         if self.breached_at is not None:
-            return "late" if self.state == State.FULFILLED and self.matched else "breached"
+            return "late" if self.state == ClockState.FULFILLED and self.matched else "breached"
         if not self.matched:
             return "cancelled"
-        if self.state == State.FULFILLED:
+        if self.state == ClockState.FULFILLED:
             return "met"
         return ("running", "paused", "", "cancelled")[self.state]
 
     def elapsed_at(self, at: int) -> int:
-        """Business time used up at `at`; of a shadow, what was used up when it became one."""
-        if self.state == State.RUNNING and self.matched and self.calendar is not None:
+        """Business time used up at `at`; of an untracked clock, what was used up when it became one."""
+        if self.state == ClockState.RUNNING and self.matched and self.calendar is not None:
             return self.elapsed + self.calendar.between(self.since, at)
         return self.elapsed
 
     # Its life; each of these is called with the instant and the cause of the change
 
-    def match(self, target: Target | None, at: int, cause: Cause, book: TicketLedger) -> None:
+    def match(self, target: Target | None, at: int, cause: Cause, ledger: ClockLedger) -> None:
         """Take the target that the policies give now: activate, retarget or cancel where that is a change."""
         if target is None:
             if self.matched:
-                stands = self.state  # as a shadow it lives on
-                self._end(State.CANCELLED, at, cause, book)
+                stands = self.state  # it lives on untracked
+                self._end(ClockState.CANCELLED, at, cause, ledger)
                 self.state, self.matched = stands, False
         elif not self.matched:
-            self._activate(target, at, cause, book)
+            self._activate(target, at, cause, ledger)
         elif target is not self.target and self.target is not None and target.signature != self.target.signature:
-            self._retarget(target, at, cause, book)
+            self._retarget(target, at, cause, ledger)
 
-    def _activate(self, target: Target, at: int, cause: Cause, book: TicketLedger) -> None:
+    def _activate(self, target: Target, at: int, cause: Cause, ledger: ClockLedger) -> None:
         """A match where there was none; after a cancellation for want of one, that is taken back."""
         self.target, self.matched = target, True
         self.calendar, self.target_ms = target.resolve(self.started_at)
-        book.take_back(self, "ended")
+        ledger.take_back(self, "ended")
         self.ended_at, self.at_risk = None, False
         self.elapsed = self._elapsed_since_start(at)
-        stands, self.state = self.state, State.RUNNING
+        stands, self.state = self.state, ClockState.RUNNING
         self.since = at
         self._schedule(at)
-        book.write(self, "activated", at, self.elapsed, cause)
-        self._breach_if_over(at, cause, book)
-        if stands == State.PAUSED:
-            self.state = State.PAUSED
+        self._write(ledger, "activated", at, self.elapsed, cause)
+        self._breach_if_over(at, cause, ledger)
+        if stands == ClockState.PAUSED:
+            self.state = ClockState.PAUSED
             self._schedule(at)
-            book.write(self, "paused", at, self.elapsed, cause)
+            self._write(ledger, "paused", at, self.elapsed, cause)
 
     def _elapsed_since_start(self, at: int) -> int:
         if at == self.started_at or self.calendar is None:
@@ -136,7 +160,7 @@ class Clock:
         )
         return self.calendar.between(self.started_at, at) - paused
 
-    def _retarget(self, target: Target, at: int, cause: Cause, book: TicketLedger) -> None:
+    def _retarget(self, target: Target, at: int, cause: Cause, ledger: ClockLedger) -> None:
         """Another target or calendar: what has elapsed is banked under the old calendar."""
         self.elapsed = self.elapsed_at(at)
         self.since = at
@@ -146,61 +170,61 @@ class Clock:
         if self.target_ms != before:
             self.at_risk = False
         self._schedule(at)
-        book.write(self, "retargeted", at, self.elapsed, cause)
+        self._write(ledger, "retargeted", at, self.elapsed, cause)
         if not self.at_risk and self.elapsed < self._threshold():
-            book.clear(self, "sla.at_risk", at, "retargeted")
-        self._breach_if_over(at, cause, book)
+            ledger.clear_warning(self, "sla.at_risk", at, "retargeted")
+        self._breach_if_over(at, cause, ledger)
 
-    def pause(self, at: int, cause: Cause, book: TicketLedger) -> None:
+    def pause(self, at: int, cause: Cause, ledger: ClockLedger) -> None:
         """The status is one in which this clock stands still."""
-        self.elapsed, self.state = self.elapsed_at(at), State.PAUSED
+        self.elapsed, self.state = self.elapsed_at(at), ClockState.PAUSED
         self.pauses = [*(self.pauses or ()), [at]]
         if self.matched:
             self._schedule(at)
-            book.write(self, "paused", at, self.elapsed, cause)
+            self._write(ledger, "paused", at, self.elapsed, cause)
 
-    def resume(self, at: int, cause: Cause, book: TicketLedger) -> None:
+    def resume(self, at: int, cause: Cause, ledger: ClockLedger) -> None:
         """The status is one in which this clock runs again."""
-        self.state, self.since = State.RUNNING, at
+        self.state, self.since = ClockState.RUNNING, at
         if self.pauses:
             self.pauses[-1].append(at)
         if self.matched:
             self._schedule(at)
-            book.write(self, "resumed", at, self.elapsed, cause)
+            self._write(ledger, "resumed", at, self.elapsed, cause)
 
-    def fulfil(self, at: int, cause: Cause, book: TicketLedger) -> None:
+    def fulfil(self, at: int, cause: Cause, ledger: ClockLedger) -> None:
         """What the clock waits for has happened."""
-        self._end(State.FULFILLED, at, cause, book)
+        self._end(ClockState.FULFILLED, at, cause, ledger)
 
-    def cancel(self, at: int, cause: Cause, book: TicketLedger) -> None:
+    def cancel(self, at: int, cause: Cause, ledger: ClockLedger) -> None:
         """What the clock waits for need not happen any more."""
-        self._end(State.CANCELLED, at, cause, book)
+        self._end(ClockState.CANCELLED, at, cause, ledger)
 
-    def _end(self, state: State, at: int, cause: Cause, book: TicketLedger) -> None:
+    def _end(self, state: ClockState, at: int, cause: Cause, ledger: ClockLedger) -> None:
         self.elapsed = self.elapsed_at(at)
         self.state, self.ended_at, self.next_at = state, at, NEVER
         if not self.matched:
             return
-        transition = "fulfilled" if state == State.FULFILLED else "cancelled"
-        book.write(self, transition, at, self.elapsed, cause)
-        book.clear(self, "sla.at_risk", at, transition)
-        book.clear(self, "sla.breached", at, transition)
-        if state == State.FULFILLED:
+        transition = "fulfilled" if state == ClockState.FULFILLED else "cancelled"
+        self._write(ledger, transition, at, self.elapsed, cause)
+        ledger.clear_warning(self, "sla.at_risk", at, transition)
+        ledger.clear_warning(self, "sla.breached", at, transition)
+        if state == ClockState.FULFILLED:
             name = intern(f"{self.metric}_{'met' if self.breached_at is None else 'late'}")
             counts = {name: 1, intern(f"{self.metric}_elapsed_ms"): self.elapsed}
-            book.outcome(self, "ended", name, counts, at, cause)
+            ledger.count_outcome(self, "ended", counts, at, cause)
         elif self.breached_at is None:
             name = intern(f"{self.metric}_cancelled")
-            book.outcome(self, "ended", name, {name: 1}, at, cause)
+            ledger.count_outcome(self, "ended", {name: 1}, at, cause)
 
-    def reactivate(self, at: int, closed_time: bool, cause: Cause, book: TicketLedger) -> None:
+    def reactivate(self, at: int, closed_time: bool, cause: Cause, ledger: ClockLedger) -> None:
         """The ticket is open again: take the fulfilment back and go on from the elapsed time at solving.
 
         `closed_time`: count the time since then too (reopen = "continue"); a due time passed meanwhile is a breach
         stamped with it.
         """
         ended_at = self.ended_at if self.ended_at is not None else at
-        self.state, self.since, self.ended_at = State.RUNNING, at, None
+        self.state, self.since, self.ended_at = ClockState.RUNNING, at, None
         if self.pauses and len(self.pauses[-1]) == 1:
             self.pauses[-1].append(ended_at)
         if not self.matched or self.calendar is None:
@@ -214,58 +238,62 @@ class Clock:
             self.elapsed += self.calendar.between(ended_at, at)
         else:
             self.pauses = [*(self.pauses or ()), [ended_at, at]]
-        book.take_back(self, "ended")
+        ledger.take_back(self, "ended")
         if passed is None:
             self._schedule(at)
         else:
             self.due_at = passed
-        book.write(self, "reactivated", at, self.elapsed, cause)
+        self._write(ledger, "reactivated", at, self.elapsed, cause)
         if passed is not None:
-            self._breach(passed, TIMER, book, self.target_ms, known_at=at)
+            self._breach(passed, TIMER, ledger, self.target_ms, known_at=at)
             self.next_at = NEVER
         elif self.breached_at is not None:
-            book.raise_warning(self, "sla.breached", at)
+            ledger.raise_warning(self, "sla.breached", at)
         elif self.at_risk:
-            book.raise_warning(self, "sla.at_risk", at)
+            ledger.raise_warning(self, "sla.at_risk", at)
 
-    def exempt(self, at: int, cause: Cause, book: TicketLedger) -> None:
+    def exempt(self, at: int, cause: Cause, ledger: ClockLedger) -> None:
         """Take its breach out of the rates; it stays visible."""
         if self.exempted or self.target is None:
             return
         self.exempted = True
-        book.write(self, "exempted", at, self.elapsed_at(at), cause)
-        book.exempt(self)
+        self._write(ledger, "exempted", at, self.elapsed_at(at), cause)
+        ledger.count_exemption(self)
+
+    def _write(self, ledger: ClockLedger, transition: str, at: int, elapsed: int, cause: Cause) -> None:
+        self.seq += 1
+        ledger.write(self, transition, at, elapsed, cause)
 
     # The passing of time
 
-    def fire(self, book: TicketLedger) -> None:
+    def fire(self, ledger: ClockLedger) -> None:
         """Its next instant has passed: it is at risk, or it breaches."""
         at = self.next_at
         if self.due_at is not None and at >= self.due_at:
-            self._breach(self.due_at, TIMER, book, self.target_ms)
+            self._breach(self.due_at, TIMER, ledger, self.target_ms)
             return
         self.at_risk = True
         self._next()
         elapsed = self.elapsed_at(at)
-        book.write(self, "at_risk", at, elapsed, TIMER)
-        book.signal("sla_share", at, elapsed / self.target_ms)
-        book.raise_warning(self, "sla.at_risk", at)
+        self._write(ledger, "at_risk", at, elapsed, TIMER)
+        ledger.signal("sla_share", at, elapsed / self.target_ms)
+        ledger.raise_warning(self, "sla.at_risk", at)
 
-    def _breach_if_over(self, at: int, cause: Cause, book: TicketLedger) -> None:
+    def _breach_if_over(self, at: int, cause: Cause, ledger: ClockLedger) -> None:
         if self.breached_at is None and self.elapsed > self.target_ms:
             self.due_at = at
-            self._breach(at, cause, book, self.elapsed)
+            self._breach(at, cause, ledger, self.elapsed)
 
-    def _breach(self, at: int, cause: Cause, book: TicketLedger, elapsed: int, known_at: int | None = None) -> None:
+    def _breach(self, at: int, cause: Cause, ledger: ClockLedger, elapsed: int, known_at: int | None = None) -> None:
         self.breached_at, self.next_at = at, NEVER
-        book.signal("breach", at)
-        self.breach = book.write(self, "breached", at, elapsed, cause)
+        ledger.signal("breach", at)
+        self._write(ledger, "breached", at, elapsed, cause)
         name = intern(f"{self.metric}_breached")
-        book.outcome(self, "breached", name, {name: 1}, at, cause, known_at)
+        ledger.count_outcome(self, "breached", {name: 1}, at, cause, known_at)
         if self.exempted:
-            book.exempt(self)
-        book.clear(self, "sla.at_risk", at, "breached")
-        book.raise_warning(self, "sla.breached", at)
+            ledger.count_exemption(self)
+        ledger.clear_warning(self, "sla.at_risk", at, "breached")
+        ledger.raise_warning(self, "sla.breached", at)
 
     def _threshold(self) -> int:
         """Elapsed time from which the clock is at risk: the least whole ms not under warn_at x target."""
@@ -277,7 +305,7 @@ class Clock:
         if self.breached_at is not None:
             self.next_at = NEVER
             return
-        if self.state != State.RUNNING or self.calendar is None:
+        if self.state != ClockState.RUNNING or self.calendar is None:
             self.due_at, self.next_at = None, NEVER
             return
         due = self.calendar.due

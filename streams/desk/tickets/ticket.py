@@ -1,231 +1,243 @@
-"""A ticket: what each of its events does to its properties, its clocks, its counts and its place in the backlog.
+"""A ticket: what each of its events does to its properties, and which parts hear of it.
 
-created ──> assigned/updated ──> replied ... ──> solved, closed, reopened, merged: see `ticket_life`
-  │            retarget            │              │
-  ├─ first_response ───────────────┘ fulfilled    │
-  └─ resolution ──────────────────────────────────┘ fulfilled
+                ┌─ properties  created, assigned, updated
+                ├─ ledger      the properties as they stand; rows, facts, warnings
+                ├─ clocks      first_response, next_response, resolution
+event ─apply──> ├─ life        created, solved, closed, reopened, merged
+ time ─fire───> ├─ silence     time without a public update
+                ├─ transfers   from team to team
+                ├─ risk        signals of the complaint-risk index
+                └─ backlog     spans of open, at risk, breached
 """
 
 from collections.abc import Callable
-from sys import intern
 from typing import Any
 
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.desk.reviews import in_sample
-from streams.desk.tickets.clocks import DONE, FIRST, NEXT, RESOLUTION
-from streams.desk.tickets.lifecycle import TicketLife
+from streams.desk.tickets.backlog import Backlog
+from streams.desk.tickets.clocks import TicketClocks
+from streams.desk.tickets.ledger import TicketLedger
+from streams.desk.tickets.lifecycle import DONE, LifeCycle
+from streams.desk.tickets.properties import Properties
+from streams.desk.tickets.risk_signals import RiskSignals
+from streams.desk.tickets.silence import Silence
+from streams.desk.tickets.transfers import Transfers
 from streams.models import tickets as events
-from streams.models.dimensions import Dimensions, shared, tags_of
 from streams.models.entities import TicketRow
 from streams.models.envelope import Event
-from streams.models.rows import Cause
+from streams.models.instants import NEVER
+from streams.models.rows import TIMER, Cause
 
 
-class Ticket(TicketLife):
+class Ticket:
     """A ticket as it stands after its events so far. A plain fold: `apply` events in order, `pass_time` in between."""
 
     __slots__ = (
-        "complained",
+        "backlog",
+        "clocks",
+        "fired_at",
         "first_replied_at",
-        "reassignments",
+        "id",
+        "ledger",
+        "life",
+        "next_at",
+        "policies",
+        "properties",
         "replies",
+        "risk",
         "sampled",
+        "silence",
         "stage",
         "stage_since",
+        "transfers",
         "updated_at",
     )
 
     def __init__(self, ticket_id: str, policies: Policies, change_set: ChangeSet) -> None:
-        super().__init__(ticket_id, policies, change_set)
+        self.id, self.policies = ticket_id, policies
+        ledger = self.ledger = TicketLedger(ticket_id, policies, change_set)
+        self.clocks, self.silence = TicketClocks(ledger), Silence(ledger)
+        self.transfers, self.risk, self.backlog = Transfers(ledger), RiskSignals(ledger), Backlog(ledger)
+        self.life = LifeCycle(ledger, self.clocks, self.silence, self.transfers)
+        self.properties = Properties(ledger, self.life, self.risk)
         self.stage = ""
         self.sampled: bool | None = None  # in the sample for quality inspection, by the policy of its first event
         self.first_replied_at: int | None = None
         self.updated_at = self.stage_since = 0
-        self.complained = False  # it was a severe complaint, once
-        self.replies = self.reassignments = 0
+        self.replies = 0
+        self.next_at = NEVER  # the next instant at which the passing of time does something
+        self.fired_at = -1  # the last such instant: an event no later than this is out of order
 
-    # Events
+    # What a partition asks of every subject
+
+    @property
+    def released_at(self) -> int:
+        """When it is held no longer."""
+        return self.life.released_at
+
+    @property
+    def created_at(self) -> int | None:
+        """When it was created; None for an orphan."""
+        return self.life.created_at
+
+    @property
+    def customer_id(self) -> str:
+        """Whose it is, "" if that is not known."""
+        return self.ledger.customer_id
+
+    @property
+    def known_at(self) -> int:
+        """Since when its customer is known."""
+        return self.properties.known_at
+
+    @property
+    def change_set(self) -> ChangeSet:
+        """Where its rows go; a ticket that was folded apart is given the partition's."""
+        return self.ledger.change_set
+
+    @change_set.setter
+    def change_set(self, change_set: ChangeSet) -> None:
+        self.ledger.change_set = change_set
 
     def apply(self, event: Event, at: int) -> None:
         """Fold an event in, at the instant `at` (its own, or that of the creation if it was timed before it)."""
-        if self.merged_into or at > self.released_at or (not event.rank and self.created_at is not None):
+        life = self.life
+        if life.merged_into or at > life.released_at or (not event.rank and life.created_at is not None):
             return
         if self.next_at < at:
             self.pass_time(at)
         if self.sampled is None:
             self.sampled = in_sample(self.id, self.policies.at(at).quality.sample_ppm)
-        cause = (event.source, event.id)
         self.updated_at = at
-        _APPLY[type(event)](self, event.data, at, cause)
-        self._settle(at)
+        _APPLY[type(event)](self, event.data, at, (event.source, event.id))
+        self._schedule()
+        self._update_backlog(at)
 
-    def create(self, data: events.Created, at: int, cause: Cause) -> None:
-        """The ticket starts, and with it the clocks for the first response and the resolution."""
-        self.created_at, self.status = at, "new"
-        dims = (
-            data.team or "",
-            data.channel or "",
-            data.priority or "normal",
-            data.kind or "question",
-            data.segment or "",
-            data.category or "",
-            data.product or "",
-        )
-        self.dims = shared(dims)
-        self.agent_id = intern(data.agent_id or "")
-        self.severity, self.url, self.parent_id = data.severity or "", data.url or "", data.parent_id or ""
-        self.tags = tags_of(data.tags)
+    # The passing of time
+
+    def pass_time(self, until: int) -> None:
+        """Fire what is due before `until`.
+
+        A switch of the policy comes at the start of its instant, which is the end of the one before:
+
+            instant    |   tau - 1            |   tau            |
+                       | events  breach, risk | switch  events   |
+            fires with next_at = tau - 1 ─────┴──┘
+        """
+        silence, clocks, has_switches = self.silence, self.clocks, bool(self.policies.switches)
+        while True:
+            clock, at = clocks.next_due()
+            switch_at = clocks.switch_at() if has_switches else NEVER
+            if switch_at <= min(at, silence.falls_due_at) and switch_at <= until:
+                self.fired_at = max(self.fired_at, switch_at - 1)
+                self._switch_policy(switch_at)
+            elif silence.falls_due_at < min(at, until):
+                self.fired_at = silence.falls_due_at
+                silence.warn(silence.falls_due_at)
+            elif clock is not None and at < until:
+                self.fired_at = at
+                clock.fire(self.ledger)
+                self._update_backlog(at)
+            else:
+                break
+        self._schedule()
+
+    def _switch_policy(self, at: int) -> None:
+        self.clocks.switches_seen += 1
         policy = self.policies.at(at)
-        counts = {"created": 1}
-        if self._complains_severely():
-            counts["severe_complaints"] = 1
-        self.fact(cause, "created", 0, at, counts)
-        self.know(data.customer_id, at)
-        self.mark(at)
-        self.speak(at)
-        self._start(FIRST, 1, policy, at, cause)
-        self._start(RESOLUTION, 1, policy, at, cause)
-        self.await_update(at)
+        self.clocks.choose_targets(self.clocks.active_clocks(), policy, at, TIMER)
+        self.silence.choose_target(policy, at)
+        self.clocks.apply_pause_status(self.life.status, policy, at, TIMER)
+        self._update_backlog(at)
 
-    def _complains_severely(self) -> bool:
-        """Whether this is a severe complaint, and was none before: it counts when it becomes one."""
-        if self.complained or self.dims[3] != "complaint" or self.severity not in ("major", "critical"):
-            return False
-        self.complained = True
-        return True
+    def _update_backlog(self, at: int) -> None:
+        life = self.life
+        if life.created_at is None or life.status in DONE or life.merged_into:
+            self.backlog.close(at)
+        else:
+            self.backlog.update(life.created_at, at, *self.clocks.exposure())
 
-    def assign(self, data: events.Assigned, at: int, cause: Cause) -> None:
-        """Team or agent change; a change from one to another is a transfer, a reassignment."""
-        counts: dict[str, int] = {}
-        team, agent_id = data.team or self.dims[0], data.agent_id or self.agent_id
-        if self.dims[0] and team != self.dims[0]:
-            counts["transferred"] = 1
-            self.hops += 1
-            self.signal("transfer", at)
-        if self.agent_id and agent_id != self.agent_id:
-            counts["reassigned"] = 1
-            self.reassignments += 1
-        self.know(data.customer_id, at)
-        self.agent_id = intern(agent_id)
-        self._change((team, *self.dims[1:]), at, cause)
-        if counts:
-            self.fact(cause, next(iter(counts)), 0, at, counts)
-        if "transferred" in counts and self.status not in DONE:
-            self.watch_transfers(at)
+    def _schedule(self) -> None:
+        at = min(self.clocks.next_due()[1], self.silence.falls_due_at)
+        if self.policies.switches and (switch_at := self.clocks.switch_at()) < NEVER:
+            at = min(at, switch_at - 1)
+        self.next_at = at
 
-    def update(self, data: events.Updated, at: int, cause: Cause) -> None:
-        """Properties change; the clocks' targets may change with them."""
-        team, channel, priority, kind, segment, category, product = self.dims
-        self.severity = data.severity or self.severity
-        self.know(data.customer_id, at)
-        if data.tags is not None:
-            self.tags = tags_of(data.tags)
-        dims = (
-            team,
-            channel,
-            data.priority or priority,
-            data.kind or kind,
-            data.segment or segment,
-            data.category or category,
-            data.product or product,
-        )
-        self._change(dims, at, cause)
-        if self.created_at is not None and self._complains_severely():
-            self.fact(cause, "severe_complaints", 0, at, {"severe_complaints": 1})
-        self.mark(at)
+    # Events
 
     def reply(self, data: events.Replied, at: int, cause: Cause) -> None:
-        """A public, not automatic reply: an agent's fulfils what waits for one, a customer's starts to wait."""
+        """A public, not automatic reply: an agent's fulfils what waits for one, a customer's starts to wait.
+
+        A reply of a bot or of the system does neither.
+        """
         if data.public is False or data.auto:
             return
         if data.author == "agent":
             self.replies += 1
-            self.agent_replied = True
             if self.first_replied_at is None:
                 self.first_replied_at = at
-            self.tell(at)
-            self.fact(cause, "replied", 0, at, {"replied": 1})
-            if self.quiet_since is not None:
-                self.speak(at)
-            for clock in self._active(FIRST), self._active(NEXT):
-                if clock is not None:
-                    clock.fulfil(at, cause, self)
-        elif data.author == "customer" and self.created_at is not None and self._awaits_next():
-            cycle = sum(clock.metric == NEXT for clock in self.clocks) + 1
-            self._start(NEXT, cycle, self.policies.at(at), at, cause)
+            self.silence.public_update(at)
+            self.ledger.fact(cause, "replied", 0, at, {"replied": 1})
+            self.clocks.agent_reply(at, cause)
+        elif data.author == "customer" and self.life.created_at is not None:
+            self.clocks.customer_reply(self.life.status, at, cause)
 
     def set_stage(self, data: events.StageChanged, at: int, cause: Cause) -> None:
         """The complaint procedure goes on: count the time in the stage left."""
-        if self.stage and data.stage != self.stage:
-            self.fact(cause, "stage", 0, at, {f"stage_ms.{self.stage}": at - self.stage_since})
-        if data.stage != self.stage:
-            self.stage, self.stage_since = data.stage, at
+        if data.stage == self.stage:
+            return
+        if self.stage:
+            self.ledger.fact(cause, "stage", 0, at, {f"stage_ms.{self.stage}": at - self.stage_since})
+        self.stage, self.stage_since = data.stage, at
 
     def exempt_clock(self, data: events.Exempted, at: int, cause: Cause) -> None:
         """Take a breach out of the rates: of the cycle named, else the latest."""
-        for clock in reversed(self.clocks):
+        for clock in reversed(self.clocks.all):
             if clock.metric == data.metric and data.cycle in (None, clock.cycle):
-                clock.exempt(at, cause, self)
+                clock.exempt(at, cause, self.ledger)
                 return
 
-    def _change(self, dims: Dimensions, at: int, cause: Cause) -> None:
-        """Take new dimensions, and choose policy and target anew."""
-        dims = shared(dims)
-        if self.past_dims is not None:
-            self.past_dims.append((at, dims, self.agent_id))
-        self.dims = dims
-        for clock in self.clocks:
-            if clock.breached_at == at:
-                self.restate_breach(clock)
-        if active := self._active_clocks():
-            policy = self.policies.at(at)
-            for clock in active:
-                clock.match(self._target(clock.metric, policy), at, cause, self)
-            self.choose_silence(policy, at)
+    # Rows
 
-    def standing(self) -> TicketRow:
+    def entity_row(self) -> TicketRow:
         """The ticket as it stands."""
-        team, channel, priority, kind, segment, category, product = self.dims
+        ledger, life = self.ledger, self.life
         return TicketRow(
             self.id,
-            self.status,
-            self.created_at,
+            life.status,
+            life.created_at,
             self.first_replied_at,
-            self.solved_at,
-            self.closed_at,
+            life.solved_at,
+            life.closed_at,
             self.updated_at,
-            team,
-            channel,
-            priority,
-            kind,
-            segment,
-            category,
-            product,
-            self.agent_id,
-            self.severity,
-            self.customer_id,
+            *ledger.dims,
+            ledger.agent_id,
+            self.risk.severity,
+            ledger.customer_id,
             self.stage,
-            list(self.tags),
-            self.url,
-            self.parent_id,
-            self.merged_into,
+            list(ledger.tags),
+            ledger.url,
+            ledger.parent_id,
+            life.merged_into,
             self.replies,
-            self.hops,
-            self.reassignments,
-            self.reopenings,
+            self.transfers.count,
+            self.properties.reassignments,
+            life.reopenings,
             int(bool(self.sampled)),
-            {clock.metric: clock.outcome() for clock in self.clocks if clock.seq},
+            {clock.metric: clock.outcome() for clock in self.clocks.all if clock.seq},
         )
 
 
 _APPLY: dict[type[Event], Callable[[Ticket, Any, int, Cause], None]] = {
-    events.TicketCreated: Ticket.create,
-    events.TicketAssigned: Ticket.assign,
-    events.TicketUpdated: Ticket.update,
+    events.TicketCreated: lambda ticket, data, at, cause: ticket.properties.create(data, at, cause),
+    events.TicketAssigned: lambda ticket, data, at, cause: ticket.properties.assign(data, at, cause),
+    events.TicketUpdated: lambda ticket, data, at, cause: ticket.properties.update(data, at, cause),
     events.TicketReplied: Ticket.reply,
     events.TicketStageChanged: Ticket.set_stage,
-    events.TicketStatusChanged: Ticket.set_status,
+    events.TicketStatusChanged: lambda ticket, data, at, cause: ticket.life.set_status(data.status, at, cause),
     events.TicketExempted: Ticket.exempt_clock,
-    events.TicketMerged: Ticket.merge,
+    events.TicketMerged: lambda ticket, data, at, cause: ticket.life.merge(data.into, at, cause),
 }
+"""What each event does."""

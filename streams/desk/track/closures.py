@@ -1,14 +1,15 @@
-"""Ad-hoc closures of calendars: each changes the past and the future of every clock on it, ticket by ticket.
+"""Ad-hoc closures of calendars: each changes the past and the future of every SLA clock on it, ticket by ticket.
 
-While it does, its record is not done with: the offset in the checkpoints stays before it, and it comes again.
+Until all tickets follow it, its record is not folded: the offset in the checkpoints stays before it, so it comes again.
 
     record     closed ─> t1 t2 ... full | checkpoint | closed ─> ... t8 t9 | next
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from streams.desk.policy.restatement import Following
 from streams.desk.policy.versions import Policies
+from streams.desk.saved import Entry, SavedDict
 from streams.desk.track.subject import TICKET, event_of
 from streams.desk.track.subjects import Subjects
 from streams.models.instants import parse_instant
@@ -20,19 +21,23 @@ Count = Callable[[str, int], None]  # what, number
 
 
 class Closures:
-    """The closures that a partition has heard of. `policy`: which one it follows, without them."""
+    """The closures that a partition knows; a part that is saved. `policy`: the policy it follows, without them."""
+
+    prefix = CLOSURE
 
     def __init__(self, policy: Following, subjects: Subjects) -> None:
         self.policy, self.subjects = policy, subjects
-        self.known: dict[bytes, bytes] = {}  # by changelog key, the events as they came
-        self.under_way: tuple[bytes, bytes | None] | None = None  # the one tickets are to follow, and what stood before
+        self.under_way: tuple[bytes, bytes | None] | None = (
+            None  # the one tickets are to follow, and the one it replaces
+        )
+        self._events = SavedDict(CLOSURE)  # as they came
 
-    def take(self, event: DeskClosed, raw: bytes, full: Full, count: Count) -> bool:
-        """Let all tickets follow it; False if a checkpoint is `full` first: take it again after it."""
+    def apply(self, event: DeskClosed, raw: bytes, full: Full, count: Count) -> bool:
+        """Let all tickets follow a closure; False if a checkpoint is `full` first: apply it again after it."""
         key = CLOSURE + f"{event.source}\0{event.id}".encode()
-        stands = self.known.get(key)
-        going_on = self.under_way is not None and self.under_way[0] == key and stands == raw
-        if not going_on:
+        stands = self._events.known.get(key)
+        is_resumed = self.under_way is not None and self.under_way[0] == key and stands == raw
+        if not is_resumed:
             if not self._go_on(full):  # with another one
                 return False
             if stands is not None and (stands == raw or event_of(stands) == event):
@@ -43,13 +48,13 @@ class Closures:
                 if (event.at, raw) >= (event_of(stands).at, stands):
                     return True
             former = self.over(self.policy.followed)
-            self.known[key] = self.subjects.entries[key] = raw
+            self._events.put(key, raw)
             self.under_way = (key, stands)
-            self.subjects.begin_change(former, self.over(self.policy.followed), TICKET)
+            self.subjects.begin_restating(former, self.over(self.policy.followed), TICKET)
         return self._go_on(full)
 
     def _go_on(self, full: Full) -> bool:
-        if not self.subjects.go_on_changing(full):
+        if not self.subjects.go_on_restating(full):
             return False
         self.under_way = None
         return True
@@ -57,27 +62,36 @@ class Closures:
     def over(self, policies: Policies, known: Mapping[bytes, bytes] | None = None) -> Policies:
         """Policies with these closures, by default all that are known."""
         closed: dict[str, list[tuple[int, int]]] = {}
-        for raw in (self.known if known is None else known).values():
+        for raw in (self._events.known if known is None else known).values():
             event = event_of(raw)
             assert isinstance(event, DeskClosed)
             span = parse_instant(event.data.begins), parse_instant(event.data.ends)
             closed.setdefault(event.data.calendar, []).append(span)
         return policies.with_closures(closed) if closed else policies
 
+    # Checkpoints
+
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one from a checkpoint."""
-        if value is None:
-            self.known.pop(key, None)
-        else:
-            self.known[key] = value
+        """See :class:`streams.desk.saved.Saved`."""
+        self._events.load(key, value)
+
+    def value(self, key: bytes) -> bytes | None:
+        """See :class:`streams.desk.saved.Saved`."""
+        return self._events.value(key)
+
+    def changed(self) -> Iterable[Entry]:
+        """See :class:`streams.desk.saved.Saved`."""
+        return self._events.changed()
 
     def restored(self) -> None:
-        """Give the subjects the policies that hold, and, half-way through a change of them, the former ones."""
-        policy, subjects = self.policy, self.subjects
-        subjects.policies = self.over(policy.next or policy.followed)
+        """All entries are in: give the subjects their policies; in the midst of a change, with the former ones."""
+        policy = self.policy
+        policies = self.over(policy.next or policy.followed)
+        former = None
         if policy.next is not None:
-            subjects.former = self.over(policy.followed)
+            former = self.over(policy.followed)
         elif self.under_way is not None:
-            key, stood = self.under_way
-            former = {other: raw for other, raw in self.known.items() if other != key}
-            subjects.former = self.over(policy.followed, former if stood is None else {**former, key: stood})
+            key, replaced = self.under_way
+            known = {other: raw for other, raw in self._events.known.items() if other != key}
+            former = self.over(policy.followed, known if replaced is None else {**known, key: replaced})
+        self.subjects.follow(policies, former)

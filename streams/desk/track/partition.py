@@ -1,25 +1,32 @@
-"""The desk: all that one partition knows. It folds the input topics' records and says what a checkpoint must hold.
+"""One partition of the desk: it folds the records of the input topics, and says what a snapshot must hold.
 
-    record ──decode──> event ──> its subject's fold ──> change_set ──cut──> entries (the changelog) + outputs (the topics)
-                  └──> dead letter                        ^
+    record ──decode──> event ──> fold of its subject ──> change set ──snapshot──> entries (the changelog)
+                  └──> dead letter                        ^                  └──> outputs (the topics)
     time passes ──> deadlines ────────────────────────────┘
 
-The partition's time is the wall clock, or, in a replay, the least watermark of its input topics.
-What a checkpoint holds: see `streams.desk.track.snapshot`.
+Business time is the wall clock's, or, in a replay, the least watermark of the input topics.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from streams.desk.customers.homes import SINGLE_PARTITION, CustomerPartitioner
+from streams.desk.partition_state import Snapshot
+from streams.desk.policy.versions import Policies
+from streams.desk.saved import FULL
+from streams.desk.track.arrivals import EVENTS
+from streams.desk.track.dead_letter_limit import NO_LIMIT, DeadLetterLimit
+from streams.desk.track.parts import DeskParts
 from streams.desk.track.reference_events import KINDS
-from streams.desk.track.snapshot import FULL, DeskCheckpoints
+from streams.desk.track.snapshot import DeskSnapshot
 from streams.desk.track.subject import ACTION, AGENT, CALL, CALLBACK, SURVEY, TICKET
 from streams.models import calls, surveys, tickets
 from streams.models.codec import Rejected, Unknown, decode, structured
 from streams.models.envelope import Event
 from streams.models.instants import DAY, HOUR, parse_instant
 from streams.models.records import Record
+from streams.models.rows import Row
 from streams.models.signals import (
     ActionDone,
     ActionOpened,
@@ -32,9 +39,10 @@ from streams.models.signals import (
     ReviewCompleted,
 )
 
-LARGE = 16 << 10  # bytes of a record after which the size of the checkpoint is looked at
+LARGE_RECORD = 16 << 10  # bytes above which the size of the snapshot is looked at after the record
+LOOK_EVERY = 64  # records
 
-_KINDS: dict[type[Event], tuple[str, Callable[[Any], str | None]]] = {
+_SUBJECTS: dict[type[Event], tuple[str, Callable[[Any], str | None]]] = {
     **{event: (TICKET, event.key) for event in tickets.EVENTS},
     **{event: (CALL, event.key) for event in calls.EVENTS},
     **{event: (SURVEY, event.key) for event in (*surveys.EVENTS, ReviewCompleted)},
@@ -42,30 +50,70 @@ _KINDS: dict[type[Event], tuple[str, Callable[[Any], str | None]]] = {
     **dict.fromkeys((ActionOpened, ActionDone), (ACTION, lambda event: event.data.action_id)),
     AgentStateChanged: (AGENT, AgentStateChanged.key),
 }
-"""By event, the kind of its subject, and the subject's id."""
+"""By event, the kind of its subject, and the id of the subject."""
 
 
-class Desk(DeskCheckpoints):
+class Desk:
     """The state of one partition (`streams.desk.partition_state.PartitionState`).
 
-    `restate`: the policies may change what was written, which is then counted anew. `limit` of dead letters. `homes`:
-    where customers' facts go. `cached_subjects`: so many subjects stay unpacked.
+    Arguments:
+        partition: its number.
+        policies: the policy that it is to follow.
+        wall: business time is the wall clock's.
+        restate: the policy may change what was written, which is then counted anew.
+        limit: of dead letters.
+        homes: the partition that a customer's facts go to.
+        cached_subjects: maximum number of subjects kept hydrated.
     """
+
+    def __init__(
+        self,
+        partition: int,
+        policies: Policies,
+        *,
+        wall: bool,
+        restate: bool = False,
+        limit: DeadLetterLimit = NO_LIMIT,
+        homes: CustomerPartitioner = SINGLE_PARTITION,
+        cached_subjects: int = 10_000,
+    ) -> None:
+        self._parts = parts = DeskParts(
+            partition,
+            policies,
+            wall=wall,
+            restate=restate,
+            limit=limit,
+            homes=homes,
+            cached_subjects=cached_subjects,
+        )
+        self.partition, self.wall, self.policy = partition, wall, parts.policy
+        self.subjects, self.watermarks, self.panes = parts.subjects, parts.watermarks, parts.panes
+        self.dead_letters, self.totals = parts.dead_letters, parts.arrivals.totals
+        self._arrived, self._deadlines = parts.arrivals.by_hour, parts.subjects.deadlines
+        self._snapshot = DeskSnapshot(parts)
+        self._now: int | None = None
+        self.full: Callable[[], bool] = self._snapshot.is_full
+
+    @property
+    def business_time(self) -> int:
+        """The instant (ms) up to which everything that fell due was written; -1 before the first event."""
+        return self._deadlines.business_time
 
     # Events
 
     def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        """Fold records[start:], or as many of them as fit in a checkpoint; returns the index of the next one.
+        """Fold records[start:], or as many of them as fit in a snapshot; returns the index of the next one.
 
         Raises TooManyDeadLetters, PolicyRefused.
         """
-        if self.refusals.stopping() or not self._go_on_restating():
+        if self.dead_letters.is_stopping() or not self._follows_given_policy():
             return start
         end = self._feed(topic, records, start)
-        self.refusals.read(topic, end - start)
+        self.dead_letters.count_read(topic, end - start)
         return end
 
     def _feed(self, topic: str, records: Sequence[Record], start: int) -> int:
+        snapshot = self._snapshot
         for i in range(start, len(records)):
             record = records[i]
             event = decode(record.value, record.headers, self._now)
@@ -74,85 +122,126 @@ class Desk(DeskCheckpoints):
                 if record.headers:
                     raw = structured(raw, record.headers)
                 assert raw is not None
-                if not self.fold(event, raw, topic, self._full):
+                if not self.fold(event, raw, topic):
                     return i
-            elif not self._refuse(event, topic, record, i - start + 1):
+            elif not self._reject(event, topic, record, i - start + 1):
                 return i
-            self._folded = True
-            if (not i & 63 or len(record.value or b"") > LARGE) and self._full():
+            snapshot.folded = True
+            if (not i % LOOK_EVERY or len(record.value or b"") > LARGE_RECORD) and self.full():
                 return i + 1
         return len(records)
 
-    def fold(self, event: Event, raw: bytes, topic: str, full: Callable[[], bool] = lambda: False) -> bool:
-        """Fold one event; `raw` is its JSON. False: not yet, for a checkpoint is `full`; fold it again after it."""
-        found = _KINDS.get(type(event))
+    def fold(self, event: Event, raw: bytes, topic: str) -> bool:
+        """Fold one event; `raw` is its JSON. False: not yet, for a checkpoint has to come first; then fold it again."""
+        found = _SUBJECTS.get(type(event))
         if found is not None:
             kind, subject_of = found
-            at, clock = event.at, self.subjects.clock
-            self._arrived[topic, at - at % HOUR, "events"] += 1
-            if clock >= 0 and at < clock and at < clock - self.policy.followed.at(at).lateness_ms:
-                self._count(topic, at, "late", 1)
+            at, business_time = event.at, self._deadlines.business_time
+            self._arrived[topic, at - at % HOUR, EVENTS] += 1
+            if (
+                business_time >= 0
+                and at < business_time
+                and at < business_time - self.policy.followed.at(at).lateness_ms
+            ):
+                self._parts.arrivals.count(topic, at, "late", 1)
             self.watermarks.see(topic, at)
-            self.subjects.take(kind, subject_of(event) or event.id, event, raw, topic)
+            self.subjects.fold_event(kind, subject_of(event) or event.id, event, raw, topic)
         elif isinstance(event, ClockAdvanced):
             self.watermarks.advance(topic, parse_instant(event.data.to))
         else:
             if isinstance(event, DeskClosed):
-                count = partial(self._count, topic, event.at)
-                if not self.closures.take(event, raw, full, count):
+                count = partial(self._parts.arrivals.count, topic, event.at)
+                if not self._parts.closures.apply(event, raw, self.full, count):
                     return False
             elif isinstance(event, KINDS):
-                self.notes.take(event, raw, self._oldest(), partial(self._count, topic, event.at))
-            self._arrived[topic, event.at - event.at % HOUR, "events"] += 1
+                self._parts.references.add(
+                    event, raw, self._oldest(), partial(self._parts.arrivals.count, topic, event.at)
+                )
+            self._arrived[topic, event.at - event.at % HOUR, EVENTS] += 1
             self.watermarks.see(topic, event.at)
         return True
 
-    def _refuse(self, refused: Rejected | Unknown, topic: str, record: Record, nth: int) -> bool:
-        """Pass over, or put aside, the `nth` record of this run; False: not yet, for the checkpoint is full."""
-        if isinstance(refused, Unknown):
-            self._count(topic, record.timestamp, "unknown", 1)
+    def _reject(self, rejected: Rejected | Unknown, topic: str, record: Record, nth: int) -> bool:
+        """Skip, or dead-letter, the `nth` record of this run; False: not yet, a checkpoint has to come first."""
+        if isinstance(rejected, Unknown):
+            self._parts.arrivals.count(topic, record.timestamp, "unknown", 1)
             return True
         pending = self.pending_bytes()
-        if self.refusals.stop or (pending and pending + len(record.value or b"") > FULL):
+        if self.dead_letters.stop or (pending and pending + len(record.value or b"") > FULL):
             return False
-        self._count(topic, record.timestamp, "dead_letters", 1)
-        self.refusals.refuse(topic, record, refused.reason, nth)
+        self._parts.arrivals.count(topic, record.timestamp, "dead_letters", 1)
+        self.dead_letters.reject(topic, record, rejected.reason, nth)
         return True
 
     # Policy
 
-    def _go_on_restating(self) -> bool:
-        """If the given policy is not the one that is followed, count what is held anew, or more of it; whether all is.
+    def _follows_given_policy(self) -> bool:
+        """Whether the given policy is followed; if it is not, restate by it, or further. Raises PolicyRefused.
 
-        Until then no event is folded, and no time passes. Raises PolicyRefused.
+        Until it is, no event is folded, and no time passes.
         """
         policy = self.policy
-        if policy.next is None:
-            if policy.given is policy.followed or self.closures.under_way is not None:
-                return True
-            policy.differs(max(self.clock, self.watermarks.latest))
-            former = self.closures.over(policy.followed)
-            self.subjects.begin_change(former, self.closures.over(policy.begin()))
-        if not self.subjects.go_on_changing(self._full):
-            return False
-        policy.finish()
-        self._folded = True
-        return policy.given is policy.followed
+        if policy.next is None and (policy.given is policy.followed or self._parts.closures.under_way is not None):
+            return True
+        followed = policy.followed
+        until = max(self.business_time, self.watermarks.latest)
+        done = policy.go_on_restating(until, self._begin_restating, lambda: self.subjects.go_on_restating(self.full))
+        self._snapshot.folded |= policy.followed is not followed
+        return done
+
+    def _begin_restating(self, policies: Policies) -> None:
+        self.subjects.begin_restating(
+            self._parts.closures.over(self.policy.followed), self._parts.closures.over(policies)
+        )
 
     # Time
 
     def advance(self, now: int | None) -> None:
         """Let time pass up to `now` (wall), or up to the watermarks."""
         self._now = now
-        if self.refusals.stopping() or not self._go_on_restating():
+        if self.dead_letters.is_stopping() or not self._follows_given_policy():
             return
-        clock = self.watermarks.clock() if now is None or not self.wall else now
-        if clock > self.subjects.clock:
-            before = self.subjects.clock
-            self.subjects.pass_time(clock, self._full)
-            if before // DAY != self.subjects.clock // DAY:
-                self.notes.release(self._oldest(), self.subjects.held.__contains__)
+        until = self.watermarks.least() if now is None or not self.wall else now
+        before = self.business_time
+        if until > before:
+            self.subjects.pass_time(until, self.full)
+            if before // DAY != self.business_time // DAY:
+                self._parts.references.release(self._oldest(), self.subjects.cache.__contains__)
 
     def _oldest(self) -> int:
-        """The instant before which a note comes too late: a day more than the hold ago."""
-        return self.clock - self.policy.followed.at(max(0, self.clock)).hold_ms - DAY
+        """The instant before which a reference event comes too late: a day more than the hold ago."""
+        return self.business_time - self.policy.followed.at(max(0, self.business_time)).hold_ms - DAY
+
+    # Checkpoints
+
+    def unsaved(self) -> bool:
+        """Whether anything changed, or an idle partition has not said for a while how far it is."""
+        return self._snapshot.unsaved()
+
+    def pending_bytes(self) -> int:
+        """About the size of the next snapshot."""
+        return self._snapshot.pending_bytes()
+
+    def urgent(self) -> bool:
+        """Whether a warning waits."""
+        return self._parts.change_set.urgent
+
+    def rows(self) -> list[Row]:
+        """All rows changed since the last snapshot but the panes."""
+        return self._snapshot.rows()
+
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
+        """All that changed since the last snapshot, and the outputs made since."""
+        return self._snapshot.take(version, offsets)
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take one entry of the changelog."""
+        self._snapshot.load(key, value)
+
+    def restored(self) -> None:
+        """Fold every subject again. Raises PolicyRefused."""
+        self._snapshot.restored()
+
+    def rewrite_keys(self, keys: set[bytes]) -> None:
+        """Write our own values of these keys with the next snapshot."""
+        self._snapshot.rewrite_keys(keys)

@@ -1,11 +1,12 @@
-"""Events that stand for themselves: scored sentiment_scores, links between customers, announced policy changes.
+"""Events that stand for themselves: scored sentiments, links between customers, announced policy changes.
 
-They change no ticket and no call; the desk keeps them as they came and tells the stage `customers` of them. The same
-event twice changes nothing; of one identity with two contents the earlier (time, then bytes) stands.
+They change no ticket and no call; the desk keeps them as they came and passes them on to the stage `customers`. The
+same event twice changes nothing; of one identity with two contents the earlier (time, then bytes) stands.
 """
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator
 
+from streams.desk.saved import Entry, SavedDict
 from streams.desk.track.subject import CALL, TICKET, event_of
 from streams.models.customer_facts import CustomerLink, PolicyChange, Signal
 from streams.models.envelope import Event
@@ -13,32 +14,38 @@ from streams.models.instants import parse_instant
 from streams.models.signals import CustomerLinked, PolicyAnnounced, SentimentScored
 from streams.models.tallies import AnnouncementRow
 
-NOTE = b"n"  # first byte of a changelog key
+REFERENCE = b"n"  # first byte of a changelog key
 KINDS = (SentimentScored, CustomerLinked, PolicyAnnounced)
 SENTIMENT = "negative_sentiment"
 
-Count = Callable[[str, int], None]
+Count = Callable[[str, int], None]  # what, number
 
 
 class ReferenceEvents:
-    """The notes of a partition. `entries` are the changelog entries to be written at the next checkpoint."""
+    """The reference events of a partition; a part that is saved.
 
-    def __init__(self, entries: Callable[[], MutableMapping[bytes, bytes | None]]) -> None:
-        self._entries = entries
-        self.known: dict[bytes, bytes] = {}  # by changelog key, the events as they came
-        self.sentiment_scores: dict[str, dict[bytes, SentimentScored]] = {}  # by whom they are about (`t17`)
-        self.links: dict[str, CustomerLink] = {}
-        self.changes: dict[str, PolicyChange] = {}
-        self.touched: set[str] = set()  # whose sentiment_scores changed
-        self.releasing: Callable[[str], None] = lambda name: (
-            None
-        )  # told before the sentiment_scores about one are forgotten
-        self.fresh: list[CustomerLink | PolicyChange] = []  # to be told
+    Attributes:
+        sentiment_scores: by the name of their ticket or call (`t17`); see `_target`.
+        touched: names whose scores changed since the last snapshot.
+        fresh: links and policy changes that are new since the last snapshot.
+        on_release: called with a name before its scores are forgotten.
+    """
 
-    def take(self, event: Event, raw: bytes, oldest: int, count: Count) -> None:
+    prefix = REFERENCE
+
+    def __init__(self) -> None:
+        self.sentiment_scores: dict[str, dict[bytes, SentimentScored]] = {}
+        self.touched: set[str] = set()
+        self.fresh: list[CustomerLink | PolicyChange] = []
+        self.on_release: Callable[[str], None] = lambda name: None
+        self._events = SavedDict(REFERENCE)  # as they came
+        self._links: dict[str, CustomerLink] = {}
+        self._changes: dict[str, PolicyChange] = {}
+
+    def add(self, event: Event, raw: bytes, oldest: int, count: Count) -> None:
         """Keep an event. A score from before `oldest` came too late: it changes nothing."""
-        key = NOTE + f"{event.key() or ''}\0{event.source}\0{event.id}".encode()  # an identity within its subject
-        stands = self.known.get(key)
+        key = REFERENCE + f"{event.key() or ''}\0{event.source}\0{event.id}".encode()  # an identity within its subject
+        stands = self._events.known.get(key)
         if stands is not None:
             known = event_of(stands)
             if stands == raw or known == event:
@@ -47,70 +54,76 @@ class ReferenceEvents:
             count("conflicts", 1)
             if (event.at, raw) >= (known.at, stands):
                 return
-            self._drop(key, known)
+            self._drop_score(key, known)
         elif isinstance(event, SentimentScored) and event.at < oldest:
             count("released", 1)
             return
-        self.known[key] = self._entries()[key] = raw
+        self._events.put(key, raw)
         self._index(key, event)
         name = key[1:].decode()
-        self.fresh += [row for row in (self.links.get(name), self.changes.get(name)) if row is not None]
+        self.fresh += [row for row in (self._links.get(name), self._changes.get(name)) if row is not None]
 
     def announcements(self) -> list[AnnouncementRow]:
-        """The fresh announcements, for role watch."""
+        """The fresh policy changes, for role watch."""
         changes = [row for row in self.fresh if isinstance(row, PolicyChange)]
-        return [_announcement(row, event_of(self.known[NOTE + row.key.encode()])) for row in changes]
+        return [_announcement(row, event_of(self._events.known[REFERENCE + row.key.encode()])) for row in changes]
 
     def signals(self, name: str) -> Iterator[tuple[SentimentScored, Signal]]:
-        """The negative scores about a ticket, a call, or nobody but a customer."""
-        for mood in self.sentiment_scores.get(name, {}).values():
-            if mood.data.score < 0:
-                yield mood, (SENTIMENT, mood.at, -mood.data.score)
+        """The negative scores under a name."""
+        for score in self.sentiment_scores.get(name, {}).values():
+            if score.data.score < 0:
+                yield score, (SENTIMENT, score.at, -score.data.score)
 
-    def release(self, oldest: int, held: Callable[[str], bool]) -> None:
-        """Forget scores from before `oldest` about what is not `held` any more."""
-        for name, sentiment_scores in list(self.sentiment_scores.items()):
-            if not held(name) and all(mood.at < oldest for mood in sentiment_scores.values()):
-                self.releasing(name)
-                for key in sentiment_scores:
-                    del self.known[key]
-                    self._entries()[key] = None
+    def release(self, oldest: int, is_held: Callable[[str], bool]) -> None:
+        """Forget scores from before `oldest` about what is not held any more."""
+        for name, scores in list(self.sentiment_scores.items()):
+            if not is_held(name) and all(score.at < oldest for score in scores.values()):
+                self.on_release(name)
+                for key in scores:
+                    self._events.remove(key)
                 del self.sentiment_scores[name]
 
+    # Checkpoints
+
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one from a checkpoint."""
-        if value is None:
-            self.known.pop(key, None)
-        else:
-            self.known[key] = value
+        """See :class:`streams.desk.saved.Saved`."""
+        self._events.load(key, value)
+
+    def value(self, key: bytes) -> bytes | None:
+        """See :class:`streams.desk.saved.Saved`."""
+        return self._events.value(key)
+
+    def changed(self) -> Iterable[Entry]:
+        """See :class:`streams.desk.saved.Saved`."""
+        return self._events.changed()
 
     def restored(self) -> None:
-        """All are in: nothing is to be told, for it was before."""
-        for key, raw in self.known.items():
+        """All entries are in: build the index; nothing is fresh, for it was passed on before."""
+        for key, raw in self._events.known.items():
             self._index(key, event_of(raw))
         self.touched.clear()
 
     def _index(self, key: bytes, event: Event) -> None:
         name = key[1:].decode()
         if isinstance(event, SentimentScored):
-            about = _about(event)
-            self.sentiment_scores.setdefault(about, {})[key] = event
-            self.touched.add(about)
+            target = _target(event)
+            self.sentiment_scores.setdefault(target, {})[key] = event
+            self.touched.add(target)
         elif isinstance(event, CustomerLinked):
-            self.links[name] = CustomerLink(name, event.data.customer_id, event.data.other_id)
+            self._links[name] = CustomerLink(name, event.data.customer_id, event.data.other_id)
         elif isinstance(event, PolicyAnnounced):
             data = event.data
             announced_at, effective_at = parse_instant(data.announced_at), parse_instant(data.effective_at)
             tags = sorted(set(data.tags or ()))
-            self.changes[name] = PolicyChange(
+            self._changes[name] = PolicyChange(
                 name, data.change_id, data.title or "", tags, announced_at, effective_at, event.at
             )
 
-    def _drop(self, key: bytes, event: Event) -> None:
+    def _drop_score(self, key: bytes, event: Event) -> None:
         if isinstance(event, SentimentScored):
-            about = _about(event)
-            self.sentiment_scores[about].pop(key)
-            self.touched.add(about)
+            target = _target(event)
+            self.sentiment_scores[target].pop(key)
+            self.touched.add(target)
 
 
 def _announcement(row: PolicyChange, event: Event) -> AnnouncementRow:
@@ -119,8 +132,8 @@ def _announcement(row: PolicyChange, event: Event) -> AnnouncementRow:
     )
 
 
-def _about(event: SentimentScored) -> str:
-    """Whom a score is about: a ticket or a call, as kind and id; else nobody but its customer: `n` and its identity."""
+def _target(event: SentimentScored) -> str:
+    """The name of the ticket or call that a score is about; about neither: `n` and the score's identity."""
     data = event.data
     if data.ticket_id:
         return TICKET + data.ticket_id

@@ -1,228 +1,149 @@
-"""What a partition's checkpoints hold, and how the desk is made again from them.
+"""What a snapshot of a partition of the desk holds, and how the desk is restored from its changelog.
 
-What the changelog holds is the events themselves, one entry each, and the panes: a subject's state is its fold, made
-again at a restore.
+    t c s b a g   events, as they came         n   reference events       v w   policies
+    r             names of released subjects   k   closures               p     panes            h   header
+
+A subject is not saved but its events are: its state is their fold, made again after a restore.
 """
 
-from collections import Counter
-
-from streams.desk.customers.homes import SINGLE_PARTITION, CustomerPartitioner
-from streams.desk.output.change_set import ChangeSet
-from streams.desk.output.panes import KEPT, LocalDays, Panes
 from streams.desk.partition_state import Snapshot
-from streams.desk.policy.restatement import FOLLOWED, NEXT, Following
-from streams.desk.policy.versions import Policies
-from streams.desk.track import snapshot_header as head
-from streams.desk.track.closures import CLOSURE, Closures
-from streams.desk.track.customer_feed import CustomerFacts
-from streams.desk.track.dead_letter_limit import NEVER, DeadLetterLimit, DeadLetterMonitor
-from streams.desk.track.reference_events import NOTE, ReferenceEvents
-from streams.desk.track.snapshot_header import Head
-from streams.desk.track.subject import ACTION, AGENT, CALL, CALLBACK, SURVEY, TICKET
-from streams.desk.track.subject_cache import CACHED_SUBJECTS
-from streams.desk.track.subject_store import RELEASED, parse_key
-from streams.desk.track.subjects import Subjects
-from streams.desk.track.watermark import Watermarks
+from streams.desk.saved import FULL, HEADER, ROW_BYTES, SavedParts, SavedValue
+from streams.desk.track import snapshot_header
+from streams.desk.track.parts import DeskParts
+from streams.desk.track.snapshot_header import SnapshotHeader
 from streams.models import messages
-from streams.models.instants import HOUR
 from streams.models.rows import ProgressRow, Row
-from streams.models.topics import INPUTS, PROGRESS_TOPICS
+from streams.models.topics import PROGRESS_TOPICS
 
-HEAD, PANE = b"h", b"p"  # first bytes of changelog keys; also: released r, closures k, notes n, policies v and w
-SUBJECTS = tuple(kind.encode() for kind in (TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT))
-FULL = 4 << 20  # bytes of a checkpoint above which it is to be written
-ROW_BYTES, PANE_BYTES = 300, 600  # about what one takes in a checkpoint
-IDLE = 5000  # ms of wall time after which even an idle partition says how far it is
+MAX_SILENCE = 5000  # ms of wall time after which even an idle partition says how far it is
 
 
-class DeskCheckpoints:
-    """The part of the desk that outlives a process. Arguments: see :class:`streams.desk.track.partition.Desk`."""
+class DeskSnapshot:
+    """The part of the desk that outlives a process."""
 
-    def __init__(
-        self,
-        partition: int,
-        policies: Policies,
-        *,
-        wall: bool,
-        restate: bool = False,
-        limit: DeadLetterLimit = NEVER,
-        homes: CustomerPartitioner = SINGLE_PARTITION,
-        cached_subjects: int = CACHED_SUBJECTS,
-    ) -> None:
-        self.partition, self.wall = partition, wall
-        self.policy = Following(partition, policies, restate)
-        self.panes = Panes(partition, LocalDays(lambda at: self.policy.followed.at(at).timezone))
-        self.change_set = ChangeSet(self.panes)
-        self.subjects = Subjects(policies, self.change_set, self._count, cached_subjects)
-        self.watermarks = Watermarks(INPUTS)
-        self.closures = Closures(self.policy, self.subjects)
-        self.notes = ReferenceEvents(lambda: self.subjects.entries)
-        self.customers = CustomerFacts(self.subjects, self.notes, homes)
-        self.subjects.releasing, self.notes.releasing = self.customers.release, self.customers.release_scores
-        self.totals: Counter[str] = Counter()  # since the start of this process, for the metrics
-        self._arrived: Counter[tuple[str, int, str]] = Counter()
-        self.refusals = DeadLetterMonitor(partition, INPUTS, limit)
-        self._head: Head | None = None  # as restored
-        self._now: int | None = None
-        self._folded = False  # anything since the last cut
-        self._cut_at = 0  # the clock at the last cut
-        self._raws: dict[str, dict[int, bytes]] = {}  # while restoring
+    def __init__(self, parts: DeskParts) -> None:
+        self.parts = parts
+        self.folded = False  # anything since the last snapshot
+        self._as_of = 0  # business time of the last snapshot
+        self._header: SnapshotHeader | None = None  # while restoring
+        store = parts.subjects.store
+        self._saved = SavedParts(
+            store.entries,
+            store.released,
+            parts.closures,
+            parts.references,
+            parts.saved_panes,
+            parts.policy,
+            SavedValue(HEADER, self._dump_header, self._load_header),
+        )
 
-    @property
-    def clock(self) -> int:
-        """Business time up to which everything that fell due was written; -1 before the first event."""
-        return self.subjects.clock
-
-    # Checkpoints
-
-    def _count(self, topic: str, at: int, what: str, number: int) -> None:
-        self._arrived[topic, at - at % HOUR, what] += number
-        self.totals[what] += number
+    # Size
 
     def unsaved(self) -> bool:
         """Whether anything changed, or an idle partition has not said for a while how far it is."""
-        idle = self.wall and self.subjects.clock - self._cut_at > IDLE
-        return bool(self._folded or self.change_set.rows or self.subjects.entries or idle)
+        parts = self.parts
+        idle = parts.wall and parts.subjects.deadlines.business_time - self._as_of > MAX_SILENCE
+        return bool(self.folded or parts.change_set.rows or parts.subjects.store.entries.pending or idle)
 
     def pending_bytes(self) -> int:
-        """About the size of the next checkpoint."""
-        rows = len(self.change_set.rows) + len(self.subjects.touched)
-        made = (rows + len(self.customers.waiting)) * ROW_BYTES + len(self.panes.changed) * PANE_BYTES * 2
-        return made + self.subjects.entry_bytes + self.refusals.bytes
+        """About the size of the next snapshot."""
+        parts = self.parts
+        store = parts.subjects.store
+        rows = len(parts.change_set.rows) + len(store.touched) + len(parts.customers.pending)
+        panes = parts.saved_panes.pending_bytes()
+        return rows * ROW_BYTES + panes + store.entries.pending_bytes + parts.dead_letters.letters.bytes
 
-    def _full(self) -> bool:
+    def is_full(self) -> bool:
+        """Whether a checkpoint is to be written before anything else."""
         return self.pending_bytes() > FULL
 
-    def urgent(self) -> bool:
-        """Whether a warning waits."""
-        return self.change_set.urgent
+    # Snapshot
 
-    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """All that changed since the last cut, and the outputs made since."""
-        outputs = self.refusals.letters + messages.messages(self.partition, version, self.rows())
-        self.panes.put_away(self.clock - KEPT)
-        entries = list(self.subjects.entries.items())
-        entries += [(_pane_key(minute), None) for minute in self.panes.closed]
-        for minute in self.panes.changed:
-            key, row = self.panes.dump(minute, version)
-            entries.append((_pane_key(minute), row))
-            outputs.append(messages.pane(self.partition, version, key, row))
-        tallies, announced = list(self.change_set.tally.rows()), self.notes.announcements()
-        outputs += messages.tallies(self.partition, version, tallies, announced, self.clock)
-        outputs += self.customers.outputs(self.partition, version, self.clock)
+    def take(self, version: int, offsets: dict[str, int]) -> Snapshot:
+        """All that changed since the last snapshot, and the outputs made since."""
+        parts = self.parts
+        partition, as_of = parts.partition, parts.subjects.deadlines.business_time
+        outputs = parts.dead_letters.letters.take() + messages.messages(partition, version, self.rows())
+        outputs += parts.saved_panes.snapshot(version, as_of)
+        tallies, announced = list(parts.change_set.tally.rows()), parts.references.announcements()
+        outputs += messages.tallies(partition, version, tallies, announced, as_of)
+        outputs += parts.customers.outputs(partition, version, as_of)
         for topic in PROGRESS_TOPICS:
-            outputs.append(messages.progress(topic, ProgressRow(topic, self.partition, self.clock, offsets, version)))
-        entries += self.policy.entries.items()
-        entries.append((HEAD, head.encode(self._make_head())))
-        self._clean()
+            outputs.append(messages.progress(topic, ProgressRow(topic, partition, as_of, offsets, version)))
+        entries = self._saved.entries()
+        parts.change_set.clear()
+        parts.dead_letters.saved()
+        self.folded, self._as_of = False, as_of
         return Snapshot(entries, outputs)
 
-    def _clean(self) -> None:
-        self.change_set.clear()
-        self.panes.clean()
-        self.subjects.entries, self.subjects.entry_bytes = {}, 0
-        self.policy.entries = {}
-        self.refusals.clean()
-        self._folded, self._cut_at = False, self.clock
-
     def rows(self) -> list[Row]:
-        """All rows changed since the last cut but the panes: what was written, and how subjects stand."""
-        for (topic, hour, what), number in self._arrived.items():
-            self.panes.arrived(topic, hour, what, number)
-            if what == "events":  # the others are counted as they come
-                self.totals[what] += number
-        self._arrived.clear()
-        self.customers.gather()
-        for subject in self.subjects.touched:
-            if subject.state is not None and (row := subject.state.standing()) is not None:
-                self.change_set.put(row)
-        self.subjects.held.rest(self.subjects.touched)
-        self.subjects.touched.clear()
-        return list(self.change_set.rows.values())
+        """All rows changed since the last snapshot but the panes: those written, and the live row of each subject."""
+        parts = self.parts
+        store = parts.subjects.store
+        parts.arrivals.write(parts.panes)
+        parts.customers.gather()
+        for subject in store.touched:
+            if subject.state is not None and (row := subject.state.entity_row()) is not None:
+                parts.change_set.put(row)
+        store.cache.evict_idle(store.touched)
+        store.touched.clear()
+        return list(parts.change_set.rows.values())
 
-    def _make_head(self) -> Head:
-        marks, subjects, closing = self.watermarks, self.subjects, self.closures.under_way
-        return Head(
-            *(marks.seen, marks.advanced, self.panes.opened, self.clock, subjects.fired, closing, subjects.changed),
-            *(head.FORMAT, marks.latest, self.refusals.dump(), self.policy.next is not None),
+    def _dump_header(self) -> bytes:
+        parts = self.parts
+        marks, deadlines, restatement = parts.watermarks, parts.subjects.deadlines, parts.subjects.store.restatement
+        return snapshot_header.encode(
+            SnapshotHeader(
+                marks.seen,
+                marks.advanced,
+                parts.panes.opened,
+                deadlines.business_time,
+                deadlines.passed_for,
+                parts.closures.under_way,
+                restatement.done,
+                snapshot_header.FORMAT,
+                marks.latest,
+                parts.dead_letters.dump(),
+                parts.policy.next is not None,
+            )
         )
 
     # Restore
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one entry of the changelog."""
-        kind = key[:1]
-        if kind == HEAD:
-            if value is not None:
-                self._head = head.decode(value, self.partition)
-        elif kind == PANE:
-            if value is None:
-                self.panes.panes.pop(int(key[1:]), None)
-            else:
-                self.panes.load(value)
-        elif kind == CLOSURE:
-            self.closures.load(key, value)
-        elif kind == NOTE:
-            self.notes.load(key, value)
-        elif kind == RELEASED:
-            self.subjects.load_released(key, value is not None)
-        elif kind in (FOLLOWED, NEXT):
-            self.policy.load(key, value)
-        elif kind in SUBJECTS:  # else of a newer release, whose head is refused
-            self._load_event(key, value)
+        self._saved.load(key, value)
 
-    def _load_head(self, found: Head) -> None:
-        marks = self.watermarks
-        marks.seen.update(found.seen)
-        marks.advanced, self.panes.opened = found.advanced, found.opened
-        marks.latest = max(found.latest, *found.seen.values())
-        self.subjects.clock, self.subjects.fired, self.subjects.changed = found.clock, found.fired, found.changed
-        self.closures.under_way = found.closing
-        self.refusals.load(found.refused)
-        self.policy.restore(found.restating, max(self.clock, marks.latest), busy=found.closing is not None)
-
-    def _load_event(self, key: bytes, value: bytes | None) -> None:
-        name, n = parse_key(key)
-        numbered = self._raws.setdefault(name, {})
-        if value is None:
-            numbered.pop(n, None)
-            if not numbered:
-                del self._raws[name]
-        else:
-            numbered[n] = value
+    def _load_header(self, value: bytes) -> None:
+        self._header = snapshot_header.decode(value, self.parts.partition)
 
     def restored(self) -> None:
-        """Fold every subject again. Raises PolicyRefused."""
-        if self._head is not None:
-            self._load_head(self._head)
-        self.closures.restored()
-        self.subjects.restore(self._raws)
-        self._raws = {}
-        self.notes.restored()
-        self.customers.restored()
-        self.subjects.held.rest(())
-        self.panes.changed.clear()
-        self._cut_at = self.clock
+        """All entries are in: fold every subject again. Raises PolicyRefused."""
+        parts = self.parts
+        if self._header is not None:
+            self._restore_header(self._header)
+        parts.closures.restored()
+        parts.subjects.restored()
+        parts.references.restored()
+        parts.customers.restored()
+        parts.subjects.cache.evict_idle(())
+        parts.panes.changed.clear()
+        self._as_of = parts.subjects.deadlines.business_time
+
+    def _restore_header(self, header: SnapshotHeader) -> None:
+        parts = self.parts
+        marks, deadlines = parts.watermarks, parts.subjects.deadlines
+        marks.seen.update(header.seen)
+        marks.advanced, parts.panes.opened = header.advanced, header.opened
+        marks.latest = max(header.latest, *header.seen.values())
+        deadlines.business_time, deadlines.passed_for = header.business_time, header.passed_for
+        parts.subjects.store.restatement.done = header.restated
+        parts.closures.under_way = header.closing
+        parts.dead_letters.load(header.rejected)
+        until = max(header.business_time, marks.latest)
+        parts.policy.restore(header.restating, until, busy=header.closing is not None)
 
     def rewrite_keys(self, keys: set[bytes]) -> None:
-        """Write our own values of these keys at the next cut."""
-        for key in keys:
-            if key[:1] == PANE:
-                minute = int(key[1:])
-                if minute in self.panes.panes:
-                    self.panes.changed.add(minute)
-                else:
-                    self.subjects.entries[key] = None
-            elif key[:1] == CLOSURE:
-                self.subjects.entries[key] = self.closures.known.get(key)
-            elif key[:1] in (FOLLOWED, NEXT):
-                self.policy.entries[key] = self.policy.entry(key)
-            elif key[:1] == NOTE:
-                self.subjects.entries[key] = self.notes.known.get(key)
-            elif key[:1] != HEAD:
-                self.subjects.entries[key] = self.subjects.entry(key)
-        self._folded = True
-
-
-def _pane_key(minute: int) -> bytes:
-    return PANE + str(minute).encode()
+        """Write the desk's own values of these keys with the next snapshot."""
+        self._saved.rewrite_keys(keys)
+        self.folded = True

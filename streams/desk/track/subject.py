@@ -2,13 +2,14 @@
 
 in order       e1 ─ e2 ─ e3 ─ [e4]            fold e4 onto the state: the fast path
 out of order   e1 ─ e3 ─ e4 ─ [e2]            fold e1 e3 e4, fold e1 e2 e3 e4, write the difference
-again          e1 ─ e2 ─ [e1]                 nothing (a duplicate), or the earlier of the two stands (a conflict)
+repeated       e1 ─ e2 ─ [e1]                 nothing (a duplicate), or the earlier of the two stands (a conflict)
 """
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from streams.desk.agent_states import Agent
-from streams.desk.callbacks import Action, Callback
+from streams.desk.callbacks import Callback, ImprovementAction
 from streams.desk.calls import Call
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
@@ -16,14 +17,46 @@ from streams.desk.tickets.ticket import Ticket
 from streams.models.codec import Rejected, Unknown, decode
 from streams.models.envelope import Event
 
-TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT = "t", "c", "s", "b", "a", "g"
-State = Ticket | Call | Callback | Action | Agent
-_STATES: dict[str, type[State]] = {TICKET: Ticket, CALL: Call, CALLBACK: Callback, ACTION: Action, AGENT: Agent}
-HAS_CREATION = frozenset(
-    (TICKET, CALL, CALLBACK, ACTION)
-)  # the kinds that begin with a creation; without one, an orphan
+State = Ticket | Call | Callback | ImprovementAction | Agent
 Order = tuple[int, int, str, str, str]
-MANY = 64  # events from which ids are looked up in a set: an agent's states are thousands, a ticket's events a dozen
+ID_SET_THRESHOLD = 64  # events of a subject above which ids are looked up in a set: an agent has thousands
+
+
+class SubjectKind(StrEnum):
+    """What a subject is: the first letter of its name, and of its events' changelog keys."""
+
+    TICKET = "t"
+    """A ticket, by ticket id."""
+
+    CALL = "c"
+    """A call, by call id."""
+
+    SURVEY = "s"
+    """The surveys and reviews about one ticket or call, by its name; without one, a survey by its own id."""
+
+    CALLBACK = "b"
+    """A promised callback, by callback id."""
+
+    ACTION = "a"
+    """An improvement action, by action id."""
+
+    AGENT = "g"
+    """An agent's states, by agent id: the one kind that never ends, and forgets its past."""
+
+
+TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT = (kind.value for kind in SubjectKind)
+"""The kinds as plain strings, which are faster to compare."""
+
+HAS_CREATION = frozenset((TICKET, CALL, CALLBACK, ACTION))
+"""The kinds that begin with a creation; a subject of these that has none is an orphan."""
+
+_STATES: dict[str, type[State]] = {
+    TICKET: Ticket,
+    CALL: Call,
+    CALLBACK: Callback,
+    ACTION: ImprovementAction,
+    AGENT: Agent,
+}
 
 
 def order_of(event: Event) -> Order:
@@ -32,8 +65,8 @@ def order_of(event: Event) -> Order:
     return (event.at, event.rank, "" if sequence is None else str(sequence), event.source, event.id)
 
 
-class Place(NamedTuple):
-    """An event's place in its subject's fold: the instant it applies at, and what it is sorted by."""
+class FoldPosition(NamedTuple):
+    """An event's position in the fold of its subject: the instant it applies at, and what it is sorted by."""
 
     at: int
     is_later: bool  # than the creation, in the order of one instant
@@ -43,16 +76,17 @@ class Place(NamedTuple):
 class Subject:
     """A ticket, call, callback, ..., or the surveys and reviews about one. `raws`: its events in order of arrival.
 
-    `name`: its kind and id. The surveys' id is the name of whom they are about (`t17`), or, of nobody, `s` and the
-    survey's id.
+    `name`: its kind and id. The id of surveys is the name of the ticket or call they are about (`t17`); of a survey
+    about neither, `s` and the survey's id.
     """
 
     __slots__ = (
         "id",
+        "id_set",
         "ids",
         "kind",
-        "known",
         "last",
+        "last_published",
         "latest",
         "name",
         "numbers",
@@ -60,21 +94,20 @@ class Subject:
         "queued_at",
         "raws",
         "state",
-        "told",
     )
 
     def __init__(self, name: str) -> None:
         self.name, self.kind, self.id = name, name[0], name[1:]
         self.raws: list[bytes] = []
-        self.ids: list[str] = []  # the events' ids, to know one that comes again
-        self.known: set[str] | None = None  # the same, if they are many
-        self.numbers: list[int] | None = None  # the events' in the changelog, if some were forgotten; else 0, 1 ...
-        self.last: Order | None = None  # the latest event folded in
-        self.latest = -1  # of all its events, the latest instant
+        self.ids: list[str] = []  # of the events, to tell one that comes again
+        self.id_set: set[str] | None = None  # the same, above ID_SET_THRESHOLD
+        self.numbers: list[int] | None = None  # of the events in the changelog, if some were forgotten; else 0, 1 ...
+        self.last: Order | None = None  # of the latest event folded in
+        self.latest = -1  # the latest instant of all its events
         self.state: State | None = None
-        self.orphan_at: int | None = None  # counted as an orphan under this instant
-        self.queued_at: int | None = None  # its next instant in the partition's heap
-        self.told = b""  # what the stage customers was told of it (`streams.desk.track.customer_feed`)
+        self.orphan_at: int | None = None  # the instant under which it was counted as an orphan
+        self.queued_at: int | None = None  # its entry in the heap of deadlines
+        self.last_published = b""  # customer facts as sent last (`streams.desk.track.customer_feed`)
 
     def key(self, n: int) -> bytes:
         """The key of event `n` in the changelog."""
@@ -91,8 +124,8 @@ class Subject:
         return sorted(map(event_of, self.raws), key=order_of)
 
     def find(self, event: Event) -> int | None:
-        """Where the same identity is among the events that came, if it is."""
-        if event.id not in (self.ids if self.known is None else self.known):
+        """The index of the event with the same identity, if it came before."""
+        if event.id not in (self.ids if self.id_set is None else self.id_set):
             return None
         for n, event_id in enumerate(self.ids):
             if event_id == event.id and event_of(self.raws[n]).source == event.source:
@@ -100,13 +133,13 @@ class Subject:
         return None
 
     def append(self, event: Event, raw: bytes) -> int:
-        """Keep an event; returns its number."""
+        """Keep an event; returns its index."""
         self.raws.append(raw)
         self.ids.append(event.id)
-        if self.known is not None:
-            self.known.add(event.id)
-        elif len(self.ids) > MANY:
-            self.known = set(self.ids)
+        if self.id_set is not None:
+            self.id_set.add(event.id)
+        elif len(self.ids) > ID_SET_THRESHOLD:
+            self.id_set = set(self.ids)
         if self.numbers is not None:
             self.numbers.append(self.numbers[-1] + 1)
         self.latest = max(self.latest, event.at)
@@ -134,37 +167,37 @@ def new_state(kind: str, subject_id: str, policies: Policies, change_set: Change
     return _STATES[kind](subject_id, policies, change_set)
 
 
-def places(events: list[Event]) -> list[tuple[Place, Event]]:
+def positions(events: list[Event]) -> list[tuple[FoldPosition, Event]]:
     """The events of a subject with the instants they apply at, in that order: none before the creation."""
     created = min((event for event in events if event.rank == 0), key=order_of, default=None)
     if created is None:
-        return sorted(((Place(event.at, True, order_of(event)), event) for event in events), key=_by_place)
+        return sorted(((FoldPosition(event.at, True, order_of(event)), event) for event in events), key=_position_of)
     first = created.at
-    placed = [(Place(max(event.at, first), event is not created, order_of(event)), event) for event in events]
-    return sorted(placed, key=_by_place)
+    found = [(FoldPosition(max(event.at, first), event is not created, order_of(event)), event) for event in events]
+    return sorted(found, key=_position_of)
 
 
-def _by_place(placed: tuple[Place, Event]) -> Place:
-    return placed[0]
+def _position_of(found: tuple[FoldPosition, Event]) -> FoldPosition:
+    return found[0]
 
 
 def fold(
-    kind: str, subject_id: str, events: list[Event], policies: Policies, clock: int, change_set: ChangeSet
+    kind: str, subject_id: str, events: list[Event], policies: Policies, business_time: int, change_set: ChangeSet
 ) -> State:
-    """Fold all of a subject's events, given in any order, and let time pass to `clock`, writing on `change_set`."""
+    """Fold all events of a subject, given in any order, and let time pass; rows are written on `change_set`."""
     state = new_state(kind, subject_id, policies, change_set)
-    for place, event in places(events):
-        state.apply(event, place.at)
-    if state.next_at < clock:
-        state.pass_time(clock)
+    for position, event in positions(events):
+        state.apply(event, position.at)
+    if state.next_at < business_time:
+        state.pass_time(business_time)
     return state
 
 
-def stood_at(subject: Subject, at: int, policies: Policies) -> State | None:
+def state_at(subject: Subject, at: int, policies: Policies) -> State | None:
     """The ticket or call as it stood at the end of instant `at`, or at its creation if that came later."""
     state = subject.state
     if state is None or (subject.last is not None and subject.last[0] <= at):
         return state
-    placed = places([event_of(raw) for raw in subject.raws])
-    earlier = [event for place, event in placed if place.at <= max(at, placed[0][0].at)]
+    found = positions([event_of(raw) for raw in subject.raws])
+    earlier = [event for position, event in found if position.at <= max(at, found[0][0].at)]
     return fold(subject.kind, subject.id, earlier, policies, -1, ChangeSet())

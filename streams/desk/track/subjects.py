@@ -1,14 +1,14 @@
-"""All subjects of a partition: what an event changes, and what a change of the policies does.
+"""All subjects of a partition: what an event, the passing of time, and a change of the policies do to them.
 
-Two things take long and go on step by step, with checkpoints in between, always in the same order, so that the place
-they have come to tells what was done:
+Two of these take long. They go on step by step, with checkpoints in between, always in the same order, so that the
+position they have come to tells what was done:
 
-    time passes        by instant, then by subject: what falls due before (`clock`, `fired`) was written (held.py)
-    policies change    by subject: those up to `changed` follow the new ones, the others the former
+    time passes        by instant, then by subject      `streams.desk.track.deadlines`
+    policies change    by subject                       `streams.desk.policy.restatement`
 """
 
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from heapq import heappop
 
 from streams.desk.agent_states import Agent
 from streams.desk.calls import Call
@@ -16,36 +16,39 @@ from streams.desk.output.change_set import ChangeSet, apply_diff
 from streams.desk.policy.versions import Policies
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.subject import AGENT, CALL, HAS_CREATION, SURVEY, TICKET, Subject, event_of, new_state, order_of
-from streams.desk.track.subject_cache import CACHED_SUBJECTS
-from streams.desk.track.subject_store import Count, SubjectStore
+from streams.desk.track.subject_entries import Numbered
+from streams.desk.track.subject_store import SubjectStore
 from streams.models.envelope import Event
 from streams.models.instants import NEVER
 
+Count = Callable[[str, int, str, int], None]  # topic, instant, what, number
 
-class Subjects(SubjectStore):
-    """The subjects of a partition, and what events and a change of the policies do to them."""
 
-    def __init__(
-        self, policies: Policies, change_set: ChangeSet, count: Count, cached_subjects: int = CACHED_SUBJECTS
-    ) -> None:
-        super().__init__(policies, change_set, count, cached_subjects)
-        self._unchanged: list[str] = []  # a heap of names: kind and id
+class Subjects:
+    """The subjects of a partition. `count`: counts for data quality. `on_release`: called before one is released."""
+
+    def __init__(self, policies: Policies, change_set: ChangeSet, count: Count, cached_subjects: int) -> None:
+        self.store = SubjectStore(policies, change_set, cached_subjects)
+        self.cache, self.deadlines, self.surveys = self.store.cache, self.store.deadlines, self.store.surveys
+        self.change_set = change_set
+        self.count = count
+        self.on_release: Callable[[Subject], None] = lambda subject: None
 
     # Events
 
-    def take(self, kind: str, subject_id: str, event: Event, raw: bytes, topic: str) -> None:
-        """An event of the subject came: fold it in."""
+    def fold_event(self, kind: str, subject_id: str, event: Event, raw: bytes, topic: str) -> None:
+        """Fold in an event of the subject of this kind and id."""
+        store, surveys = self.store, self.surveys
         if kind == SURVEY:
-            subject_id = _whom(event) + subject_id
+            subject_id = _target_kind(event) + subject_id
         name = kind + subject_id
-        subject = self.held.get(name)
+        subject = self.cache.get(name)
         if subject is None:
-            if self._was_released(name):
+            if store.is_released(name):
                 self.count(topic, event.at, "released", 1)
                 return
-            subject = self.held[name] = Subject(name)
-            if self.former is not None and name > self.changed:
-                heappush(self._unchanged, name)
+            subject = self.cache[name] = Subject(name)
+            store.restatement.add(name)
             if event.rank and kind in HAS_CREATION:
                 subject.orphan_at = event.at
                 self.count(topic, event.at, "orphans", 1)
@@ -53,13 +56,13 @@ class Subjects(SubjectStore):
             self.count(topic, event.at, "released", 1)
             return
         elif (n := subject.find(event)) is not None:
-            self._take_again(subject, n, event, raw, topic)
+            self._fold_repeated(subject, n, event, raw, topic)
             return
-        holder = self.surveys.named(subject) if kind == SURVEY else subject
+        holder = surveys.target(subject) if kind == SURVEY else subject
         if holder is not None and holder.state is not None and event.at > holder.state.released_at:
             self.count(topic, event.at, "released", 1)
         if kind == SURVEY:
-            self._keep(subject, subject.append(event, raw), raw)
+            store.entries.keep(subject, subject.append(event, raw), raw)
             self._refresh_surveys(subject)
             return
         if subject.orphan_at is not None and not event.rank:
@@ -67,22 +70,22 @@ class Subjects(SubjectStore):
             subject.orphan_at = None
         since = 0
         if subject.is_next(event):
-            self._keep(subject, subject.append(event, raw), raw)
+            store.entries.keep(subject, subject.append(event, raw), raw)
             if subject.state is not None:
                 since = event.at
             else:
-                subject.state = new_state(kind, subject_id, self._policies(subject), self.change_set)
+                subject.state = new_state(kind, subject_id, store.policies_of(subject), self.change_set)
             subject.last = order_of(event)
             subject.state.apply(event, event.at)
-            if subject.state.next_at <= self.clock:  # it came late: what fell due meanwhile follows at once
-                subject.state.pass_time(self._clock(subject))
-            self._settle(subject)
+            if subject.state.next_at <= self.deadlines.business_time:  # late: deadlines passed meanwhile
+                subject.state.pass_time(self.deadlines.time_of(name))
+            store.mark_changed(subject)
         else:
-            self._refold(subject, lambda: self._keep(subject, subject.append(event, raw), raw))
-        if self.surveys.rows:
+            self._refold(subject, lambda: store.entries.keep(subject, subject.append(event, raw), raw))
+        if surveys.rows:
             self._refresh_surveys_about(subject, since)
 
-    def _take_again(self, subject: Subject, n: int, event: Event, raw: bytes, topic: str) -> None:
+    def _fold_repeated(self, subject: Subject, n: int, event: Event, raw: bytes, topic: str) -> None:
         """The identity came before: a duplicate changes nothing; of a conflict, the earlier (time, bytes) stands."""
         stands = event_of(subject.raws[n])
         if subject.raws[n] == raw or stands == event:
@@ -95,7 +98,7 @@ class Subjects(SubjectStore):
         def replace() -> None:
             subject.raws[n] = raw
             subject.latest = max(event_of(other).at for other in subject.raws)
-            self._keep(subject, n, raw)
+            self.store.entries.keep(subject, n, raw)
 
         if subject.kind == SURVEY:
             replace()
@@ -106,24 +109,25 @@ class Subjects(SubjectStore):
 
     def _refold(self, subject: Subject, change: Callable[[], object]) -> None:
         """Fold the subject without and with a change of its events, and write the difference."""
-        policies = self._policies(subject)
-        before = self._fold(subject, policies)[1] if subject.raws else ChangeSet()
+        store = self.store
+        policies = store.policies_of(subject)
+        before = store.fold(subject, policies)[1] if subject.raws else ChangeSet()
         change()
-        subject.state, after = self._fold(subject, policies)
-        self._amend(before, after)
-        self._adopt(subject)
-        self.touched.add(subject)
+        subject.state, after = store.fold(subject, policies)
+        self._write_difference(before, after)
+        store.adopt(subject)
+        store.touched.add(subject)
 
-    def _amend(self, before: ChangeSet, after: ChangeSet) -> bool:
+    def _write_difference(self, before: ChangeSet, after: ChangeSet) -> bool:
         self.change_set.tally.apply_diff(before.tally, after.tally)
-        return apply_diff(self.change_set, before.standing(), after.standing())
+        return apply_diff(self.change_set, before.live_rows(), after.live_rows())
 
     def _refresh_surveys(self, surveys: Subject) -> None:
-        self.surveys.refresh(surveys, self._policies)
-        self._settle(surveys)
+        self.surveys.refresh(surveys)
+        self.store.mark_changed(surveys)
 
     def _refresh_surveys_about(self, subject: Subject, since: int = 0) -> None:
-        """The subject is another one from `since` on: surveys that are all from before stand as they are.
+        """The subject changed from `since` on: surveys about it that are all earlier stay as they are.
 
         But one from before its creation sees it as created: survey ── created, assigned (of one instant) ──>
         """
@@ -131,64 +135,103 @@ class Subjects(SubjectStore):
         if surveys is not None and max(surveys.latest, _created_at(subject)) >= since:
             self._refresh_surveys(surveys)
 
+    # Time
+
+    def pass_time(self, until: int, full: Callable[[], bool]) -> None:
+        """Do what is due before `until`; stop early, between two subjects, when a checkpoint is `full`."""
+        store, deadlines, heap = self.store, self.deadlines, self.deadlines.heap
+        while heap and heap[0].at < until:
+            if full():
+                return
+            at, name = heappop(heap)
+            subject = self.cache.due(name, at)  # hydrated, if need be, as of before this instant
+            deadlines.passed(at, name)
+            if subject is None:
+                continue
+            subject.queued_at = None
+            if store.release_at(subject) <= at:
+                self._release(subject)
+                continue
+            if subject.state is not None and subject.state.next_at <= at:
+                subject.state.pass_time(at + 1)
+                store.touched.add(subject)
+            store.queue(subject)
+        deadlines.passed_all(until)
+
+    def _release(self, subject: Subject) -> None:
+        if subject.kind == AGENT:
+            self.store.forget_past(subject)
+        else:
+            self.on_release(subject)
+            self.store.release(subject)
+
     # Policy
 
-    def begin_change(self, former: Policies, policies: Policies, changed: str = "") -> None:
-        """Other policies hold: subjects named up to `changed` follow them, the others by `go_on_changing`.
+    def begin_restating(self, former: Policies, policies: Policies, done: str = "") -> None:
+        """Other policies hold: subjects named up to `done` follow them, the others by `go_on_restating`.
 
-        Where closures became known, `changed` begins with TICKET: only tickets depend on them.
+        Where closures became known, `done` is TICKET: only tickets depend on them, and no kind's letter comes later.
         """
-        self.former, self.policies, self.changed = former, policies, changed
-        self._unchanged = [name for name in self.held if name > changed]
-        heapify(self._unchanged)
+        self.store.former, self.store.policies = former, policies
+        self.store.restatement.begin(self.cache, done)
 
-    def go_on_changing(self, full: Callable[[], bool]) -> bool:
+    def go_on_restating(self, full: Callable[[], bool]) -> bool:
         """Fold one after another under former and new policies, and write the difference; False if `full` first."""
-        while self.former is not None and self._unchanged:
-            if full():
-                return False
-            name = heappop(self._unchanged)
-            subject = self.held.get(name)
-            if subject is not None and subject.kind != SURVEY:
-                before = self._fold(subject, self.former)[1]
-                subject.state, after = self._fold(subject, self.policies)
-                if self._amend(before, after) or _has_customer(subject):  # how long is silence now?
-                    self.touched.add(subject)
-                self._adopt(subject)
-            self.changed = name
-            if subject is not None and subject.kind == SURVEY:
+        return self.store.restatement.go_on(self._restate, full)
+
+    def _restate(self, names: list[str]) -> None:
+        store = self.store
+        for name in names:
+            subject = self.cache.get(name)
+            if subject is None:
+                continue
+            if subject.kind == SURVEY:
                 self._refresh_surveys(subject)
-            elif subject is not None:
-                self._refresh_surveys_about(subject)
-        self.former = None
-        return True
+                continue
+            before = store.fold(subject, store.former)[1]
+            subject.state, after = store.fold(subject, store.policies)
+            if self._write_difference(before, after) or _has_customer(subject):  # the silence target may have changed
+                store.touched.add(subject)
+            store.adopt(subject)
+            self._refresh_surveys_about(subject)
 
     # Restore
 
-    def restore(self, raws: dict[str, dict[int, bytes]]) -> None:
-        """Fold all subjects again from their events, by name and number: nothing is written, for it was before."""
-        for name, numbered in raws.items():
-            subject = self.held[name] = Subject(name)
-            subject.raws = [raw for _, raw in sorted(numbered.items())]
-            if max(numbered) >= len(numbered):
-                subject.numbers = sorted(numbered)
-            self._revive(subject)
-        for name in self.held:
-            if name[0] == SURVEY and (surveys := self.held.get(name)) is not None:
-                self.surveys.restore(surveys, self._policies)
-                self._queue(surveys)
-        self.touched.clear()
-        if self.former is not None:
-            self.begin_change(self.former, self.policies, self.changed)
+    def follow(self, policies: Policies, former: Policies | None) -> None:
+        """While restoring: the policies of the checkpoint; `former`: those it was restating from, else None."""
+        self.store.policies = policies
+        if former is not None:
+            self.store.former = former
+            self.store.restatement.under_way = True
+
+    def restored(self) -> None:
+        """All entries are in: fold all subjects again; emits nothing, for these rows were emitted before."""
+        store = self.store
+        for name, events in store.entries.take_loaded().items():
+            self._restore(name, events)
+        for name in self.cache:
+            if name[0] == SURVEY and (surveys := self.cache.get(name)) is not None:
+                self.surveys.rebuild(surveys)
+                store.queue(surveys)
+        store.touched.clear()
+        if store.restatement.under_way:
+            store.restatement.begin(self.cache, store.restatement.done)
+
+    def _restore(self, name: str, events: Numbered) -> None:
+        subject = self.cache[name] = Subject(name)
+        subject.raws = [raw for _, raw in sorted(events.items())]
+        if max(events) >= len(events):
+            subject.numbers = sorted(events)
+        self.store.refold(subject)
 
 
-def _whom(survey: Event) -> str:
-    """The kind of what a survey is about: a ticket, a call, or nobody but itself."""
+def _target_kind(survey: Event) -> str:
+    """The kind of what a survey is about: a ticket, a call, or the survey itself."""
     return TICKET if survey.data.ticket_id else CALL if survey.data.call_id else SURVEY
 
 
 def _is_forgotten(agent: Subject, event: Event) -> bool:
-    """Whether what an agent did then is forgotten already."""
+    """Whether the event is from before the states of an agent that are still held."""
     return agent.numbers is not None and isinstance(agent.state, Agent) and event.at <= agent.state.began_at
 
 

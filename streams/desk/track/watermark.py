@@ -1,9 +1,9 @@
-"""Log time: how far the log of each input topic has come, and with it the partition's clock.
+"""Log time: how far the log of each input topic has come, and with it the business time of the partition.
 
 tickets   ────────────●            watermarks: the latest business time seen
-calls     ───────●                 the clock is the least of them
+calls     ───────●                 business time is the least of them
 advanced  ──────────|              `clock.advanced` moves a topic's watermark, and no other event moves it
-                    |──1 h──|      more than an hour past the last one: a single odd time cannot run away with it
+                    |──1 h──|      over an hour past the last one, so one bad timestamp cannot advance the watermark
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from streams.models.instants import HOUR
 
 UNKNOWN = -1
+MAX_LEAD = HOUR  # of a watermark over the last `clock.advanced`
 
 
 class Watermarks:
@@ -26,8 +27,8 @@ class Watermarks:
         if at > self.latest:
             self.latest = at
         limit = self.advanced.get(topic)
-        if limit is not None and at > limit + HOUR:
-            at = limit + HOUR
+        if limit is not None and at > limit + MAX_LEAD:
+            at = limit + MAX_LEAD
         if at > self.seen[topic]:
             self.seen[topic] = at
 
@@ -36,6 +37,6 @@ class Watermarks:
         self.advanced[topic] = max(to, self.advanced.get(topic, UNKNOWN))
         self.seen[topic] = max(to, self.seen[topic])
 
-    def clock(self) -> int:
-        """The partition's time: the least watermark; UNKNOWN while a topic has none."""
+    def least(self) -> int:
+        """The least watermark, up to which the log is complete; UNKNOWN while a topic has none."""
         return min(self.seen.values())

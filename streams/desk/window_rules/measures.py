@@ -1,7 +1,7 @@
-"""The window rules: what each measures, and whether a window's figures say that it is raised, or over.
+"""The window rules: what each measures, and whether the sums over a window say that it is raised, or over.
 
-A rate is judged by its Wilson interval (95 %), so that few cases do not warn: a high rate is raised when the interval's
-lower end is over `raise_at`, and over when that end is under `clear_at`; a low rate likewise, mirrored.
+A rate is judged by its Wilson interval (95 %), so that small numbers do not warn: a high rate is raised when the lower
+end of the interval is over `raise_at`, and over when that end is under `clear_at`; a low rate likewise, mirrored.
 
     breach rate   0 ......clear_at......raise_at...... 1
     10 of 40                     [-----------]            lower 14 %: not over 15 %, nothing
@@ -29,11 +29,10 @@ SURGE, SHORT_NOTICE = "category.surge", "policy.short_notice"
 
 
 class Measure(NamedTuple):
-    """A share: `part` of `whole`, both sums over counters. `low`: the lower, the worse."""
+    """A share: `part` of `whole`, both sums over counters."""
 
     part: Weights
     whole: Weights
-    low: bool = False
 
     def of(self, counts: Counts) -> tuple[int, int]:
         """(part, whole) of some counts."""
@@ -48,24 +47,24 @@ _ANSWERED, _ABANDONED = {"answered": 1}, {"answered": 1, "abandoned": 1}
 _IN_TARGET = {"answered_in_target": 1}
 _CONTACTS = {"created": 1, "offered": 1}
 SERVICE_LEVELS = {
-    "answered_of_offered": Measure(_IN_TARGET, {"offered": 1, "abandoned_ivr": -1}, low=True),
-    "answered_of_answered": Measure(_IN_TARGET, _ANSWERED, low=True),
-    "answered_of_answered_and_abandoned": Measure(_IN_TARGET, _ABANDONED, low=True),
-    "answered_without_short_abandons": Measure(_IN_TARGET, {**_ABANDONED, "short_abandoned": -1}, low=True),
-    "hits_with_abandons": Measure({**_IN_TARGET, "abandoned_in_target": 1}, _ABANDONED, low=True),
+    "answered_of_offered": Measure(_IN_TARGET, {"offered": 1, "abandoned_ivr": -1}),
+    "answered_of_answered": Measure(_IN_TARGET, _ANSWERED),
+    "answered_of_answered_and_abandoned": Measure(_IN_TARGET, _ABANDONED),
+    "answered_without_short_abandons": Measure(_IN_TARGET, {**_ABANDONED, "short_abandoned": -1}),
+    "hits_with_abandons": Measure({**_IN_TARGET, "abandoned_in_target": 1}, _ABANDONED),
 }
 MEASURES = {
     "breach_rate.high": Measure({"breached": 1}, {"met": 1, "breached": 1}),
-    "csat.low": Measure({"positive": 1}, {"positive": 1, "neutral": 1, "negative": 1}, low=True),
+    "csat.low": Measure({"positive": 1}, {"positive": 1, "neutral": 1, "negative": 1}),
     "abandon_rate.high": Measure({"abandoned": 1}, _ABANDONED),
     "severe_complaints.high": Measure({"severe_complaints": 1}, _CONTACTS),
-    "review.coverage": Measure({"reviewed": 1}, {"solved": 1}, low=True),
+    "review.coverage": Measure({"reviewed": 1}, {"solved": 1}),
     SURGE: Measure({}, _CONTACTS),
 }
 
 
 def wilson(part: int, whole: int, z: float = Z) -> tuple[float, float]:
-    """The interval in which the true share lies, at the confidence of `z` standard deviations; (0, 1) for no cases."""
+    """The interval in which the true share lies, at the confidence of `z` standard deviations; (0, 1) if whole is 0."""
     if whole <= 0:
         return 0.0, 1.0
     share, square = part / whole, z * z
@@ -76,7 +75,7 @@ def wilson(part: int, whole: int, z: float = Z) -> tuple[float, float]:
 
 
 class Verdict(NamedTuple):
-    """What a window's figures say: the warning is to be raised; or it is over; or neither."""
+    """What the sums over a window say: the warning is to be raised; or it is over; or neither."""
 
     raised: bool
     over: bool
@@ -84,7 +83,7 @@ class Verdict(NamedTuple):
     waits: bool = False  # the verdict can change with time alone
 
 
-def judge_rate(rule: Rule, low: bool, part: int, whole: int) -> Verdict:
+def judge_rate(rule: Rule, part: int, whole: int) -> Verdict:
     """Judge a share by the limits of `rule`. In a short window a part can exceed its whole: that counts as all."""
     whole = max(whole, 0)
     part = min(max(part, 0), whole)
@@ -99,19 +98,19 @@ def judge_rate(rule: Rule, low: bool, part: int, whole: int) -> Verdict:
         "clear_at": clear_at,
         "window_s": width(rule) // 1000,
     }
-    if low:
+    if rule.raised_when_low:
         return Verdict(whole >= rule.min_n and upper < raise_at, upper > clear_at, measures)
     return Verdict(whole >= rule.min_n and lower > raise_at, lower < clear_at, measures)
 
 
 def limits(rule: Rule) -> tuple[float, float]:
     """(raise_at, clear_at) of a rule; without clear_at the two are one."""
-    assert rule.raise_at is not None  # policy_file sees to it
+    assert rule.raise_at is not None  # `rule_faults` sees to it
     return rule.raise_at, rule.raise_at if rule.clear_at is None else rule.clear_at
 
 
 def width(rule: Rule) -> int:
-    """The length of a rule's window, ms; an hour if it names none."""
+    """The length of the window of a rule, ms; an hour if it names none."""
     return rule.window_ms or 60 * MINUTE
 
 
@@ -135,7 +134,7 @@ class InForce(NamedTuple):
 
 
 class Rules:
-    """The window rules of all versions of a policy. A rule's key is its name and by which dimension it is judged."""
+    """The window rules of all versions of a policy. The key of a rule is its name and the dimension it is judged by."""
 
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
@@ -155,7 +154,7 @@ class Rules:
         return next(version[key] for version in self.versions if key in version)
 
     def cooldown(self, key: Key) -> int:
-        """The longest cool-down of the rule in any version, ms."""
+        """The longest cool-down that the rule has in any version, ms."""
         return max((version[key].rule.cooldown_ms for version in self.versions if key in version), default=0)
 
     def next_switch(self, at: int) -> int | None:

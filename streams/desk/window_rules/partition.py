@@ -1,44 +1,54 @@
 """The stage that judges the window rules: sums over all partitions, a verdict for each minute that all have passed.
 
-    desk 0 ──tallies, progress──┐                          ┌─> cases (one for each rule and subject) ──> warnings
-    desk 1 ──tallies, progress──┼──> minutes, the usual ───┤
-    desk 2 ──tallies, progress──┘                          └─> announcements ──> warnings
+    desk 0 ──tallies, progress──┐                               ┌─> evaluations (rule × subject) ──> warnings
+    desk 1 ──tallies, progress──┼──> minute sums, the baseline ─┤
+    desk 2 ──tallies, progress──┘                               └─> announcements ──> warnings
 
 A tally is a difference: a message of a desk's checkpoint counts once, told by (version, number within it), which rise.
-The changelog holds the minutes' sums, the usual, the announcements and the warnings; cases are built from them, and,
-under a policy that takes effect in the past (`streams.desk.policy.restatement`), go back to where it begins to differ.
+The changelog holds the sums, the baseline, the announcements and the warnings; evaluations are built from them. Under a
+policy that takes effect in the past (`streams.desk.policy.restatement`) they go back to where it begins to differ.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 import msgspec
 
+from streams.desk.output.change_set import ChangeSet
+from streams.desk.partition_state import Snapshot
 from streams.desk.policy.restatement import FOLLOWED, Following
 from streams.desk.policy.versions import Policies
+from streams.desk.saved import FULL, SavedValue
 from streams.desk.stage import Stage
 from streams.desk.window_rules.announcements import Announcements
-from streams.desk.window_rules.cases import Cases
+from streams.desk.window_rules.baseline import KEPT as BASELINE_KEPT
+from streams.desk.window_rules.baseline import Baseline
+from streams.desk.window_rules.evaluations import Evaluations
 from streams.desk.window_rules.measures import SHORT_NOTICE, Rules
-from streams.desk.window_rules.surge import KEPT as USUAL_KEPT
-from streams.desk.window_rules.surge import Baseline
+from streams.desk.window_rules.minutes import MinuteSums, contacts_of
+from streams.desk.window_rules.saved_warnings import SavedWarnings
 from streams.models.instants import DAY, HOUR, MINUTE, NEVER
+from streams.models.records import Record
 from streams.models.rows import WarningRow
-from streams.models.tallies import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Combination, LateTallyRow, Tallies, TallyRow
-from streams.models.topics import WATCH_ROLLUPS
+from streams.models.tallies import ANNOUNCEMENTS, TALLIES, AnnouncementRow, LateTallyRow, Tallies, TallyRow
+from streams.models.topics import WATCH, WATCH_ROLLUPS, WATCH_TOPICS
 
-TALLY, USUAL, WARNING, ANNOUNCEMENT, HEARD = b"m", b"u", b"w", b"a", b"s"  # first bytes of its changelog keys
-LONGEST = DAY  # of the windows
+RECEIVED = b"s"  # changelog key
+MAX_WINDOW = DAY
+FORGET_EVERY = 6 * HOUR
 
 
-class _Announced(msgspec.Struct):
+class _Announcements(msgspec.Struct):
     rows: list[AnnouncementRow]
 
 
-class _Heard(msgspec.Struct, array_like=True):
-    """Of each partition the last message of tallies; the first quarter of an hour on record; the first minute's end
-    that some case is still to be judged at.
+class _Received(msgspec.Struct, array_like=True):
+    """What was received so far, and judged.
+
+    Attributes:
+        last: by partition the last message of tallies: version and number of its first row.
+        since: the first quarter of an hour of the baseline.
+        next_at: the end of the first minute that some evaluation is still to judge.
     """
 
     last: dict[int, tuple[int, int]]
@@ -47,62 +57,73 @@ class _Heard(msgspec.Struct, array_like=True):
 
 
 _tallies = msgspec.json.Decoder(Tallies).decode
-_announced = msgspec.json.Decoder(_Announced).decode
-_pack = msgspec.msgpack.encode
-_minute = msgspec.msgpack.Decoder(list[TallyRow]).decode
-_quarters = msgspec.msgpack.Decoder(dict[int, int]).decode
-_warning = msgspec.msgpack.Decoder(WarningRow).decode
-_announcement = msgspec.msgpack.Decoder(AnnouncementRow).decode
-_heard = msgspec.msgpack.Decoder(_Heard).decode
+_announcements = msgspec.json.Decoder(_Announcements).decode
+_received = msgspec.msgpack.Decoder(_Received).decode
+_encode = msgspec.msgpack.Encoder().encode
 
 
-class Watch(Stage):
-    """See the module. `desks`: how many partitions there are. `restate`: as the desk has it."""
+class Watch:
+    """The state of the stage, which has one partition (`streams.desk.partition_state.PartitionState`).
 
-    name = "watch"
-    reports = ("risk-warnings",)
+    Arguments:
+        desks: the number of partitions of the desk.
+        policies: the policy that is to be followed.
+        restate: see :class:`streams.desk.track.partition.Desk`.
+    """
 
     def __init__(self, desks: int, policies: Policies, restate: bool = False) -> None:
-        super().__init__(0, [(WATCH_ROLLUPS, partition) for partition in range(desks)])
-        self.policy = Following(0, policies, restate)
         self.policies, self.rules = policies, Rules(policies)
-        self.minutes: dict[int, dict[Combination, dict[str, int]]] = {}  # minute -> dimensions -> counts
-        self.usual, self.announcements = Baseline(), Announcements()
-        self.cases = Cases(policies, self.rules, self.usual, self.announcements)
-        self.last: dict[int, tuple[int, int]] = {}
-        self._changed: set[int] = set()  # minutes
-        self._put_away_at = 0
-        self._loaded: dict[bytes, bytes] = {}
+        self.policy = Following(0, policies, restate, prefix=FOLLOWED)
+        self.change_set = ChangeSet()
+        self.minutes, self.baseline, self.announcements = MinuteSums(), Baseline(), Announcements()
+        self.evaluations = Evaluations(policies, self.rules, self.baseline, self.announcements)
+        self._saved_warnings = SavedWarnings(self.change_set, self._warnings)
+        self._last: dict[int, tuple[int, int]] = {}
+        self._judged_next_at = NEVER  # while restoring
+        self._forget_at = 0
+        parts = (self.minutes, self.baseline, self.announcements, self._saved_warnings, self.policy)
+        received = SavedValue(RECEIVED, self._dump_received, self._load_received)
+        upstream = [(WATCH_ROLLUPS, partition) for partition in range(desks)]
+        self.stage = Stage(WATCH, 0, WATCH_TOPICS, upstream, self.change_set, [*parts, received])
+        self.totals = self.stage.totals
 
-    # What comes
+    @property
+    def business_time(self) -> int:
+        """The instant (ms) up to which everything that fell due was written; -1 before any."""
+        return self.stage.business_time
 
-    def take(self, kind: str, data: msgspec.Raw) -> None:
-        """Take tallies or announcements."""
+    # Messages
+
+    def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
+        """Fold records[start:], or as many of them as fit in a snapshot; returns the index of the next one."""
+        return self.stage.feed(topic, records, start, self._fold_message, self.full)
+
+    def _fold_message(self, kind: str, data: msgspec.Raw) -> None:
         if kind == TALLIES:
-            message = _tallies(data)
-            place = message.version, message.first
-            if place > self.last.get(message.partition, (-1, -1)):
-                self.last[message.partition] = place
-                self._take_tallies(message)
+            self._fold_tallies(_tallies(data))
         elif kind == ANNOUNCEMENTS:
-            for row in _announced(data).rows:
-                if self.announcements.take(row):
-                    self.keep(_announcement_key(row), _pack(row))
-                    self.cases.reattribute(max(row.at, row.effective_at, self._earliest(self.clock)))
+            for row in _announcements(data).rows:
+                if self.announcements.add(row):
+                    earliest = self._earliest(self.business_time)
+                    self.evaluations.reattribute(max(row.at, row.effective_at, earliest))
         else:
             raise ValueError(f"role watch knows no message of type {kind}")
 
-    def _take_tallies(self, message: Tallies) -> None:
-        """Count them, but those that come too late: what was judged so long ago stays.
+    def _fold_tallies(self, message: Tallies) -> None:
+        """Count tallies, but those that come too late: what was judged so long ago stays.
 
-        Which those are depends on nothing but the order of the messages: not on when this stage looked at its clock.
+        Which ones are too late depends on the order of the messages alone, not on when this stage looked at the time.
         """
-        earliest = self._earliest(self.sources.clock())
+        position = message.version, message.first
+        if position <= self._last.get(message.partition, (-1, -1)):
+            return
+        self._last[message.partition] = position
+        earliest = self._earliest(self.stage.upstream.watermark())
         for number, row in enumerate(message.rows, message.first):
             if row.minute < earliest:
                 self.totals["late"] += 1
-                told = row.minute, *row.combination(), row.counts
-                self.change_set.put(LateTallyRow(message.partition, message.version, number, *told))
+                tally = row.minute, *row.combination(), row.counts
+                self.change_set.put(LateTallyRow(message.partition, message.version, number, *tally))
             else:
                 self._count(row)
 
@@ -112,162 +133,102 @@ class Watch(Stage):
             counts = {name: -number for name, number in row.counts.items()}
             self._count(msgspec.structs.replace(row, counts=counts))
         if rows:
-            self.usual.begin(minute for minute, found in self.minutes.items() if any(map(_contacts, found.values())))
+            self.baseline.begin(self.minutes.minutes_with_contacts())
 
     def _count(self, row: TallyRow) -> None:
-        sums = self.minutes.setdefault(row.minute, {}).setdefault(row.combination(), {})
-        for name, number in row.counts.items():
-            sums[name] = sums.get(name, 0) + number
-        self._changed.add(row.minute)
-        self.cases.count(row)
-        if contacts := _contacts(row.counts):
-            self.usual.add(row.category, row.minute, contacts)
+        self.minutes.add(row)
+        self.evaluations.count(row)
+        if contacts := contacts_of(row.counts):
+            self.baseline.add(row.category, row.minute, contacts)
 
-    def _earliest(self, clock: int) -> int:
-        """The earliest minute that can still change at the instant `clock`."""
-        if clock < 0:
-            return 0
-        return clock - self.policies.at(clock).lateness_ms
+    def _earliest(self, business_time: int) -> int:
+        """The earliest minute that can still change at an instant."""
+        return 0 if business_time < 0 else business_time - self.policies.at(business_time).lateness_ms
 
     # Time
 
-    def pass_time(self, to: int) -> None:
-        """Judge every minute that has ended by `to`."""
-        if to < 0 or not self.cases.run(to, self.change_set, self.full):
-            return
-        self.clock = to
-        self.announcements.judge(self.rules, to, self.change_set)
-        if self.clock >= self._put_away_at:
-            self._put_away()
+    def advance(self, now: int | None) -> None:
+        """Let time pass to where all desks have come; `now` is not looked at."""
+        self.stage.advance(self._pass_time)
 
-    def _put_away(self) -> None:
-        """Forget, now and then, what can matter no longer."""
-        self._put_away_at = self.clock + 6 * HOUR
-        horizon = self._earliest(self.clock)
-        before = horizon - LONGEST - MINUTE
-        for minute in [minute for minute in self.minutes if minute < before]:
-            del self.minutes[minute]
-            self._changed.discard(minute)
-            self.keep(_minute_key(minute), None)
-        for warning in self.cases.put_away(before, horizon):
-            self.keep(_warning_key(warning), None)
-        for category, day in self.usual.put_away(self.clock - USUAL_KEPT):
-            self.keep(_usual_key(category, day), None)
-        announced, notices = self.announcements.put_away(self.clock)
-        for announcement in announced:
-            self.keep(_announcement_key(announcement), None)
-        for notice in notices:
-            self.keep(_warning_key(notice), None)
+    def _pass_time(self, until: int) -> None:
+        """Judge every minute that has ended by `until`."""
+        if until < 0 or not self.evaluations.run(until, self.change_set, self.full):
+            return
+        self.stage.business_time = until
+        self.announcements.judge(self.rules, until, self.change_set)
+        if until >= self._forget_at:
+            self._forget_at = until + FORGET_EVERY
+            self._forget(until)
+
+    def _forget(self, now: int) -> None:
+        """Forget what can matter no longer."""
+        horizon = self._earliest(now)
+        before = horizon - MAX_WINDOW - MINUTE
+        self.minutes.forget(before)
+        self._saved_warnings.forget(self.evaluations.forget(before, horizon))
+        self.baseline.forget(now - BASELINE_KEPT)
+        self._saved_warnings.forget(self.announcements.forget(now))
 
     # Checkpoints
 
     def unsaved(self) -> bool:
         """Whether anything changed."""
-        return bool(self._changed) or super().unsaved()
+        pending = self.announcements.pending.entries or self._saved_warnings.pending.entries
+        return bool(self.stage.unsaved() or self.minutes.unsaved() or self.baseline.unsaved() or pending)
 
     def pending_bytes(self) -> int:
-        """About the size of the next checkpoint."""
-        return super().pending_bytes() + 600 * len(self._changed) + 100 * len(self.usual.changed)
+        """About the size of the next snapshot."""
+        entries = self.announcements.pending.bytes + self._saved_warnings.pending.bytes
+        return self.stage.pending_bytes() + self.minutes.pending_bytes() + self.baseline.pending_bytes() + entries
 
-    def snapshot(self, version: int, offsets: dict[str, int]) -> Any:
-        """All that changed since the last cut, and the outputs made since."""
-        for row in self.change_set.rows.values():
-            if isinstance(row, WarningRow):
-                self.keep(_warning_key(row), None if row.is_deleted else _pack(row))
-        for minute in self._changed:
-            self.keep(_minute_key(minute), self.entry(_minute_key(minute)))
-        for category, day in self.usual.changed:
-            self.keep(_usual_key(category, day), self.entry(_usual_key(category, day)))
-        self.keep(HEARD, self.entry(HEARD))
-        self.entries |= self.policy.entries
-        self.policy.entries = {}
-        self._changed, self.usual.changed = set(), set()
-        return super().snapshot(version, offsets)
+    def full(self) -> bool:
+        """Whether a checkpoint is to be written before anything else."""
+        return self.pending_bytes() > FULL
 
-    def entry(self, key: bytes) -> bytes | None:
-        """What the changelog should hold under a key."""
-        kind, name = key[:1], key[1:].decode()
-        if kind == HEARD:
-            return _pack(_Heard(self.last, self.usual.since, self.cases.next_at()))
-        if kind == FOLLOWED:
-            return self.policy.entry(key)
-        if kind == TALLY:
-            found = self.minutes.get(int(name))
-            rows = found and [TallyRow(int(name), *combination, counts) for combination, counts in found.items()]
-            return _pack(rows) if rows else None
-        if kind == USUAL:
-            day, _, category = name.partition("/")
-            quarters = self.usual.days.get(category, {}).get(int(day))
-            return None if quarters is None else _pack(quarters)
-        if kind == WARNING:
-            warnings = chain(self.cases.warnings(), *self.announcements.notices.values())
-            return next((_pack(row) for row in warnings if row.warning_id == name), None)
-        announced = [row for known in self.announcements.changes.values() for row in known.values()]
-        return next((_pack(row) for row in announced if _announcement_key(row) == key), None)
+    def urgent(self) -> bool:
+        """Whether a warning waits."""
+        return self.change_set.urgent
+
+    def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
+        """All that changed since the last snapshot, and the outputs made since."""
+        return self.stage.snapshot(version)
+
+    def _dump_received(self) -> bytes:
+        return _encode(_Received(self._last, self.baseline.since, self.evaluations.next_at()))
+
+    def _warnings(self) -> Iterator[WarningRow]:
+        return chain(self.evaluations.warnings(), *self.announcements.short_notice_warnings.values())
+
+    def rewrite_keys(self, keys: set[bytes]) -> None:
+        """Write the stage's own values of these keys with the next snapshot."""
+        self.stage.rewrite_keys(keys)
 
     # Restore
 
-    def load_entry(self, key: bytes, value: bytes | None) -> None:
-        """Take one of its entries from the changelog."""
-        if key[:1] == FOLLOWED:
-            self.policy.load(key, value)
-        elif value is None:
-            self._loaded.pop(key, None)
-        else:
-            self._loaded[key] = value
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take one entry of the changelog."""
+        self.stage.load(key, value)
+
+    def _load_received(self, value: bytes) -> None:
+        received = _received(value)
+        self._last, self.baseline.since, self._judged_next_at = received.last, received.since, received.next_at
 
     def restored(self) -> None:
-        """Build what follows from the entries: each case stands where it can go on from. Raises PolicyRefused."""
-        warnings: list[WarningRow] = []
-        judged_at = self._stands_until()
-        for key, value in self._loaded.items():
-            kind, name = key[:1], key[1:].decode()
-            if kind == HEARD:
-                heard = _heard(value)
-                self.last, self.usual.since = heard.last, heard.since
-                judged_at = min(judged_at, heard.next_at - MINUTE)
-            elif kind == USUAL:
-                day, _, category = name.partition("/")
-                self.usual.days.setdefault(category, {})[int(day)] = _quarters(value)
-            elif kind == WARNING:
-                warnings.append(_warning(value))
-            elif kind == ANNOUNCEMENT:
-                self.announcements.take(_announcement(value))
-        rows = [row for key, value in self._loaded.items() if key[:1] == TALLY for row in _minute(value)]
-        for row in sorted(rows, key=lambda row: row.minute):
-            self.minutes.setdefault(row.minute, {})[row.combination()] = row.counts
-            self.cases.count(row)
-        warnings.sort(key=lambda row: row.raised_at)
-        self.announcements.restored([row for row in warnings if row.rule == SHORT_NOTICE])
+        """All entries are in: build the evaluations, each of which goes on where it can. Raises PolicyRefused."""
+        judged_at = min(self._stands_until(), self._judged_next_at - MINUTE)
+        for row in self.minutes.rows():
+            self.evaluations.count(row)
+        warnings = self._saved_warnings.take_loaded()
+        self.announcements.restored(row for row in warnings if row.rule == SHORT_NOTICE)
         judged = [row for row in warnings if row.rule != SHORT_NOTICE]
-        self.cases.restored(judged, judged_at - judged_at % MINUTE if judged_at >= 0 else -1)
-        self._loaded = {}
+        self.evaluations.restored(judged, judged_at - judged_at % MINUTE if judged_at >= 0 else -1)
 
     def _stands_until(self) -> int:
-        """The instant up to which all that was judged stands: the clock, or where the given policy begins to differ."""
-        self.policy.restore(False, self.clock, busy=False)
+        """The instant up to which all verdicts stand: business time, or where the given policy begins to differ."""
+        self.policy.restore(restating=False, until=self.business_time, busy=False)
         if self.policy.followed is self.policy.given:
-            return self.clock
-        since = self.policy.since(self.clock)
-        self.policy.follow()
-        return min(self.clock, -(-since // MINUTE) * MINUTE - MINUTE)  # the minute it falls into is judged by the next
-
-
-def _contacts(counts: Mapping[str, int]) -> int:
-    return counts.get("created", 0) + counts.get("offered", 0)
-
-
-def _minute_key(minute: int) -> bytes:
-    return TALLY + str(minute).encode()
-
-
-def _usual_key(category: str, day: int) -> bytes:
-    return USUAL + f"{day}/{category}".encode()
-
-
-def _warning_key(row: WarningRow) -> bytes:
-    return WARNING + row.warning_id.encode()
-
-
-def _announcement_key(row: AnnouncementRow) -> bytes:
-    return ANNOUNCEMENT + f"{row.source}\0{row.id}".encode()
+            return self.business_time
+        since = self.policy.since(self.business_time)
+        self.policy.follow_given()
+        return min(self.business_time, -(-since // MINUTE) * MINUTE - MINUTE)  # its minute is judged by the next policy

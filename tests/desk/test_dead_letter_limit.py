@@ -1,6 +1,6 @@
 """Too many dead letters stop a partition: loudly, with all of them kept, and until a person decides.
 
-records   ....xxxxx     run 10, ratio 0.5: nothing is said before 10 records were read
+records   ....xxxxx     window 10, max_ratio 0.5: nothing is said before 10 records were read
           0       9
 """
 
@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.desk.saved import FULL
 from streams.desk.track.dead_letter_limit import DeadLetterLimit, DeadLetterMonitor, TooManyDeadLetters
 from streams.desk.track.partition import Desk
-from streams.desk.track.snapshot import FULL
 from streams.models.codec import LARGEST
 from tests.sinks.desk import Record, event, policies
 
-LIMIT = DeadLetterLimit(ratio=0.5, run=10)
+LIMIT = DeadLetterLimit(max_ratio=0.5, window=10)
 UNKNOWN = b'{"type":"ticket.sneezed"}'
 
 
@@ -43,17 +43,17 @@ def desk(limit: DeadLetterLimit = LIMIT) -> Desk:
 
 
 @given(st.text(alphabet=".x", max_size=40), st.sampled_from([0.0, 0.5, 0.9, 1.0]), st.integers(1, 12))
-def test_it_stops_when_the_share_of_the_last_records_is_over_the_limit(pattern: str, ratio: float, run: int) -> None:
-    refusals = DeadLetterMonitor(0, ["tickets"], DeadLetterLimit(ratio, run))
-    last: deque[bool] = deque(maxlen=run)
+def test_it_stops_when_the_share_of_the_last_records_is_over_the_limit(pattern: str, ratio: float, window: int) -> None:
+    monitor = DeadLetterMonitor(0, ["tickets"], DeadLetterLimit(ratio, window))
+    last: deque[bool] = deque(maxlen=window)
     stopped = False
     for record, kind in zip(records(pattern), pattern, strict=True):
         last.append(kind == "x")
-        stopped |= kind == "x" and len(last) == run and sum(last) > ratio * run
+        stopped |= kind == "x" and len(last) == window and sum(last) > ratio * window
         if kind == "x":
-            refusals.refuse("tickets", record, "no event", 1)
-        refusals.read("tickets", 1)
-        assert (refusals.stop is not None) == stopped
+            monitor.reject("tickets", record, "no event", 1)
+        monitor.count_read("tickets", 1)
+        assert (monitor.stop is not None) == stopped
 
 
 def test_the_worker_stops_with_a_sentence_and_all_letters_are_kept() -> None:
@@ -78,7 +78,7 @@ def test_a_successor_stops_too_until_the_limit_is_another(each: int) -> None:
     changelog: dict[bytes, bytes | None] = {}
     run = records("x" * 30)
     left, start = 0, 0
-    while stopping.refusals.stop is None:
+    while stopping.dead_letters.stop is None:
         start = stopping.feed("tickets", run[: start + each], start)
         stopping.advance(None)
         cut = stopping.snapshot(1, {})
@@ -97,12 +97,12 @@ def test_a_successor_stops_too_until_the_limit_is_another(each: int) -> None:
         successor(LIMIT).advance(None)
     with pytest.raises(TooManyDeadLetters):
         successor(LIMIT).feed("tickets", run, start)
-    assert len(fed(successor(DeadLetterLimit(ratio=1.0, run=10)), run[start:])) == 20
+    assert len(fed(successor(DeadLetterLimit(max_ratio=1.0, window=10)), run[start:])) == 20
 
 
 def test_large_letters_do_not_outgrow_a_checkpoint() -> None:
     large = [Record(b"x" * (3 << 20), offset=n) for n in range(9)]
-    found = desk(DeadLetterLimit(ratio=1.0))
+    found = desk(DeadLetterLimit(max_ratio=1.0))
     start, sizes = 0, []
     while start < len(large):
         end = found.feed("tickets", large, start)

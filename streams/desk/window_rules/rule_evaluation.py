@@ -1,19 +1,19 @@
-"""A case: one rule judged for one subject, minute by minute, and the warnings that came of it.
+"""One rule evaluated for one subject (a team, a queue ...), minute by minute, and the warnings that it raised.
 
     minutes     |10:00|10:01|10:02|10:03|10:04|
     counts         3           1
     judged            ^     ^     ^     ^           only where something enters or leaves the window,
-                                                    or while something waits for its time
+                                                    or while a verdict can change with time alone
 
-A warning is raised when the verdict says so, and cleared when it says that it is over; but two changes of one case lie
-at least the cool-down apart, so it cannot flap:
+A warning is raised when the verdict says so, and cleared when it says that it is over; but two changes lie at least the
+cool-down apart, so it cannot flap:
 
     verdict     raised ─ over ─ raised ─────────── over ──────────
     warning       ▲──────────────────────────────────▼
                   └ cool-down: not cleared yet       └ cool-down: not raised again yet
 
-A count that comes late, for a minute that was judged, takes the case back to that minute, and all is judged anew from
-there: the warnings are a function of the counts, whatever the order they came in.
+A count that comes late, for a minute that was judged, takes the evaluation back to that minute, and all is judged anew
+from there: the warnings are a function of the counts, whatever the order they came in.
 """
 
 from bisect import bisect_left, insort
@@ -26,22 +26,22 @@ from streams.desk.window_rules.measures import InForce, Key, Rules, Verdict, wid
 from streams.models.instants import DAY, MINUTE, NEVER
 from streams.models.rows import WarningRow
 
-REMEMBERED = 7 * DAY
+MIN_REMEMBERED = 7 * DAY
 """How long a cleared warning is remembered at least: another policy may come with a longer cool-down."""
 
 
 class Judge(Protocol):
-    """Judges one minute of a case: `part` and `whole` are the window's sums."""
+    """Judges one minute: `part` and `whole` are the sums over the window."""
 
-    def __call__(self, case: "Case", in_force: InForce, at: int, part: int, whole: int) -> Verdict:
+    def __call__(self, evaluation: "RuleEvaluation", in_force: InForce, at: int, part: int, whole: int) -> Verdict:
         """The verdict at the instant `at`, a minute's end."""
 
 
-MakeWarning = Callable[["Case", InForce, int, Verdict], WarningRow]
+MakeWarning = Callable[["RuleEvaluation", InForce, int, Verdict], WarningRow]
 
 
-class Case:
-    """See the module. `key`: the rule's name and dimension; `value`: which team, queue …; instants are ms.
+class RuleEvaluation:
+    """See the module. `key`: name and dimension of the rule; `value`: which team, queue …; instants are ms.
 
     Everything up to and including the instant `judged_at` was judged; `next_at` is the next instant to be judged.
     """
@@ -68,20 +68,20 @@ class Case:
         self.minutes: list[int] = []  # with counts, in order
         self.counts: dict[int, tuple[int, int]] = {}  # minute -> part, whole
         self.warnings: list[WarningRow] = []  # in order; the last may be open
-        self.written: list[WarningRow] = []  # the warnings as they were written last: see Cases
+        self.written: list[WarningRow] = []  # the warnings as they were written last, by the caller of `run`
         self.judged_at, self.next_at = -1, NEVER
-        self.queued_at = NEVER  # where it stands in the queue
-        self.in_force: InForce | None = None  # whose window `part` and `whole` are; None: they are to be summed anew
+        self.queued_at = NEVER  # its entry in the queue
+        self.in_force: InForce | None = None  # the rule over whose window `part` and `whole` are; None: sum them anew
         self.part = self.whole = 0
         self.waits = False  # the next minute is to be judged whether or not anything enters or leaves the window
 
     @property
     def open(self) -> WarningRow | None:
-        """The warning that stands, if one does."""
+        """The open warning, if there is one."""
         return self.warnings[-1] if self.warnings and self.warnings[-1].cleared_at is None else None
 
     def add(self, minute: int, part: int, whole: int) -> None:
-        """Count something in a minute; if that was judged already, go back to it."""
+        """Add counts of a minute; if that was judged already, go back to it."""
         sums = self.counts.get(minute)
         if sums is None:
             if minute > (self.minutes[-1] if self.minutes else -1):
@@ -97,7 +97,7 @@ class Case:
             self.next_at = minute + MINUTE
 
     def go_back(self, at: int) -> None:
-        """Take the case back to where it was at the instant `at`, when no later minute had been judged."""
+        """Return to the instant `at`, when no later minute had been judged."""
         if at >= self.judged_at:
             return
         while self.warnings and self.warnings[-1].raised_at > at:
@@ -110,14 +110,14 @@ class Case:
         self.next_at = at + MINUTE
 
     def restored(self, at: int) -> None:
-        """Go on from the instant `at`; warnings from after it, of a checkpoint in between, are found again."""
+        """Go on from the instant `at`; later warnings, which a checkpoint in between has, are found again."""
         self.written = list(self.warnings)
         self.judged_at = NEVER
         self.go_back(at)
 
-    def run(self, to: int, judge: Judge, make: MakeWarning) -> None:
-        """Judge all minutes that end by the instant `to`."""
-        while (at := self.next_at) <= to:
+    def run(self, until: int, judge: Judge, make: MakeWarning) -> None:
+        """Judge all minutes that end by the instant `until`."""
+        while (at := self.next_at) <= until:
             in_force = self.rules.at(self.key, at)
             if in_force is not None and in_force is self.in_force:
                 self._roll(at, width(in_force.rule))
@@ -160,7 +160,7 @@ class Case:
             )
 
     def _roll(self, at: int, window: int) -> None:
-        """Move the window's end to `at`: between two judged instants at most these two minutes enter and leave."""
+        """Move the end of the window to `at`: since the last judged instant at most two minutes enter and leave."""
         if (sums := self.counts.get(at - MINUTE)) is not None:
             self.part, self.whole = self.part + sums[0], self.whole + sums[1]
         if (sums := self.counts.get(at - MINUTE - window)) is not None:
@@ -187,17 +187,14 @@ class Case:
             found = min(found, switch)
         return found
 
-    def put_away(self, before: int, horizon: int) -> list[WarningRow]:
-        """Forget minutes before `before`, and the warnings that can matter no longer to what is judged after `horizon`.
-
-        Returns those warnings.
-        """
+    def forget(self, before: int, horizon: int) -> list[WarningRow]:
+        """Forget minutes before `before`, and the warnings that no verdict after `horizon` depends on; return these."""
         if self.minutes and self.minutes[0] < before:
             gone = bisect_left(self.minutes, before)
             for minute in self.minutes[:gone]:
                 del self.counts[minute]
             del self.minutes[:gone]
-        cooldown = max(REMEMBERED, self.rules.cooldown(self.key))
+        cooldown = max(MIN_REMEMBERED, self.rules.cooldown(self.key))
         old = [row for row in self.warnings if row.cleared_at is not None and row.cleared_at + cooldown < horizon]
         if old:
             self.warnings = [row for row in self.warnings if row not in old]

@@ -1,0 +1,121 @@
+"""All facts of a partition's customers, and the policy changes that they are judged by, as the desk sent them."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from streams.desk.saved import Entry, PendingEntries
+from streams.models.customer_facts import CustomerFact, PolicyChange
+
+FACT, CHANGE = b"f", b"c"  # first byte of a changelog key
+
+_encode = msgspec.msgpack.Encoder().encode
+_fact = msgspec.msgpack.Decoder(CustomerFact).decode
+_change = msgspec.msgpack.Decoder(PolicyChange).decode
+
+
+class FactStore:
+    """Facts by customer id and subject; a part that is saved. Encoded: there are many, and they are seldom needed."""
+
+    prefix = FACT
+
+    def __init__(self) -> None:
+        self.pending = PendingEntries()
+        self._facts: dict[str, dict[str, bytes]] = {}
+
+    def __len__(self) -> int:
+        """The number of customers."""
+        return len(self._facts)
+
+    def __iter__(self) -> Iterator[str]:
+        """All customer ids."""
+        return iter(self._facts)
+
+    def put(self, fact: CustomerFact) -> bool:
+        """Take a fact; False if one of this identity is known that is as new, or newer."""
+        facts = self._facts.setdefault(fact.customer_id, {})
+        stands = facts.get(fact.subject)
+        if stands is not None and _fact(stands).version >= fact.version:
+            return False
+        facts[fact.subject] = encoded = _encode(fact)
+        self.pending.put(_fact_key(fact.customer_id, fact.subject), encoded)
+        return True
+
+    def of(self, customer_id: str) -> list[CustomerFact]:
+        """The facts of one customer id, deleted ones too."""
+        return [_fact(encoded) for encoded in self._facts.get(customer_id, {}).values()]
+
+    def forget(self, customer_id: str) -> None:
+        """Remove the facts of a customer id."""
+        for subject in self._facts.pop(customer_id, {}):
+            self.pending.put(_fact_key(customer_id, subject), None)
+
+    # Checkpoints
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """See :class:`streams.desk.saved.Saved`."""
+        customer_id, subject = _parse_fact_key(key)
+        facts = self._facts.setdefault(customer_id, {})
+        if value is not None:
+            facts[subject] = value
+            return
+        facts.pop(subject, None)
+        if not facts:
+            del self._facts[customer_id]
+
+    def value(self, key: bytes) -> bytes | None:
+        """See :class:`streams.desk.saved.Saved`."""
+        customer_id, subject = _parse_fact_key(key)
+        return self._facts.get(customer_id, {}).get(subject)
+
+    def changed(self) -> Iterable[Entry]:
+        """See :class:`streams.desk.saved.Saved`."""
+        return self.pending.take()
+
+
+class PolicyChanges:
+    """The policy changes announced, by key. A part that is saved."""
+
+    prefix = CHANGE
+
+    def __init__(self) -> None:
+        self.pending = PendingEntries()
+        self._changes: dict[str, PolicyChange] = {}
+
+    def all(self) -> Iterable[PolicyChange]:
+        """All changes."""
+        return self._changes.values()
+
+    def put(self, change: PolicyChange) -> set[str] | None:
+        """Take a change; returns the tags that it concerns, or None if it is known, as new or newer."""
+        known = self._changes.get(change.key)
+        if known is not None and known.version >= change.version:
+            return None
+        self._changes[change.key] = change
+        self.pending.put(CHANGE + change.key.encode(), _encode(change))
+        return {*change.tags, *(() if known is None else known.tags)}
+
+    # Checkpoints
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """See :class:`streams.desk.saved.Saved`. A change is never removed."""
+        if value is not None:
+            self._changes[key[1:].decode()] = _change(value)
+
+    def value(self, key: bytes) -> bytes | None:
+        """See :class:`streams.desk.saved.Saved`."""
+        change = self._changes.get(key[1:].decode())
+        return None if change is None else _encode(change)
+
+    def changed(self) -> Iterable[Entry]:
+        """See :class:`streams.desk.saved.Saved`."""
+        return self.pending.take()
+
+
+def _fact_key(customer_id: str, subject: str) -> bytes:
+    return FACT + f"{customer_id}\0{subject}".encode()
+
+
+def _parse_fact_key(key: bytes) -> tuple[str, str]:
+    customer_id, _, subject = key[1:].decode().partition("\0")
+    return customer_id, subject

@@ -1,0 +1,97 @@
+"""The rows of each customer of a partition: a fold of all facts, made anew when one changes, or as time passes."""
+
+from collections.abc import Callable, Iterable
+
+from streams.desk.customers.facts import FactStore, PolicyChanges
+from streams.desk.customers.history import fold
+from streams.desk.customers.homes import CustomerPartitioner
+from streams.desk.customers.identities import CustomerIdentities
+from streams.desk.customers.packed_rows import NO_ROWS, pack, unpack
+from streams.desk.customers.timers import Timers
+from streams.desk.output.change_set import ChangeSet, apply_diff
+from streams.desk.policy.versions import Policies
+from streams.models.instants import DAY
+from streams.models.rows import Identity, Row
+
+
+class CustomerFolds:
+    """The rows that stand of each customer, by canonical id.
+
+    Arguments:
+        partition, homes: which customers are folded here.
+        facts, identities, changes: what they are folded of.
+        policies_of: the policies that a customer follows.
+        change_set: where differences are written.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        homes: CustomerPartitioner,
+        facts: FactStore,
+        identities: CustomerIdentities,
+        changes: PolicyChanges,
+        policies_of: Callable[[str], Policies],
+        change_set: ChangeSet,
+    ) -> None:
+        self.timers = Timers()
+        self._partition, self._homes = partition, homes
+        self._facts, self._identities, self._changes = facts, identities, changes
+        self._policies_of, self._change_set = policies_of, change_set
+        self._rows: dict[str, bytes] = {}
+        self._tombstones: dict[str, int] = {}  # of customers that have only deleted facts, until when they are kept
+
+    def customers(self) -> set[str]:
+        """All customers of which anything is known."""
+        return {self._identities.canonical(customer_id) for customer_id in self._facts}
+
+    def refold(self, touched: Iterable[str], as_of: int) -> None:
+        """Fold the customers of these ids as of an instant, and write what differs."""
+        ids = set(touched)
+        # An id that was linked to another customer takes its own rows back, so it is folded too.
+        for customer in ids | {self._identities.canonical(customer_id) for customer_id in ids}:
+            before, rows = self._rows.pop(customer, NO_ROWS), self._fold(customer, as_of)
+            after = pack(rows)
+            if after != before:
+                apply_diff(self._change_set, unpack(before), rows)
+            if customer in self.timers:  # else the customer is forgotten: what was written stands
+                self._rows[customer] = after
+
+    def restore(self, as_of: int) -> None:
+        """Fold all customers; emits nothing, for these rows were emitted before."""
+        for customer in self.customers():
+            if rows := self._fold(customer, as_of):
+                self._rows[customer] = pack(rows)
+
+    def _fold(self, customer: str, as_of: int) -> dict[Identity, Row]:
+        """The rows of a customer, none where the customer is not at home; one that is long over is forgotten."""
+        former = self.timers.stop(customer)
+        if self._identities.canonical(customer) != customer or self._homes.of(customer) != self._partition:
+            return {}
+        ids = self._identities.ids(customer)
+        known = [fact for customer_id in ids for fact in self._facts.of(customer_id)]
+        facts = [fact for fact in known if not fact.is_deleted]
+        if not facts:
+            if known:
+                self._keep_tombstone(customer, ids, as_of, former)
+            return {}
+        self._tombstones.pop(customer, None)
+        folded = fold(ids, facts, self._changes.all(), self._policies_of(customer), as_of)
+        if folded.over:
+            self._forget(ids)
+        else:
+            self.timers.start(customer, folded.next_at, former)
+        return folded.rows
+
+    def _keep_tombstone(self, customer: str, ids: list[str], as_of: int, former: int | None) -> None:
+        """No facts remain. Keep a tombstone for a day in case a stale message arrives."""
+        until = self._tombstones.setdefault(customer, as_of + DAY)
+        if as_of > until:
+            del self._tombstones[customer]
+            self._forget(ids)
+        else:
+            self.timers.start(customer, until, former)
+
+    def _forget(self, ids: list[str]) -> None:
+        for customer_id in ids:
+            self._facts.forget(customer_id)

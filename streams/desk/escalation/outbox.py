@@ -1,0 +1,55 @@
+"""The rows and messages that a partition's next checkpoint sends. Pure."""
+
+from collections import Counter
+
+from streams.desk.escalation import messages
+from streams.models.dead_letters import dead_letter
+from streams.models.escalations import EscalationRow, WarningStepRow
+from streams.models.messages import progress
+from streams.models.records import Output, Record
+from streams.models.rows import ProgressRow
+from streams.models.topics import ESCALATIONS
+
+ROW_BYTES, OUTPUT_BYTES = 300, 1000
+"""About the size of a row, and of a message that is ready, in a checkpoint."""
+
+
+class Outbox:
+    """What waits for the next checkpoint. `totals`: events by state, and dead letters, since the process started."""
+
+    def __init__(self) -> None:
+        self.totals: Counter[str] = Counter()
+        self._rows: list[EscalationRow | WarningStepRow] = []
+        self._outputs: list[Output] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._rows or self._outputs)
+
+    def write(self, row: EscalationRow) -> None:
+        """Add an event of a step or a chain."""
+        self._rows.append(row)
+        self.totals[row.state] += 1
+
+    def add_warning_step(self, row: WarningStepRow) -> None:
+        """Add what somebody did about a warning, or its escalation."""
+        self._rows.append(row)
+
+    def add_outputs(self, outputs: list[Output]) -> None:
+        """Add messages as they are."""
+        self._outputs += outputs
+
+    def reject(self, record: Record, reason: str) -> None:
+        """Add a dead letter."""
+        self.totals["dead_letters"] += 1
+        self._outputs.append(dead_letter(record.topic, record, reason))
+
+    def pending_bytes(self) -> int:
+        """About the size of the rows and messages."""
+        return len(self._rows) * ROW_BYTES + len(self._outputs) * OUTPUT_BYTES
+
+    def drain(self, partition: int, version: int, as_of: int) -> list[Output]:
+        """Return all messages for a checkpoint of this version, the progress last, and empty the outbox."""
+        outputs = self._outputs + messages.outputs(partition, version, self._rows)
+        outputs.append(progress(ESCALATIONS, ProgressRow(ESCALATIONS, partition, as_of, {}, version)))
+        self._rows, self._outputs = [], []
+        return outputs

@@ -1,0 +1,48 @@
+"""The time of a partition of role escalate. Pure.
+
+Live it is the wall clock's. In a replay it is the least business time that the senders of warnings have reached.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+
+class SnapshotHeader(msgspec.Struct, array_like=True):
+    """The entry of the changelog under the key `h`."""
+
+    sources: dict[str, int]
+    now: int
+
+
+class PartitionTime:
+    """The time `now` (ms; -1: not known yet). `wall`: it is the wall clock's."""
+
+    prefix = b"h"
+
+    def __init__(self, wall: bool) -> None:
+        self.wall, self.now = wall, -1
+        self._sources: dict[str, int] = {}  # business time of each sender of warnings, by name
+
+    def hear(self, sources: Mapping[str, int]) -> None:
+        """Take in how far senders of warnings are; an old message may come late."""
+        for source, as_of in sources.items():
+            self._sources[source] = max(as_of, self._sources.get(source, as_of))
+
+    def advance(self, wall_now: int | None) -> None:
+        """Let time come to `wall_now`, or as far as all senders of warnings are."""
+        now = wall_now if self.wall and wall_now is not None else min(self._sources.values(), default=-1)
+        self.now = max(self.now, now)
+
+    def load(self, _key: bytes, value: bytes | None) -> None:
+        """Take the header of a checkpoint."""
+        header = msgspec.msgpack.decode(value or b"", type=SnapshotHeader)
+        self._sources, self.now = header.sources, header.now
+
+    def value(self, _key: bytes) -> bytes | None:
+        """Return the header of a checkpoint."""
+        return msgspec.msgpack.encode(SnapshotHeader(self._sources, self.now))
+
+    def changed(self) -> Iterable[tuple[bytes, bytes | None]]:
+        """Return the header: every checkpoint has one."""
+        return [(self.prefix, self.value(self.prefix))]

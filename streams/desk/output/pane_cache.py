@@ -1,0 +1,180 @@
+"""How panes are held: two days have thousands, of which few change, so the others are packed.
+
+    open      counters, ready to be added to          ~20 KB
+      │ a snapshot in whose time the pane did not change
+      v
+    packed    one byte string, and its keys           ~2 KB
+
+The keys of a pane are interned: facts with the same dimensions share one object, in all panes.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from streams.models.rows import FactRow
+
+Counts = dict[str, int]
+Key = tuple[str, str]  # dimension, value
+TICKET_DIMENSIONS = ("team", "channel", "priority", "kind", "segment", "category", "product")
+MAX_INTERNED_KEYS = 50_000
+SPREAD_THRESHOLD = 64  # combinations of dimensions in a pane above which it is smaller by single dimensions
+
+_encode = msgspec.json.encode
+_pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[Counts]).decode
+
+
+class Keys:
+    """The keys that some counts stand under, and their JSON. Compared by identity, so it is a cheap dict key."""
+
+    __slots__ = ("encoded", "keys")
+
+    def __init__(self, keys: tuple[Key, ...]) -> None:
+        self.keys = keys
+        self.encoded = msgspec.Raw(_encode(keys))
+
+
+class KeyInterner:
+    """The one `Keys` object for each tuple of keys, and for each combination of dimensions of a fact."""
+
+    def __init__(self) -> None:
+        self._by_keys: dict[tuple[Key, ...], Keys] = {}
+        self._by_dimensions: dict[tuple[str, ...], Keys] = {}
+
+    def of(self, keys: tuple[Key, ...]) -> Keys:
+        """Return the object for these keys."""
+        found = self._by_keys.get(keys)
+        if found is None:
+            if len(self._by_keys) >= MAX_INTERNED_KEYS:
+                self._by_keys.clear()
+            found = self._by_keys[keys] = Keys(keys)
+        return found
+
+    def of_fact(self, fact: FactRow) -> Keys:
+        """Return the object for the dimensions of a fact of a ticket, call or survey."""
+        if fact.family == "ticket":
+            dimensions: tuple[str, ...] = (
+                fact.team,
+                fact.channel,
+                fact.priority,
+                fact.kind,
+                fact.segment,
+                fact.category,
+                fact.product,
+            )
+        else:
+            dimensions = (fact.family, fact.team, fact.channel, fact.segment, fact.queue)
+        found = self._by_dimensions.get(dimensions)
+        return self._intern(dimensions) if found is None else found
+
+    def _intern(self, dimensions: tuple[str, ...]) -> Keys:
+        if len(self._by_dimensions) >= MAX_INTERNED_KEYS:
+            self._by_dimensions.clear()
+        if len(dimensions) == len(TICKET_DIMENSIONS):
+            keys = tuple(zip(TICKET_DIMENSIONS, dimensions, strict=True))
+        else:
+            family, team, channel, segment, queue = dimensions
+            keys = (("team", team), ("channel", channel), ("segment", segment))
+            keys += (("queue", queue),) if family == "call" else ()
+        found = self._by_dimensions[dimensions] = self.of((("all", ""), *keys))
+        return found
+
+
+class Pane:
+    """The counts of a minute. Facts with one combination of dimensions share their sums."""
+
+    __slots__ = ("opened", "sums")
+
+    def __init__(self, opened: int) -> None:
+        self.opened = opened
+        self.sums: dict[Keys, Counts] = {}
+
+    def add(self, keys: Keys, counts: Counts, sign: int) -> None:
+        """Add `counts` under each of the keys, or take them away (sign -1)."""
+        sums = self.sums.get(keys)
+        if sums is None:
+            self.sums[keys] = counts.copy() if sign > 0 else {name: -number for name, number in counts.items()}
+        else:
+            for name, number in counts.items():
+                sums[name] = sums.get(name, 0) + sign * number
+
+    def spread(self, interner: KeyInterner) -> None:
+        """Sum by single dimensions from here on, if that is smaller.
+
+        A quiet minute has far fewer combinations than single dimensions, a busy one far more.
+        """
+        sums = self.sums
+        if len(sums) <= SPREAD_THRESHOLD or sum(len(keys.keys) > 1 for keys in sums) <= SPREAD_THRESHOLD:
+            return
+        single: dict[Key, Counts] = {}
+        for keys, counts in sums.items():
+            for key in keys.keys:
+                total = single.setdefault(key, {})
+                for name, number in counts.items():
+                    total[name] = total.get(name, 0) + number
+        self.sums = {interner.of((key,)): counts for key, counts in single.items()}
+
+
+class PackedPane(NamedTuple):
+    """A pane that does not change for now."""
+
+    opened: int
+    keys: tuple[Keys, ...]
+    counts: bytes  # one for each of the keys
+
+    @classmethod
+    def of(cls, pane: Pane) -> "PackedPane":
+        """Pack a pane."""
+        return cls(pane.opened, tuple(pane.sums), _pack(list(pane.sums.values())))
+
+    def unpacked(self) -> Pane:
+        """Return the pane, ready to be added to."""
+        pane = Pane(self.opened)
+        pane.sums = dict(zip(self.keys, _unpack(self.counts), strict=True))
+        return pane
+
+
+class PaneCache:
+    """Panes by minute, open or packed. `changed`: minutes that changed since the last snapshot."""
+
+    def __init__(self) -> None:
+        self.changed: set[int] = set()
+        self._panes: dict[int, Pane | PackedPane] = {}
+        self._open: set[int] = set()  # minutes
+
+    def __contains__(self, minute: int) -> bool:
+        return minute in self._panes
+
+    def change(self, minute: int) -> Pane | None:
+        """Return the pane of a minute, to be added to: it counts as changed. None: there is none."""
+        self.changed.add(minute)
+        pane = self._panes.get(minute)
+        if isinstance(pane, Pane):
+            return pane
+        return None if pane is None else self.add(minute, pane.unpacked())
+
+    def peek(self, minute: int) -> Pane:
+        """Return the pane of a minute, or a copy of it, to be read."""
+        pane = self._panes[minute]
+        return pane.unpacked() if isinstance(pane, PackedPane) else pane
+
+    def add(self, minute: int, pane: Pane) -> Pane:
+        """Hold an open pane."""
+        self._panes[minute] = pane
+        self._open.add(minute)
+        return pane
+
+    def add_packed(self, minute: int, pane: PackedPane) -> None:
+        """Hold a packed pane."""
+        self._panes[minute] = pane
+
+    def remove(self, minute: int) -> bool:
+        """Forget a pane; False if there was none."""
+        return self._panes.pop(minute, None) is not None
+
+    def saved(self) -> None:
+        """All changes are in a snapshot: pack the open panes that did not change since the one before."""
+        for minute in self._open - self.changed:
+            if isinstance(pane := self._panes.get(minute), Pane):
+                self._panes[minute] = PackedPane.of(pane)
+        self._open, self.changed = self.changed, set()

@@ -1,0 +1,126 @@
+"""A ticket's properties: what creation, assignment and updates set, and what follows from a change of them.
+
+dimensions, tags  ──change──> targets of the clocks and the silence, chosen anew
+team, agent       ──change──> transferred, reassigned
+customer          ──named───> a solving counts as the customer's
+kind, severity    ──change──> a severe complaint, counted once
+"""
+
+from sys import intern
+
+from streams.desk.tickets.ledger import TicketLedger
+from streams.desk.tickets.lifecycle import DONE, LifeCycle
+from streams.desk.tickets.risk_signals import RiskSignals
+from streams.models import tickets as events
+from streams.models.dimensions import Dimensions, shared, tags_of
+from streams.models.envelope import FIRST_RESPONSE, RESOLUTION
+from streams.models.rows import Cause
+
+
+class Properties:
+    """Sets a ticket's properties in its ledger. `known_at`: since when the customer is known."""
+
+    __slots__ = ("_severe_complaint", "known_at", "ledger", "life", "reassignments", "risk")
+
+    def __init__(self, ledger: TicketLedger, life: LifeCycle, risk: RiskSignals) -> None:
+        self.ledger, self.life, self.risk = ledger, life, risk
+        self.known_at = self.reassignments = 0
+        self._severe_complaint = False  # it was one, once
+
+    def create(self, data: events.Created, at: int, cause: Cause) -> None:
+        """The ticket starts, and with it the clocks for the first response and the resolution."""
+        ledger, life = self.ledger, self.life
+        life.created_at, life.status = at, "new"
+        ledger.dims = shared(
+            Dimensions(
+                data.team or "",
+                data.channel or "",
+                data.priority or "normal",
+                data.kind or "question",
+                data.segment or "",
+                data.category or "",
+                data.product or "",
+            )
+        )
+        ledger.agent_id, ledger.tags = intern(data.agent_id or ""), tags_of(data.tags)
+        ledger.url, ledger.parent_id = data.url or "", data.parent_id or ""
+        self.risk.severity = data.severity or ""
+        policy = self.ledger.policies.at(at)
+        counts = {"created": 1}
+        if self._becomes_severe_complaint():
+            counts["severe_complaints"] = 1
+        ledger.fact(cause, "created", 0, at, counts)
+        self._identify_customer(data.customer_id, at)
+        self.risk.record_properties(at)
+        self.life.clocks.start(FIRST_RESPONSE, 1, policy, life.status, at, cause)
+        self.life.clocks.start(RESOLUTION, 1, policy, life.status, at, cause)
+        self.life.silence.expect_update(at)
+
+    def assign(self, data: events.Assigned, at: int, cause: Cause) -> None:
+        """Team or agent change; a change from one to another is a transfer, a reassignment."""
+        ledger = self.ledger
+        counts: dict[str, int] = {}
+        team, agent_id = data.team or ledger.dims.team, data.agent_id or ledger.agent_id
+        if ledger.dims.team and team != ledger.dims.team:
+            counts["transferred"] = 1
+            self.life.transfers.add(at)
+        if ledger.agent_id and agent_id != ledger.agent_id:
+            counts["reassigned"] = 1
+            self.reassignments += 1
+        self._identify_customer(data.customer_id, at)
+        ledger.agent_id = intern(agent_id)
+        dims = ledger.dims if team == ledger.dims.team else Dimensions(team, *ledger.dims[1:])
+        self._set_dims(dims, at, cause)
+        if counts:
+            ledger.fact(cause, next(iter(counts)), 0, at, counts)
+        if "transferred" in counts and self.life.status not in DONE:
+            self.life.transfers.warn_if_many(at)
+
+    def update(self, data: events.Updated, at: int, cause: Cause) -> None:
+        """Properties change; the clocks' targets may change with them."""
+        dims = self.ledger.dims
+        self.risk.severity = data.severity or self.risk.severity
+        self._identify_customer(data.customer_id, at)
+        if data.tags is not None:
+            self.ledger.tags = tags_of(data.tags)
+        dims = Dimensions(
+            dims.team,
+            dims.channel,
+            data.priority or dims.priority,
+            data.kind or dims.kind,
+            data.segment or dims.segment,
+            data.category or dims.category,
+            data.product or dims.product,
+        )
+        self._set_dims(dims, at, cause)
+        if self.life.created_at is not None and self._becomes_severe_complaint():
+            self.ledger.fact(cause, "severe_complaints", 0, at, {"severe_complaints": 1})
+        self.risk.record_properties(at)
+
+    def _set_dims(self, dims: Dimensions, at: int, cause: Cause) -> None:
+        """Take new dimensions, and choose policy and target anew."""
+        ledger, clocks = self.ledger, self.life.clocks
+        dims = shared(dims)
+        if ledger.past_dims is not None:
+            ledger.past_dims.append((at, dims, ledger.agent_id))
+        ledger.dims = dims
+        for clock in clocks.all:
+            if clock.breached_at == at:
+                ledger.correct_breach(clock)
+        if active := clocks.active_clocks():
+            policy = self.ledger.policies.at(at)
+            clocks.choose_targets(active, policy, at, cause)
+            self.life.silence.choose_target(policy, at)
+
+    def _identify_customer(self, customer_id: str | None, at: int) -> None:
+        if customer_id and customer_id != self.ledger.customer_id:
+            self.ledger.customer_id, self.known_at = customer_id, at
+            self.life.customer_known()
+
+    def _becomes_severe_complaint(self) -> bool:
+        """Whether this is a severe complaint, and was none before: it counts when it becomes one."""
+        severe = self.ledger.dims.kind == "complaint" and self.risk.severity in ("major", "critical")
+        if self._severe_complaint or not severe:
+            return False
+        self._severe_complaint = True
+        return True

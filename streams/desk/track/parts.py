@@ -1,0 +1,47 @@
+"""All that a partition of the desk is made of, put together."""
+
+from streams.desk.customers.homes import CustomerPartitioner
+from streams.desk.output.change_set import ChangeSet
+from streams.desk.output.local_days import LocalDays
+from streams.desk.output.panes import Panes
+from streams.desk.output.saved_panes import SavedPanes
+from streams.desk.policy.restatement import Following
+from streams.desk.policy.versions import Policies
+from streams.desk.track.arrivals import Arrivals
+from streams.desk.track.closures import Closures
+from streams.desk.track.customer_feed import CustomerFeed
+from streams.desk.track.dead_letter_limit import DeadLetterLimit, DeadLetterMonitor
+from streams.desk.track.reference_events import ReferenceEvents
+from streams.desk.track.subjects import Subjects
+from streams.desk.track.watermark import Watermarks
+from streams.models.topics import INPUTS
+
+
+class DeskParts:
+    """The parts, each of which keeps its own state. Arguments: see :class:`streams.desk.track.partition.Desk`."""
+
+    def __init__(
+        self,
+        partition: int,
+        policies: Policies,
+        *,
+        wall: bool,
+        restate: bool,
+        limit: DeadLetterLimit,
+        homes: CustomerPartitioner,
+        cached_subjects: int,
+    ) -> None:
+        self.partition, self.wall = partition, wall
+        self.policy = Following(partition, policies, restate)
+        self.panes = Panes(partition, LocalDays(lambda at: self.policy.followed.at(at).timezone))
+        self.saved_panes = SavedPanes(self.panes)
+        self.change_set = ChangeSet(self.panes)
+        self.arrivals = Arrivals()
+        self.dead_letters = DeadLetterMonitor(partition, INPUTS, limit)
+        self.watermarks = Watermarks(INPUTS)
+        self.subjects = Subjects(policies, self.change_set, self.arrivals.count, cached_subjects)
+        self.closures = Closures(self.policy, self.subjects)
+        self.references = ReferenceEvents()
+        self.customers = CustomerFeed(self.subjects.store, self.references, homes)
+        self.subjects.on_release = self.customers.release
+        self.references.on_release = self.customers.release_scores

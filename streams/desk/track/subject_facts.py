@@ -1,0 +1,102 @@
+"""The customer fact of a ticket or call as it stands, and the signals of low survey answers."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from streams.desk.calls import Call
+from streams.desk.tickets.ticket import Ticket
+from streams.desk.track.subject import SURVEY, State
+from streams.models.customer_facts import CustomerFact, Signal, Solved
+from streams.models.entities import SurveyRow
+from streams.models.rows import FactRow, Identity, Row
+
+
+class NamedSignal(NamedTuple):
+    """A signal of a survey answer or a score: what it is called, and the customer that it names."""
+
+    subject: str
+    customer_id: str | None
+    signal: Signal
+
+
+def fact_of(name: str, state: State | None, signals: Sequence[Signal]) -> CustomerFact | None:
+    """The fact of a ticket or call; None if it has no customer, or nothing to say yet.
+
+    `signals`: of surveys and scores about it that name no customer.
+    """
+    if not isinstance(state, Ticket | Call) or not state.customer_id:
+        return None
+    fact = _of_ticket(name, state) if isinstance(state, Ticket) else _of_call(name, state)
+    known_at, released_at = state.known_at, state.released_at
+    fact.signals += [(signal, max(at, known_at), weight) for signal, at, weight in signals if at <= released_at]
+    instants = _instants(fact)
+    if not instants:
+        return None
+    fact.known_at, fact.held_until = max(known_at, min(instants)), released_at
+    return fact
+
+
+def _of_ticket(name: str, ticket: Ticket) -> CustomerFact:
+    ledger, life = ticket.ledger, ticket.life
+    known_at, solved = ticket.known_at, life.solved_fact
+    signals: list[Signal] = [(signal, max(at, known_at), weight) for signal, at, weight in ledger.signals or ()]
+    if (silent_at := ticket.silence.signal_at()) is not None:
+        signals.append(("silence", max(silent_at, known_at), 1.0))
+    return CustomerFact(
+        ledger.customer_id,
+        name,
+        life.created_at,
+        ledger.dims.category,
+        "",
+        life.is_open(),
+        ledger.dims.team,
+        ledger.url,
+        list(ledger.tags),
+        signals,
+        None if solved is None else _solved(solved, bool(ticket.transfers.count or life.reopenings)),
+    )
+
+
+def _solved(solved: FactRow, again: bool) -> Solved:
+    return Solved(
+        solved.at,
+        again,
+        solved.team,
+        solved.channel,
+        solved.priority,
+        solved.kind,
+        solved.segment,
+        solved.category,
+        solved.product,
+        solved.agent_id,
+    )
+
+
+def _of_call(name: str, call: Call) -> CustomerFact:
+    at = call.created_at
+    signals: list[Signal] = []
+    if call.segment == "vip" and at is not None:
+        signals.append(("vip", max(at, call.known_at), 1.0))
+    if call.outcome == "abandoned" and call.ended_at is not None:
+        signals.append(("abandoned_call", max(call.ended_at, call.known_at), 1.0))
+    return CustomerFact(call.customer_id, name, at, call.category, call.ticket_id, False, call.team, "", [], signals)
+
+
+def _instants(fact: CustomerFact) -> list[int]:
+    """When anything that the fact says happened; none: it says nothing yet."""
+    contact = [] if fact.contact_at is None else [fact.contact_at]
+    solved = [] if fact.solved is None else [fact.solved.at]
+    return contact + [at for _, at, _ in fact.signals] + solved
+
+
+def low_surveys(rows: dict[Identity, Row] | None) -> list[NamedSignal]:
+    """The signals of low survey answers; `rows`: of the surveys about one ticket or call."""
+    low = []
+    for fact, row in pairwise((rows or {}).values()):  # the fact of an answer is followed by the row of its survey
+        if not isinstance(fact, FactRow) or not isinstance(row, SurveyRow):
+            continue
+        if fact.counts.get("negative") or fact.counts.get("detractors"):
+            signal = ("low_survey", fact.at, 1.0)
+            low.append(NamedSignal(f"{SURVEY}{fact.cause_source}\0{fact.cause_id}", row.customer_id, signal))
+    return sorted(low)
