@@ -34,7 +34,7 @@ def test_variables_are_read() -> None:
     )
 
 
-def test_a_url_without_a_port_gets_clickhouse_s_own() -> None:
+def test_a_url_without_a_port_gets_the_default_one() -> None:
     assert load({"DESKWATCH_CLICKHOUSE": "http://clickhouse/"}).clickhouse == "http://clickhouse:8123"
 
 

@@ -1,1 +1,1 @@
-"""Grafana's dashboards: generated, and checked by running what their panels ask."""
+"""Grafana's dashboards: generated; tests run the queries of their panels."""

@@ -1,4 +1,4 @@
-"""Writes the dashboards' JSON beside this file: `python -m dashboards.grafana.generate`."""
+"""Writes the JSON of the dashboards beside this file: `python -m dashboards.grafana.generate`."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,12 @@ from dashboards.grafana.panels import Json
 
 
 def files() -> dict[Path, str]:
-    """The files and what stands in them."""
+    """The files and their content."""
     return {Path(__file__).with_name("operations_now.json"): text_of(operations_now())}
 
 
 def text_of(dashboard: Json) -> str:
-    """A dashboard as it is committed."""
+    """A dashboard in the form that is committed."""
     return json.dumps(dashboard, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Expands a panel's SQL as Grafana does, so that tests can run it without Grafana: PURE.
+"""Expands the SQL of a panel as Grafana does, so that tests can run it without Grafana: PURE.
 
 rawSql ──$__conditionalAll──> ──dashboard variables──> ──macros──> SQL     as grafana-clickhouse-datasource 4.20 does:
         (CHDatasource.ts)      (Grafana)                (macros.go)
@@ -25,11 +25,11 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
 class MacroError(DeskwatchError, ValueError):
-    """Grafana would not expand this, or not as it is meant: one sentence."""
+    """Grafana would not expand this, or not as intended: one sentence."""
 
 
 class Range(NamedTuple):
-    """A dashboard's time range, and the width of a pixel or so (`interval_ms`)."""
+    """The time range of a dashboard, and the width of about a pixel (`interval_ms`)."""
 
     start: datetime
     end: datetime
@@ -40,8 +40,8 @@ def expand(sql: str, at: Range, chosen: Values, every: Values) -> str:
     """The SQL that the plugin sends to ClickHouse. Raises MacroError.
 
     Arguments:
-        chosen: what is chosen of each variable.
-        every: all values of each variable: what Grafana puts in for "All".
+        chosen: the chosen values of each variable.
+        every: all values of each variable, which Grafana inserts for "All".
     """
     values = {name: every[name] if list(value) == [ALL] else value for name, value in chosen.items()}
     sql = _COMMENT.sub(" ", replace_variables(conditional_all(sql, chosen), values))
@@ -126,7 +126,7 @@ _MACROS: dict[str, tuple[int, Callable[..., str]]] = {
     "timeGroup": (2, lambda _at, column, period: _group(column, period)),
     "interval_s": (0, lambda at: str(max(at.interval_ms // 1000, 1))),
 }
-"""By macro, how many arguments it takes and what becomes of them."""
+"""By macro, the number of its arguments, and its expansion."""
 
 
 def _arguments(sql: str, start: int) -> tuple[list[str], int]:

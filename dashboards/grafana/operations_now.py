@@ -1,4 +1,4 @@
-"""The dashboard "Operations now": how the desk stands, and what needs a hand next. PURE."""
+"""The dashboard "Operations now": the state of the desk, and what is due next. PURE."""
 
 from dashboards.grafana import queries
 from dashboards.grafana.panels import (
@@ -25,7 +25,7 @@ def operations_now() -> Json:
     return dashboard(
         "deskwatch-operations-now",
         "Operations now",
-        "How the desk stands, and what needs a hand next.",
+        "The state of the desk now, and what is due next.",
         [
             variable("team", "Team", queries.values("team", "tickets")),
             variable("channel", "Channel", queries.values("channel", "tickets")),
@@ -43,8 +43,8 @@ def operations_now() -> Json:
             [row("Satisfaction and warnings")],
             _csat(),
             _warnings(),
-            [row("Can it be trusted?")],
-            _trust(),
+            [row("Data quality and freshness")],
+            _quality(),
         ],
     )
 
@@ -60,7 +60,7 @@ def _backlog() -> list[Json]:
         ),
         stat(
             "Oldest and waiting",
-            "How long the oldest open ticket has been open; how many callers wait in a queue, and the longest wait.",
+            "Age of the oldest open ticket; number of waiting callers, and the longest wait.",
             queries.OLDEST_AND_WAITING,
             unit=SECONDS,
             width=8,
@@ -68,7 +68,7 @@ def _backlog() -> list[Json]:
         ),
         stat(
             "First response attainment",
-            "First responses in time, of n = met + breached in the range; without exempted: those breaches left out.",
+            "First responses in time, of n = met + breached in the range; without exempted: without exempted breaches.",
             queries.FIRST_RESPONSE_ATTAINMENT,
             unit=SHARE,
             width=8,
@@ -81,7 +81,7 @@ def _backlog_by_team() -> list[Json]:
     return [
         table(
             "Backlog now by team",
-            "The last row of each team in `backlog_minutes`, with ages up to now.",
+            "The last row of each team in `backlog_minutes`; ages are as of now.",
             queries.BACKLOG_BY_TEAM,
             width=10,
             height=9,
@@ -89,7 +89,7 @@ def _backlog_by_team() -> list[Json]:
         ),
         table(
             "Due next",
-            "Running clocks, soonest first. The time left is the wall's: outside business hours a clock stands still.",
+            "Running clocks, soonest first. Time left is wall-clock time; outside business hours a clock is stopped.",
             queries.DUE_NEXT,
             width=14,
             height=9,
@@ -102,15 +102,15 @@ def _breaches() -> list[Json]:
     return [
         table(
             "Breach rate by team",
-            "Breached of n = met + breached in the range; without exempted: exempted breaches left out.",
+            "Breached of n = met + breached in the range; without exempted: exempted breaches excluded.",
             queries.BREACH_RATE_BY_TEAM,
             width=12,
             overrides=_shares("Breach rate", "Without exempted"),
         ),
         timeseries(
             "Breach rate by team over time",
-            "Resolution clocks: breached / (met + breached), by when they were met or breached; the ten teams with "
-            "most of them.",
+            "Resolution clocks: breached / (met + breached), by the time of the outcome; the ten teams with the most "
+            "outcomes.",
             queries.BREACH_RATE_OVER_TIME,
             unit=SHARE,
             width=12,
@@ -129,8 +129,8 @@ def _service_level() -> list[Json]:
     return [
         table(
             "Service level by queue",
-            "Answered within the target, in every published variant. Queued = offered less those who left in the voice "
-            "menu; abandon rate = abandoned / queued.",
+            "Answered within the target, in every published variant. Queued = offered less abandoned in the menu; "
+            "abandon rate = abandoned / queued.",
             queries.SERVICE_LEVEL_BY_QUEUE,
             width=14,
             overrides=_shares(*queries.VARIANTS, "Abandon rate"),
@@ -185,19 +185,19 @@ def _warnings() -> list[Json]:
     ]
 
 
-def _trust() -> list[Json]:
+def _quality() -> list[Json]:
     return [
         table(
             "Data quality",
-            "What came in on each input topic in the range, by business time, and the delay from there to the table in "
-            "the worst hour.",
+            "Events of each input topic in the range, by business time, and the delay from event to table in the worst "
+            "hour.",
             queries.DATA_QUALITY,
             width=14,
             overrides=[column("Median delay", unit=SECONDS), column("95 % delay", unit=SECONDS)],
         ),
         table(
             "Freshness",
-            "Up to when each view says all there is to say, and up to when it says something.",
+            "The time up to which each view is complete, and up to which it holds provisional rows.",
             queries.FRESHNESS,
             width=10,
             overrides=[

@@ -1,6 +1,6 @@
-"""The few parts that the dashboards are made of, as Grafana 13 reads them: plain functions over dicts, PURE.
+"""The parts of a dashboard, in the JSON of Grafana 13: plain functions over dicts, PURE.
 
-A panel asks ClickHouse one question or several; it has a title, and a description that says what is counted.
+A panel has one query or several, a title, and a description that says what is counted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ COUNT, SHARE, SECONDS, INSTANT = "short", "percentunit", "s", "dateTimeAsLocal"
 def dashboard(
     uid: str, title: str, description: str, variables: Sequence[Json], rows: Iterable[Sequence[Json]]
 ) -> Json:
-    """A dashboard of rows of panels: panels stand side by side with their own widths, and numbered in reading order."""
+    """A dashboard of rows of panels, which lie side by side in their own widths, numbered in reading order."""
     placed: list[Json] = []
     y = 0
     for row in rows:
@@ -50,13 +50,13 @@ def dashboard(
 
 
 def variable(name: str, label: str, sql: str) -> Json:
-    """A variable of which several values, or all, may be chosen; `sql` gives the values."""
+    """A variable with multiple choice, or all; `sql` returns its values."""
     return {
         "type": "query",
         "name": name,
         "label": label,
         "datasource": DATASOURCE,
-        "query": question(sql, "table", name),
+        "query": query(sql, "table", name),
         "multi": True,
         "includeAll": True,
         "current": {"text": ["All"], "value": ["$__all"]},
@@ -65,8 +65,8 @@ def variable(name: str, label: str, sql: str) -> Json:
     }
 
 
-def question(sql: str, kind: str, name: str = "A") -> Json:
-    """What the ClickHouse plugin is asked; `kind` is table or timeseries."""
+def query(sql: str, kind: str, name: str = "A") -> Json:
+    """A query of the ClickHouse plugin; `kind`: table or timeseries."""
     return {
         "refId": name,
         "datasource": DATASOURCE,
@@ -87,7 +87,7 @@ def row(title: str) -> Json:
 def stat(
     title: str, description: str, sql: str, *, unit: str = COUNT, width: int, overrides: Sequence[Json] = ()
 ) -> Json:
-    """One large number for each column of a one-row answer."""
+    """A large number for each column of a one-row result."""
     options = {
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/.*/", "values": False},
         "orientation": "vertical",
@@ -96,7 +96,7 @@ def stat(
         "graphMode": "none",
         "wideLayout": True,
     }
-    return _panel("stat", title, description, [question(sql, "table")], unit, width, 5, options, overrides)
+    return _panel("stat", title, description, [query(sql, "table")], unit, width, 5, options, overrides)
 
 
 def table(
@@ -104,7 +104,7 @@ def table(
 ) -> Json:
     """A table."""
     options = {"showHeader": True, "cellHeight": "sm"}
-    return _panel("table", title, description, [question(sql, "table")], COUNT, width, height, options, overrides)
+    return _panel("table", title, description, [query(sql, "table")], COUNT, width, height, options, overrides)
 
 
 def timeseries(
@@ -117,13 +117,13 @@ def timeseries(
     bars: bool = False,
     overrides: Sequence[Json] = (),
 ) -> Json:
-    """Lines, or stacked bars, over time. Each answer has `time`, `label` and `value`, or `time` and a column a line."""
+    """Lines, or stacked bars, over time. A result has `time`, `label` and `value`, or `time` and a column a line."""
     options = {
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    questions = [question(text, "timeseries", chr(ord("A") + n)) for n, text in enumerate(sql)]
-    panel = _panel("timeseries", title, description, questions, unit, width, height, options, overrides)
+    queries = [query(text, "timeseries", chr(ord("A") + n)) for n, text in enumerate(sql)]
+    panel = _panel("timeseries", title, description, queries, unit, width, height, options, overrides)
     defaults = panel["fieldConfig"]["defaults"]
     defaults["custom"] = {
         "drawStyle": "bars" if bars else "line",
@@ -138,18 +138,18 @@ def timeseries(
 
 
 def column(name: str, **properties: Any) -> Json:
-    """An override for one column: Grafana's properties, with `_` for `.` (`custom_hidden` is `custom.hidden`)."""
+    """An override for a column: properties of Grafana, with `custom_hidden` for `custom.hidden`."""
     settings = [{"id": key.replace("custom_", "custom."), "value": value} for key, value in properties.items()]
     return {"matcher": {"id": "byName", "options": name}, "properties": settings}
 
 
 def red_above(limit: float) -> Json:
-    """Thresholds: red from `limit` on."""
+    """Thresholds: red at `limit` and above."""
     return {"mode": "absolute", "steps": [{"color": "green", "value": None}, {"color": "red", "value": limit}]}
 
 
 def _panel(
-    kind: str, title: str, description: str, questions: list[Json], unit: str, width: int, height: int, options: Json,
+    kind: str, title: str, description: str, queries: list[Json], unit: str, width: int, height: int, options: Json,
     overrides: Sequence[Json],
 ) -> Json:  # fmt: skip
     plain = {"mode": "absolute", "steps": [{"color": "text", "value": None}]}
@@ -159,7 +159,7 @@ def _panel(
         "description": description,
         "datasource": DATASOURCE,
         "gridPos": {"w": width, "h": height},
-        "targets": questions,
+        "targets": queries,
         "fieldConfig": {"defaults": {"unit": unit, "thresholds": plain}, "overrides": list(overrides)},
         "options": options,
     }

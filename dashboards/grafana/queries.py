@@ -1,12 +1,12 @@
-"""What the panels of "Operations now" ask: SQL over the views for BI only, with Grafana's macros and variables. PURE.
+"""The queries of "Operations now": SQL over the views for BI, with Grafana's macros and variables. PURE.
 
-Rates are made from sums over the range, never from averages of rates.
+Rates are computed from sums over the range, never from averages of rates.
 """
 
 TEAM = "$__conditionalAll(team IN (${team:sqlstring}), $team)"
 CHANNEL = "$__conditionalAll(channel IN (${channel:sqlstring}), $channel)"
 QUEUE = "$__conditionalAll(queue IN (${queue:sqlstring}), $queue)"
-HOURS = "hour >= toStartOfHour($__fromTime) AND hour <= $__toTime"  # an hour that has begun counts whole
+HOURS = "hour >= toStartOfHour($__fromTime) AND hour <= $__toTime"  # a partial hour counts as a whole one
 TICKETS = f"FROM ticket_minutes WHERE $__timeFilter(minute) AND {TEAM} AND {CHANNEL}"
 CALLS = f"FROM service_levels WHERE {HOURS} AND {QUEUE}"
 
@@ -28,7 +28,7 @@ _BACKLOG = f"""
     FROM backlog_minutes
     WHERE minute < {_KNOWN} AND {TEAM}
     GROUP BY team"""
-"""The last row of each team, with ages up to then."""
+"""The last row of each team, with ages as of then."""
 
 BACKLOG_NOW = f"""
 SELECT sum(open_now) AS "Open", sum(at_risk_now) AS "At risk", sum(breached_now) AS "Breached and open"
@@ -143,7 +143,7 @@ VARIANTS = {
     "answered_without_short_abandons": "answered_in_target",
     "hits_with_abandons": "answered_in_target + abandoned_in_target",
 }
-"""By variant of the service level, what counts as a hit, out of the variant's own `_n`."""
+"""By variant of the service level, its hits; the share is of its own `_n`."""
 
 _VARIANTS = ",\n    ".join(f'sum({hits}) / nullIf(sum({name}_n), 0) AS "{name}"' for name, hits in VARIANTS.items())
 
@@ -180,7 +180,7 @@ _CSAT = f"""
     (p + {_Z} * {_Z} / (2 * n) - {_Z} * {_ROOT}) / (1 + {_Z} * {_Z} / n) AS "Lower bound",
     (p + {_Z} * {_Z} / (2 * n) + {_Z} * {_ROOT}) / (1 + {_Z} * {_Z} / n) AS "Upper bound"
 """
-"""The share p of n with its Wilson bounds at 95 % (JASA 22, 1927), as the view `satisfaction` has them for one hour."""
+"""The share p of n with its Wilson bounds at 95 % (JASA 22, 1927), as the view `satisfaction` has them by the hour."""
 
 
 def _answers(dimension: str) -> str:
@@ -226,7 +226,7 @@ WHERE cleared_at IS NULL AND $__timeFilter(raised_at) AND {TEAM}
 ORDER BY raised_at DESC, warning_id
 LIMIT 100"""
 
-# Trust
+# Data quality and freshness
 
 DATA_QUALITY = f"""
 SELECT
@@ -259,5 +259,5 @@ ORDER BY "Complete until", "View" """
 
 
 def values(name: str, view: str) -> str:
-    """The values of a dimension that occur."""
+    """The values of a dimension in a view."""
     return f"SELECT DISTINCT {name} FROM {view} WHERE {name} != '' ORDER BY {name}"

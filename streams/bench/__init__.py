@@ -1,1 +1,1 @@
-"""What `deskwatch bench` measures, how, and on which input. Every figure comes from Kafka and the operating system."""
+"""The measurements of `deskwatch bench`, and their inputs. Every figure comes from Kafka and the operating system."""

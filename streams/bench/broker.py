@@ -1,4 +1,4 @@
-"""A fresh broker for a measurement, what is loaded into it beforehand, and what it knows of a consumer group."""
+"""A fresh broker for a measurement, loading it beforehand, and the committed offsets of a consumer group."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ class BenchError(UserError):
 
 
 class Broker:
-    """An embedded broker with nothing in it; it ends, and its memory is free again, with the `with` block."""
+    """An empty embedded broker; it ends, and its memory is free again, with the `with` block."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ class Broker:
 
 
 async def load(broker: str, topic: str, lines: Iterable[bytes], partitions: int) -> None:
-    """Write events to one topic, and nothing else: no `clock.advanced`, which a plain app would not understand."""
+    """Write events to one topic, without `clock.advanced`, which a plain app does not know."""
     producer = AIOKafkaProducer(
         bootstrap_servers=broker,
         acks="all",
@@ -97,7 +97,7 @@ class Group:
 
 
 async def first_record(broker: str, topic: str, partitions: int, check: Callable[[], None]) -> None:
-    """Wait until the topic holds a record; `check` is asked meanwhile, and raises if there will be none."""
+    """Wait until the topic holds a record; `check` is called meanwhile, and raises if there will be none."""
     consumer = AIOKafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest", fetch_max_wait_ms=50)
     async with consumer:
         consumer.assign([TopicPartition(topic, n) for n in range(partitions)])

@@ -1,4 +1,4 @@
-"""The raw drain as a process of its own: `python -m streams.bench.drain BROKER ENDS` reads the inputs, no more.
+"""The raw drain as a process of its own: `python -m streams.bench.drain BROKER ENDS` only reads the inputs.
 
 ENDS is JSON, {topic: [end of partition 0, …]}; prints JSON: {"records", "seconds", "cpu_s", "rss_mb"}.
 """
@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.bench.worker import peak_mb
 
 FETCH_BYTES = 4 << 20
-"""Most bytes of a partition a fetch brings: as the role track has it."""
+"""Maximum bytes of a partition in a fetch, as in role track."""
 
 
 async def drain(broker: str, ends: dict[str, list[int]]) -> dict[str, float]:

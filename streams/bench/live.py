@@ -1,10 +1,10 @@
-"""How soon warnings come while the desk is running: `deskwatch bench live`.
+"""The latency of warnings on a running desk: `deskwatch bench live`.
 
     fed now       0 s ─── warm-up ─── 15 s ────────────────────────────────────────────── the end
-    risk-warnings                     each warning's latency: from its instant until it is read from the topic
-    storm                                         60 s ── so many clocks breach ── 120 s
+    risk-warnings                     latency of each warning: from its instant until it is read from the topic
+    storm                                         60 s ── STORM clocks breach ── 120 s
 
-Broker, one track worker and role escalate, on the wall's clock; a receiver counts the messages that it gets.
+Broker, one track worker and role escalate, on the wall clock; a receiver counts the messages that it gets.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from streams.settings import Settings
 
 RULES = ("sla.at_risk", "sla.breached")
 WARM_UP_S = 15.0
-PATIENCE_S = 60.0
+COMMIT_TIMEOUT_S = 60.0
 POLICY = f"""
 version = "live"
 timezone = "UTC"
@@ -65,7 +65,7 @@ web = {{ url_env = "DESKWATCH_WEB_URL", digest_every = "10s" }}
 
 @dataclass(frozen=True)
 class Live:
-    """What was measured. Latencies in seconds; rates in events a second; memory in MiB, the most."""
+    """The figures. Latencies in seconds; rates in events a second; peak memory in MiB."""
 
     events: int
     warnings: int
@@ -73,13 +73,13 @@ class Live:
     p99_s: float
     max_s: float
     slowest_rate: float
-    """The least events that were folded and committed in a second, over any five seconds after the warm-up."""
+    """The lowest rate of committed events, over any five seconds after the warm-up."""
     behind_s: float
-    """How long after the last event all was committed."""
+    """Seconds from the last event until all offsets were committed."""
     track_mb: float
     escalate_mb: float
     messages: int
-    """What the receiver got, digests included."""
+    """Messages that the receiver got, digests included."""
 
 
 class _Warning(msgspec.Struct):
@@ -95,7 +95,7 @@ class _Event(msgspec.Struct):
 def measure(
     settings: Settings, folder: Path, *, rate: float, seconds: float, storm: int, tell: Callable[[str], None]
 ) -> Live:
-    """Run it once. Raises BenchError."""
+    """Measure once. Raises BenchError."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "live.toml").write_text(POLICY)
     with ExitStack() as stack:
@@ -125,12 +125,12 @@ def measure(
         feeding = subprocess.Popen([*argv, *map(str, figures)], stdout=subprocess.PIPE, text=True, env=environment())
         stack.callback(feeding.kill)
         tell("feeding")
-        watched = asyncio.run(_watch(broker.address, settings.partitions, feeding, track))
-        return watched.result(rate, seconds, storm, track.peak_mb(), escalate.peak_mb(), receiver.posted)
+        observed = asyncio.run(_observe(broker.address, settings.partitions, feeding, track))
+        return observed.result(rate, seconds, storm, track.peak_mb(), escalate.peak_mb(), receiver.posted)
 
 
-class _Watched:
-    """What is seen of a run: each warning's instant and latency, and the committed events by second."""
+class _Observed:
+    """The observations of a run: the instant and latency of each warning, and the committed events over time."""
 
     def __init__(self) -> None:
         self.began = time.time_ns() // 1_000_000
@@ -140,7 +140,7 @@ class _Watched:
         self.events, self.behind_s = 0, 0.0
 
     def read(self, value: bytes) -> None:
-        """A message came on risk-warnings."""
+        """Note a message of risk-warnings."""
         now = time.time_ns() // 1_000_000
         found = msgspec.json.decode(value, type=_Event)
         if found.type == "warning.raised" and found.data.rule in RULES:
@@ -175,9 +175,9 @@ class _Watched:
         return min(rates, default=0.0)
 
 
-async def _watch(broker: str, partitions: int, feeding: "subprocess.Popen[str]", track: Worker) -> _Watched:
+async def _observe(broker: str, partitions: int, feeding: "subprocess.Popen[str]", track: Worker) -> _Observed:
     """Read warnings until all that was fed is committed."""
-    watched = _Watched()
+    observed = _Observed()
     consumer = AIOKafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest", fetch_max_wait_ms=20)
     began_s = time.monotonic()
     async with consumer, Group(broker, "deskwatch-track", INPUTS, partitions) as group:
@@ -186,23 +186,25 @@ async def _watch(broker: str, partitions: int, feeding: "subprocess.Popen[str]",
         while True:
             for records in (await consumer.getmany(timeout_ms=50)).values():
                 for record in records:
-                    watched.read(record.value)
+                    observed.read(record.value)
             now = time.monotonic() - began_s
             if ended_s is None and feeding.poll() is not None:
                 ends, ended_s = _fed(feeding), now
-                watched.events = sum(ends.values())
+                observed.events = sum(ends.values())
             if now - looked < 0.5:
                 continue
             looked = now
             track.check_alive()
             committed = await group.committed()
             if ended_s is None:
-                watched.committed.append((now, sum(committed.values())))
+                observed.committed.append((now, sum(committed.values())))
             elif all(committed[tp] >= end for tp, end in ends.items()):
-                watched.behind_s = now - ended_s
-                return watched
-            elif now - ended_s > PATIENCE_S:
-                raise BenchError(f"Not all that was fed was committed within {PATIENCE_S:.0f} s (see {track.log})")
+                observed.behind_s = now - ended_s
+                return observed
+            elif now - ended_s > COMMIT_TIMEOUT_S:
+                raise BenchError(
+                    f"Not all that was fed was committed within {COMMIT_TIMEOUT_S:.0f} s (see {track.log})"
+                )
 
 
 def _fed(feeding: "subprocess.Popen[str]") -> dict[tuple[str, int], int]:
@@ -213,7 +215,7 @@ def _fed(feeding: "subprocess.Popen[str]") -> dict[tuple[str, int], int]:
 
 
 class _Receiver:
-    """Counts what is posted to it."""
+    """Counts the messages that are posted to it."""
 
     def __init__(self) -> None:
         self.posted = 0

@@ -1,8 +1,8 @@
-"""Feeds tickets as they would come now: `python -m streams.bench.live_feed BROKER PARTITIONS RATE STORM SECONDS`.
+"""Feeds tickets in real time: `python -m streams.bench.live_feed BROKER PARTITIONS RATE STORM SECONDS`.
 
     ticket n     created ──── assigned ──── answered ────────────────────── solved        RATE / 4 tickets a second
                  0 s          0.5 s         3 s, but each 50th never        12 s
-    storm        STORM more tickets, created evenly over the first minute, to which nobody ever answers
+    storm        STORM more tickets, created evenly over the first minute, and never answered
 
 Prints JSON: [[topic, partition, next offset], …].
 """

@@ -1,12 +1,11 @@
-"""The logs that are measured: a recorded one repeated until it is long enough, and one of tickets that stay open.
+"""The logs to measure on: a recorded one, repeated until it is long enough, and one of tickets that stay open.
 
     recorded    |--- a month ---|
     repeated    |--- copy 0 ----|--- copy 1 ----|--- copy 2 ----|- …       each a whole number of weeks after the former
 
-The copies follow one another rather than run side by side: so every minute is as busy as the recorded one, the desk
-holds as much as a desk of that size would, and what it keeps is released in its time. Side by side, all copies would
-share the recorded minutes, whose snapshots would then be cheap by the event. Whole weeks keep weekday and time of day,
-so that calendars and shifts stay what they were.
+The copies follow one another: every minute is as busy as the recorded one, the desk holds as many subjects as a desk of
+that size, and releases them in time. Side by side, all copies would share the recorded minutes, and a snapshot of a
+minute would cost less an event. A shift of whole weeks keeps weekday and time of day, and so calendars and shifts.
 """
 
 import heapq
@@ -25,7 +24,7 @@ SUBJECTS = (
     "ticket_id", "call_id", "survey_id", "customer_id", "other_id", "parent_id", "into",
     "review_id", "callback_id", "contact_id", "change_id", "action_id",
 )  # fmt: skip
-"""Fields of `data` that name what belongs to one copy; teams, queues and agents are the same desk's in all of them."""
+"""Fields of `data` whose values differ by copy; all copies share teams, queues and agents."""
 INSTANTS = ("due_at", "announced_at", "effective_at", "from", "to")
 """Fields of `data` that are instants."""
 
@@ -33,15 +32,15 @@ _decode, _encode = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.enc
 
 
 class TooShort(UserError, ValueError):
-    """The log cannot be repeated that often: one sentence."""
+    """The log cannot be repeated so often: one sentence."""
 
 
 def repeated(lines: Sequence[bytes], events: int) -> Iterator[bytes]:
     """The log, repeated until it has `events` lines, the last copy cut off there.
 
     The first copy is the log as it is. In copy n every event id, subject and customer ends in `~n`, and every instant
-    is n periods later; lines that are no events stay as they are. Raises TooShort if the log is empty, or so short in
-    time that the copies would go beyond the year 2100.
+    is n periods later; lines that are no events stay as they are. Raises TooShort if the log is empty, or if the copies
+    would go beyond the year 2100.
     """
     yield from islice(lines, events)
     if len(lines) >= events:
@@ -59,7 +58,7 @@ def repeated(lines: Sequence[bytes], events: int) -> Iterator[bytes]:
 
 
 def _extent(lines: Sequence[bytes]) -> tuple[int, int]:
-    """The whole weeks (ms) that the log covers, and its latest instant."""
+    """The length of the log in whole weeks (ms), and its latest instant."""
     instants = [event.at for event in (place(line).event for line in lines) if event is not None]
     if not instants:
         raise TooShort("The log holds no events that could be repeated.")
@@ -68,7 +67,7 @@ def _extent(lines: Sequence[bytes]) -> tuple[int, int]:
 
 
 def copied(line: bytes, suffix: str, shift: int) -> bytes:
-    """One event of a copy: its names end in `suffix`, its instants are `shift` ms later."""
+    """An event of a copy: its names end in `suffix`, its instants are `shift` ms later."""
     try:
         event = _decode(line)
         data = event["data"]
@@ -88,12 +87,12 @@ def copied(line: bytes, suffix: str, shift: int) -> bytes:
 
 
 def _later(instant: str, shift: int) -> str:
-    """Without the milliseconds where there are none: the form that nearly every source writes."""
+    """Without the milliseconds if they are zero, as nearly every source writes."""
     return format_instant(parse_instant(instant) + shift).replace(".000Z", "Z")
 
 
 def of_tickets(lines: Sequence[bytes]) -> list[bytes]:
-    """The log's ticket events."""
+    """The ticket events of the log."""
     return [line for line in lines if (found := place(line)).topic == "tickets" and found.event is not None]
 
 

@@ -1,8 +1,8 @@
-"""The measurements of `deskwatch bench`. Each round loads a fresh broker, since the embedded one never forgets.
+"""The measurements of `deskwatch bench speed`. Each loads a fresh broker: the embedded one keeps all in memory.
 
 broker 1   the log                        raw_drain, then whole_job
 broker 2   as many ticket events          whole_job_tickets
-broker 3   ticket events, no clock's      idiomatic_faust
+broker 3   ticket events only             idiomatic_faust
 broker 4   100,000 tickets that stay open track_memory
 broker 5   200,000 tickets that stay open restore: by a second worker, from the checkpoints of the first
 """
@@ -37,9 +37,9 @@ USUAL = (WHOLE_JOB, TICKETS_ALONE, IDIOMATIC, RAW_DRAIN)
 YARDSTICK = Path(__file__).with_name("idiomatic_faust.py")
 YARDSTICK_PARTITIONS = 4
 YARDSTICK_EVENTS = 60_000
-"""It is some thirty times slower: its rate shows on these as well as on a million."""
+"""Its rate over these is that over a million, which would take some ten minutes."""
 YARDSTICK_SPARE = 1.5
-"""It is given more than it is timed on, so that it is still busy at the commit at which its time is taken."""
+"""It is fed more events than it is timed on, so that it is still busy at the commit that ends the measurement."""
 OPEN_TICKETS = 100_000
 RESTORED_TICKETS = 200_000
 OPEN_FROM = 1_791_763_200_000  # 2026-10-12T00:00:00Z, a Monday
@@ -47,7 +47,7 @@ OPEN_FROM = 1_791_763_200_000  # 2026-10-12T00:00:00Z, a Monday
 
 @dataclass(frozen=True)
 class Figure:
-    """One measurement. Rates count events of the log; `rss_mb` is the peak, but for track_memory what is held."""
+    """One measurement. Rates count events of the log; `rss_mb` is the peak; of track_memory, the memory at the end."""
 
     name: str
     events: int
@@ -61,8 +61,8 @@ class Figure:
 class Bench:
     """Measures over one log.
 
-    `lines`: the log, to be repeated to `events`; `argv`: the command line of a track worker; `folder`: for logs of the
-    processes; `tell` is told what is under way.
+    `lines`: the log, to be repeated to `events`. `argv`: the command line of a track worker. `folder`: for the logs of
+    the processes. `tell` is called with what is under way.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Bench:
         return Broker(self.folder / str(self._number))
 
     def _fill(self, broker: Broker, lines: Iterable[bytes]) -> dict[tuple[str, int], int]:
-        """Topics, and the log in them with the clock's messages, as `deskwatch replay` feeds it; returns their ends."""
+        """Create the topics and feed the log, as `deskwatch replay` does. Returns the ends of the topics."""
         partitions = self.settings.partitions
         create_topics(replace(self.settings, broker=broker.address))
 
@@ -139,19 +139,19 @@ class Bench:
         self.tell(name)
         with Worker(name, self.argv, self._env(broker), broker.folder) as worker:
 
-            def all_of_it(committed: Offsets) -> bool:
+            def complete(committed: Offsets) -> bool:
                 return all(committed[tp] >= end for tp, end in ends.items())
 
             async def follow() -> Figure:
                 async with Group(broker.address, "deskwatch-track", INPUTS, self.settings.partitions) as group:
-                    span = await worker.follow(group, CHANGELOG, self.settings.partitions, all_of_it)
+                    span = await worker.follow(group, CHANGELOG, self.settings.partitions, complete)
                 memory = worker.rss_mb() if name == TRACK_MEMORY else worker.peak_mb()
                 return Figure(name, events, events / span.seconds, span.cpu_s, memory, span.seconds, span.startup_s)
 
             return asyncio.run(follow())
 
     def _restore(self, broker: Broker, events: int) -> Figure:
-        """A worker that takes all partitions over: reads the changelog, claims it, and folds what is held again."""
+        """A worker that takes all partitions over: it reads the changelog, claims it, and refolds the held subjects."""
         self.tell(RESTORE)
         with Worker(RESTORE, self.argv, self._env(broker), broker.folder) as worker:
             while not (took := re.search(TOOK_OVER_LOG + r"\[.+\] in ([\d.]+) s", worker.log.read_text())):
@@ -174,7 +174,7 @@ class Bench:
         return env
 
     def _idiomatic(self) -> Figure:
-        """The yardstick, from its first event until it has committed as many as it is timed on."""
+        """The idiomatic app, from its first event until it has committed the events that it is timed on."""
         goal = min(self.events, YARDSTICK_EVENTS)
         with self._broker() as broker:
             create_topics(replace(self.settings, broker=broker.address, partitions=YARDSTICK_PARTITIONS))
@@ -203,7 +203,7 @@ class Bench:
 
 
 def environment() -> dict[str, str]:
-    """The children's: this process's, less our own settings, which each measurement sets by itself."""
+    """The environment of child processes, without settings of Deskwatch: each measurement sets its own."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DESKWATCH_")}
 
 
@@ -231,11 +231,8 @@ def ratios(figures: Iterable[Figure]) -> dict[str, dict[str, float]]:
 
 
 def as_json(figure: Figure, ratio: dict[str, float]) -> dict[str, object]:
-    """A figure with its ratios, rounded to what means anything."""
+    """A figure with its ratios, rounded to significant digits."""
     found = {name: value for name, value in asdict(figure).items() if value is not None}
     digits = {"events_per_s": 0, "cpu_s": 2, "rss_mb": 1, "seconds": 3, "startup_s": 2}
     rounded = {name: round(value, digits[name]) if name in digits else value for name, value in found.items()}
     return rounded | {name: round(value, 3) for name, value in ratio.items()}
-
-
-__all__ = ["NAMES", "USUAL", "YARDSTICK", "Bench", "BenchError", "Figure", "as_json", "medians", "ratios"]

@@ -3,7 +3,7 @@
 warning of        measured against            candidates of the random predictor
 a clock           the breach of that clock    each clock, when it started
 a ticket          a breach of that ticket     each ticket, when it was created
-a customer's      a complaint of theirs       each contact of each known customer
+a customer        a complaint of theirs       each contact of each known customer
                   within 7 days
 """
 
@@ -44,7 +44,7 @@ _answer = msgspec.json.Decoder(_Answer).decode
 
 
 def answers(lines: Iterable[bytes]) -> dict[str, set[str]]:
-    """What people said of warnings: "acknowledged" and "disagreed", the warnings' ids."""
+    """The ids of the warnings that people "acknowledged", and that they "disagreed" with."""
     found: dict[str, set[str]] = defaultdict(set)
     for line in lines:
         if b"warning." in line:
@@ -99,7 +99,7 @@ class _History:
             self.contacts.append((row.customer_id, row.offered_at))
 
     def scores(self, rule: str, warnings: list[WarningRow]) -> Iterable[tuple[str, Score]]:
-        """The scores that make sense for a rule."""
+        """The scores that apply to a rule."""
         of_tickets = [(w.ticket_id, w.raised_at) for w in warnings if w.ticket_id]
         if rule != "sla.breached" and all(warning.metric for warning in warnings):
             of_clocks = [(warning.subject, warning.raised_at) for warning in warnings]

@@ -47,15 +47,15 @@ def score(
 ) -> Score:
     """Score `warnings` against `outcomes` within `horizon` (ms), beside random ones among `candidates`."""
     warned, followed, chances = _by_subject(warnings), _by_subject(outcomes), _by_subject(candidates)
-    hits = sum(_follows(followed.get(who, ()), at, horizon) for who, at in warnings)
+    hits = sum(_follows(followed.get(subject, ()), at, horizon) for subject, at in warnings)
     leads = []
-    for who, at in outcomes:
-        before = _before(warned.get(who, ()), at, horizon)
+    for subject, at in outcomes:
+        before = _before(warned.get(subject, ()), at, horizon)
         if before:
             leads.append(at - before[0])
     tenths = quantiles(leads, n=10, method="inclusive") if len(leads) > 1 else leads * 9
-    lucky = sum(_follows(followed.get(who, ()), at, horizon) for who, at in candidates)
-    ways = Counter(len(_before(chances.get(who, ()), at, horizon)) for who, at in outcomes)
+    lucky = sum(_follows(followed.get(subject, ()), at, horizon) for subject, at in candidates)
+    ways = Counter(len(_before(chances.get(subject, ()), at, horizon)) for subject, at in outcomes)
     total, drawn = len(candidates), min(len(warnings), len(candidates))
     expected = fsum(number * _drawn_once(total, k, drawn) for k, number in ways.items())
     return Score(
@@ -86,8 +86,8 @@ def _drawn_once(total: int, k: int, drawn: int) -> float:
 
 def _by_subject(moments: Sequence[Moment]) -> dict[str, list[int]]:
     found: defaultdict[str, list[int]] = defaultdict(list)
-    for who, at in moments:
-        found[who].append(at)
+    for subject, at in moments:
+        found[subject].append(at)
     for instants in found.values():
         instants.sort()
     return found

@@ -1,9 +1,9 @@
-"""A worker under measurement: from its first record until its group has committed what was asked of it.
+"""A worker under measurement: from its first record until its group has committed a goal.
 
     start ──startup──> first record of its changelog ──the measured span──> committed offsets reach the goal
 
-The role track writes to its changelog when it claims its partitions, just before it fetches; a plain Faust app with its
-first event. What is committed is done: the role track commits once checkpoint and outputs are acknowledged.
+Role track writes to its changelog when it claims its partitions, just before it fetches; a plain Faust app with its
+first event. Committed events are complete: role track commits when checkpoint and outputs are acknowledged.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from streams.bench.broker import BenchError, Group, first_record
 from streams.embedded.process import Process
 
 LOOK_S = 0.05
-PATIENCE_S = 60.0
-"""How long a worker may commit nothing new."""
+STALLED_S = 60.0
+"""A worker that commits nothing new for so long has failed."""
 
 Offsets = Mapping[tuple[str, int], int]
 
 
 class Span(NamedTuple):
-    """What a worker used up: seconds until its first record and from there on, and CPU seconds of the latter."""
+    """The resources of a worker: seconds until its first record, seconds from there on, CPU seconds of the latter."""
 
     startup_s: float
     seconds: float
@@ -35,14 +35,14 @@ class Span(NamedTuple):
 
 
 class Worker:
-    """A worker's process, which ends with the `with` block."""
+    """The process of a worker, which ends with the `with` block."""
 
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
         self.name, self.argv, self.env, self.folder = name, argv, env, folder
         self.log = folder / f"{name}.log"
 
     def __enter__(self) -> "Worker":
-        self.started = self._moved = time.monotonic()
+        self.started = self._progressed_at = time.monotonic()
         self.process = Process(self.name, self.argv, self.env, self.folder / f"{self.name}.pid", self.log)
         return self
 
@@ -53,10 +53,10 @@ class Worker:
         self.process.end(10.0)
 
     def check(self) -> None:
-        """Raise BenchError if it has ended, or has got nowhere for a minute."""
+        """Raise BenchError if it has ended, or has committed nothing new for a minute."""
         self.check_alive()
-        if time.monotonic() - self._moved > PATIENCE_S:
-            raise BenchError(f"{self.name} has committed nothing new for {PATIENCE_S:.0f} s (see {self.log})")
+        if time.monotonic() - self._progressed_at > STALLED_S:
+            raise BenchError(f"{self.name} has committed nothing new for {STALLED_S:.0f} s (see {self.log})")
 
     def check_alive(self) -> None:
         """Raise BenchError if it has ended."""
@@ -76,11 +76,11 @@ class Worker:
         return self.process.memory_bytes() / (1 << 20)
 
     def peak_mb(self) -> float:
-        """The most memory that was ever resident, MiB."""
+        """Peak resident memory, MiB."""
         return peak_mb(self.process.pid)
 
     async def follow(self, group: Group, changelog: str, partitions: int, reached: Callable[[Offsets], bool]) -> Span:
-        """Wait until what the group has committed is enough. Raises BenchError."""
+        """Wait until `reached` accepts the committed offsets of the group. Raises BenchError."""
         await first_record(group.broker, changelog, partitions, self.check)
         began, cpu, before = time.monotonic(), self.cpu_s(), None
         while True:
@@ -89,15 +89,15 @@ class Worker:
             if reached(committed):
                 return Span(began - self.started, now - began, self.cpu_s() - cpu, committed)
             if committed != before:
-                before, self._moved = committed, now
+                before, self._progressed_at = committed, now
             self.check()
             await asyncio.sleep(LOOK_S)
 
 
 def peak_mb(pid: int | Literal["self"]) -> float:
-    """The most memory of a process that was ever resident, MiB, as Linux has it.
+    """Peak resident memory of a process, MiB, from Linux's /proc.
 
-    Not by getrusage: its ru_maxrss of a child begins with what its parent had when it forked.
+    Not by getrusage: the ru_maxrss of a child starts from the memory of its parent at the fork.
     """
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):

@@ -27,18 +27,23 @@ from streams.simulator import World, encode, events
 
 MILLION = 1_000_000
 BYTES_AN_EVENT = 3_000
-"""What the broker (input and outputs) and the processes need for an event of the log, generously."""
+"""Upper bound of the memory that the broker (input and outputs) and the processes need for an event of the log."""
 SIMULATED_FROM = 1_791_734_400_000  # 2026-10-12T00:00:00+08:00, a Monday
 NOTES = (
     "events/s: events of the log a second, from the first record until outputs are acknowledged and offsets committed "
-    "(up to one commit interval of a second is in it). CPU s: of this time. RSS MB: the most. start s: what came "
+    "(includes up to one commit interval of a second). CPU s: in this time. RSS MB: the peak. start s: the time "
     "before. x Faust: times as fast as the idiomatic app, which gets ticket events only, a part of them, and is timed "
     "at a commit while it is still busy. of drain: share of the raw drain's rate."
 )
 
 
-Number = Annotated[int, typer.Option("--events", help="Repeat the log, copy after copy, until it has so many.", min=1)]
-Rounds = Annotated[int, typer.Option(help="Measure so often; the medians are shown.", min=1)]
+Number = Annotated[
+    int,
+    typer.Option(
+        "--events", help="Number of events: the log is repeated, copy after copy, until it has so many.", min=1
+    ),
+]
+Rounds = Annotated[int, typer.Option(help="Number of measurements; the medians are shown.", min=1)]
 Only = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help=f"Only this one; may be repeated: {', '.join(NAMES)}.")
 ]
@@ -114,7 +119,7 @@ def _refuse_without_memory(number: int) -> None:
 
 
 def _log(files: Sequence[Path] | None, number: int) -> list[bytes]:
-    """At most so many lines of the files, of the recorded month, or of four simulated weeks of a desk of 30."""
+    """At most `number` lines of the files, of the recorded month, or of four simulated weeks of a desk of 30 agents."""
     month = Path(os.environ.get("DESK_LOGS", "")) / "service_month.jsonl.gz"
     if files or month.is_file():
         return list(islice(read(files or [month]), number))
@@ -129,14 +134,14 @@ def _measure(
     measured: dict[str, list[Figure]] = {name: [] for name in names}
     with Console(stderr=True).status("") as status:
         for n in range(1, rounds + 1):
-            tell = _teller(status.update, f"round {n} of {rounds}: " if rounds > 1 else "")
+            tell = _status(status.update, f"round {n} of {rounds}: " if rounds > 1 else "")
             bench = Bench(lines, number, settings, argv_of("track", APPS), folder / f"round-{n}", tell)
             for figure in bench.round(names):
                 measured[figure.name].append(figure)
     return [medians(measured[name]) for name in names]
 
 
-def _teller(update: Callable[[str], None], prefix: str) -> Callable[[str], None]:
+def _status(update: Callable[[str], None], prefix: str) -> Callable[[str], None]:
     return lambda text: update(prefix + text)
 
 

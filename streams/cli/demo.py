@@ -46,7 +46,7 @@ def demo(
     data: Data = None,
     policy: Policy = None,
     seconds: Annotated[
-        float | None, typer.Option(help="End by itself, so long after the first figures.", min=0.0)
+        float | None, typer.Option(help="Seconds from the first figures until it ends by itself.", min=0.0)
     ] = None,
     agents: Annotated[
         int, typer.Option(help="Agents on the simulated desk; ten make about 2,000 events a day.", min=4)

@@ -1,4 +1,4 @@
-"""`deskwatch bench live`: how soon warnings come while the desk is running, in a storm too."""
+"""`deskwatch bench live`: the latency of warnings on a running desk, in a storm too."""
 
 import dataclasses
 import signal
@@ -17,14 +17,17 @@ from streams.cli.options import Data, Json, settings_of
 
 def live(
     rate: Annotated[float, typer.Option(help="Events fed a second.", min=40)] = 5000.0,
-    seconds: Annotated[float, typer.Option(help="How long they are fed.", min=25)] = 60.0,
+    seconds: Annotated[float, typer.Option(help="Seconds for which events are fed.", min=25)] = 60.0,
     storm: Annotated[
-        int, typer.Option(help="So many clocks more breach within the second minute (feed for 125 s or longer).", min=0)
+        int,
+        typer.Option(
+            help="Number of further clocks that breach within the second minute (feed for 125 s or longer).", min=0
+        ),
     ] = 0,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Measure, on the wall's clock, how soon sla.at_risk and sla.breached are on the topic after their instant."""
+    """Measure the latency of sla.at_risk and sla.breached on the wall clock: from their instant to the topic."""
     with one_sentence(), tempfile.TemporaryDirectory(prefix="deskwatch-live-") as temporary:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes end in order
         folder = data / "live" if data else Path(temporary)

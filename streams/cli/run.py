@@ -36,7 +36,10 @@ def run(
     data: Data = None,
     policy: Policy = None,
     restate: Annotated[
-        bool, typer.Option("--restate", help="A policy version may take effect in the past: count what is held anew.")
+        bool,
+        typer.Option(
+            "--restate", help="A policy version may take effect in the past: recompute all retained subjects."
+        ),
     ] = False,
     notify: Annotated[
         bool, typer.Option("--notify", help="Send warnings of a replay (DESKWATCH_CLOCK=log) to receivers, too.")

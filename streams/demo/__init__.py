@@ -1,1 +1,1 @@
-"""The parts of `deskwatch demo`: a simulated desk that goes with the clock, its figures, and how they are shown."""
+"""The parts of `deskwatch demo`: a simulated desk in real time, its figures, and the board that shows them."""

@@ -1,4 +1,4 @@
-"""How the demo's figures are shown: a board for a terminal, and a line for everything else."""
+"""The figures of the demo as text: a board for a terminal, and a line for everything else."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -16,7 +16,7 @@ NONE = "–"
 
 
 def duration(seconds: float) -> str:
-    """Seconds for the eye: `42 s`, `7 min`, `3 h 05`, `2 d 04 h`; what is past has a minus."""
+    """Seconds in readable form: `42 s`, `7 min`, `3 h 05`, `2 d 04 h`; the past has a minus."""
     sign, left = ("-", -seconds) if seconds < 0 else ("", seconds)
     if left < 60:
         return f"{sign}{left:.0f} s"
@@ -33,7 +33,7 @@ def percent(rate: float) -> str:
 
 
 def board(figures: Figures, per_s: float, notes: Iterable[str], language: Language) -> RenderableType:
-    """Everything at a glance: `per_s` events a second; `notes` are lines that stand below."""
+    """All figures at a glance; `per_s`: events a second; `notes`: lines below."""
     say = partial(text, language=language)
     head = Text.assemble(
         (say("title"), "bold"),
@@ -51,7 +51,7 @@ def board(figures: Figures, per_s: float, notes: Iterable[str], language: Langua
 
 
 def line(figures: Figures, per_s: float, language: Language) -> str:
-    """The same in one line, teams and queues taken together."""
+    """The figures in one line, summed over teams and queues."""
     say = partial(text, language=language)
     each = [(row.open, row.at_risk, row.breached) for row in figures.backlog]
     opened, at_risk, breached = (sum(column) for column in zip(*each, strict=True)) if each else (0, 0, 0)
@@ -59,8 +59,8 @@ def line(figures: Figures, per_s: float, language: Language) -> str:
     parts = [
         f"{say('backlog')} {opened} ({say('at_risk')} {at_risk}, {say('breached')} {breached})",
         f"{say('due_next')} {NONE if due is None else f'{due.ticket_id} {duration(due.left_s)}'}",
-        f"{say('breach_rate')} {_together(figures.breach)}",
-        f"{say('service_level')} {_together(figures.service)}",
+        f"{say('breach_rate')} {_overall(figures.breach)}",
+        f"{say('service_level')} {_overall(figures.service)}",
         f"{say('csat')} {_satisfaction(figures.csat, language)}",
         f"{per_s:,.1f} {say('events_per_s')}",
         f"{figures.events:,} {say('stored')}",
@@ -70,7 +70,7 @@ def line(figures: Figures, per_s: float, language: Language) -> str:
     return " | ".join(parts)
 
 
-def _together(rates: list[Rate]) -> str:
+def _overall(rates: list[Rate]) -> str:
     n = sum(each.n for each in rates)
     return f"{percent(sum(each.rate * each.n for each in rates) / n)} (n {n})" if n else NONE
 

@@ -1,4 +1,4 @@
-"""A simulated desk whose events go to the broker as time passes.
+"""A simulated desk whose events are sent to the broker as they happen.
 
 clock   start ──────────────> caught up ────────> now
 world   now - 8 h ──(fast)──> now ──────(1x)────> now          no event is ever ahead of the clock
@@ -22,8 +22,8 @@ from streams.simulator.kernel import HOUR
 
 HISTORY_MS = 8 * HOUR
 CATCH_UP_S = 5.0
-SHORTEST_S, LONGEST_S = 0.05, 0.5
-"""The desk looks for what is due at least so often, and no more often."""
+MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 0.5
+"""Bounds of the pause between two looks for due events."""
 LOCAL_HOUR = 14
 SCENARIO = Path(__file__).with_name("scenario.toml")
 
@@ -31,7 +31,7 @@ SCENARIO = Path(__file__).with_name("scenario.toml")
 def zone_at(now: int) -> ZoneInfo:
     """The zone whose clocks show the early afternoon at `now` (ms).
 
-    There the desk has a busy morning behind it and hours of work before it, whenever the demo is started.
+    There the desk has a busy morning behind it and hours of work before it, whenever the demo starts.
     """
     east = (LOCAL_HOUR - datetime.fromtimestamp(now / 1000, UTC).hour + 12) % 24 - 12
     return ZoneInfo(f"Etc/GMT{-east:+d}")  # the sign is POSIX's: Etc/GMT-8 is eight hours east
@@ -47,8 +47,8 @@ def world_at(now: int, agents: int) -> World:
 class SimulatedDesk(threading.Thread):
     """Feeds the world's events to the input topics until `stop`.
 
-    `fed` counts them (without those that go to every partition); `history` is their number once the world has caught up
-    with the clock, None before; `failure` says what went wrong.
+    `fed` counts them (without those for every partition); `history` is their number when the world has caught up with
+    the clock, None before; `failure` is the error that ended it.
     """
 
     def __init__(self, broker: str, partitions: int, world: World) -> None:
@@ -60,14 +60,14 @@ class SimulatedDesk(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Play until it is over."""
+        """Feed until `stop`."""
         try:
             asyncio.run(self._play())
         except (KafkaError, OSError) as error:
             self.failure = error
 
     def stop(self) -> None:
-        """End it and wait for that."""
+        """End the thread, and wait for its end."""
         self._over.set()
         self.join()
 
@@ -88,12 +88,12 @@ class SimulatedDesk(threading.Thread):
                 if caught_up and self.history is None:
                     self.history = self.fed
                 next_at = feed.next_at()
-                pause = LONGEST_S if next_at is None else (next_at - _now()) / 1000
-                await asyncio.sleep(min(LONGEST_S, max(SHORTEST_S, pause)))
+                pause = MAX_PAUSE_S if next_at is None else (next_at - _now()) / 1000
+                await asyncio.sleep(min(MAX_PAUSE_S, max(MIN_PAUSE_S, pause)))
             await feeder.flush(wait=True)
 
     async def _send(self, feed: Feed, feeder: Feeder, now: int) -> None:
-        """Send what is due at the instant `now` (ms)."""
+        """Send the events that are due at the instant `now` (ms)."""
         for event in feed.due(now):
             line = place(encode(event))
             for partition in targets(line, self.partitions):

@@ -1,4 +1,4 @@
-"""The figures of the demo's board, asked of ClickHouse's views, and nothing that the views do not say."""
+"""The figures of the demo's board, all of them queried from the views of ClickHouse."""
 
 from collections import deque
 from math import sqrt
@@ -13,7 +13,7 @@ RATE_OVER_S = 10.0
 
 
 class Backlog(NamedTuple):
-    """A team's open tickets at the end of the last minute; `oldest_s` seconds since the oldest was created."""
+    """The open tickets of a team at the end of the last minute; `oldest_s`: seconds since the oldest was created."""
 
     team: str
     open: int
@@ -49,7 +49,7 @@ class Satisfaction(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """All that the board shows."""
+    """All figures of the board."""
 
     events: int
     behind_s: float | None
@@ -82,10 +82,10 @@ _CSAT = "SELECT sum(positive), sum(n) FROM satisfaction WHERE metric = 'csat'"
 
 
 def ask(client: Client, calls: Calls) -> Figures:
-    """The figures as they stand; `calls` says which variant of the service level the board shows."""
+    """The present figures; `calls` names the variant of the service level that the board shows."""
 
-    def rows(question: str) -> list[tuple[object, ...]]:
-        return client.query(question).result_rows  # type: ignore[no-any-return]
+    def rows(query: str) -> list[tuple[object, ...]]:
+        return client.query(query).result_rows  # type: ignore[no-any-return]
 
     (events,), (behind_s,), (positive, n) = rows(_STORED)[0], rows(_FRESH)[0], rows(_CSAT)[0]
     return Figures(
@@ -100,7 +100,7 @@ def ask(client: Client, calls: Calls) -> Figures:
 
 
 def satisfaction(positive: int, n: int) -> Satisfaction | None:
-    """The rate with the Wilson score interval at 95 % (E. B. Wilson, JASA 22, 1927); None if nobody answered.
+    """The rate with the Wilson score interval at 95 % (E. B. Wilson, JASA 22, 1927); None without answers.
 
     (p + z²/2n ± z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n)
     """
@@ -112,13 +112,13 @@ def satisfaction(positive: int, n: int) -> Satisfaction | None:
 
 
 class Pace:
-    """How fast a count grows, over the last ten seconds."""
+    """The growth of a count over the last ten seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
     def per_s(self, now_s: float, count: int) -> float:
-        """Take the count at an instant (s); returns the growth a second since the oldest count kept."""
+        """Add the count at an instant (s); returns the growth a second since the oldest count kept."""
         seen = self._seen
         seen.append((now_s, count))
         while len(seen) > 2 and now_s - seen[0][0] > RATE_OVER_S:

@@ -18,7 +18,7 @@ def argv_of(role: str, apps: str = "streams.app") -> list[str]:
 
 
 def prepare(stack: Stack, settings: Settings) -> tuple[Settings, Client]:
-    """Topics and schema; returns the settings with the stack's addresses, and a client of its database."""
+    """Create topics and schema; returns the settings with the addresses of the stack, and a client of its database."""
     settings = dataclasses.replace(settings, broker=stack.broker, clickhouse=stack.clickhouse)
     create_topics(settings)
     with connect(settings.clickhouse) as client:

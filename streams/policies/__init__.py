@@ -1,4 +1,4 @@
-"""The policy files, and reading them from disk: the core (`streams.desk.policy.versions`) only ever sees their text."""
+"""The policy files that are shipped, and reading policy files from disk: the core only gets their text."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where Apache Kafka comes from: once, whoever wants it; and why it cannot be had."""
+"""Fetching Apache Kafka: once, for concurrent callers too; and the sentence that says why it is not available."""
 
 import re
 import threading
@@ -43,7 +43,7 @@ def test_without_java_or_maven_it_says_which_is_missing(programs: Path) -> None:
         jars()
 
 
-def test_what_maven_says_is_passed_on_and_the_next_try_begins_anew(programs: Path) -> None:
+def test_the_error_of_maven_is_passed_on_and_a_retry_starts_over(programs: Path) -> None:
     program(programs, "java")
     program(programs, "mvn", "echo '[ERROR] no route to host'; exit 1")
     with pytest.raises(KafkaUnavailable, match=rf"cannot fetch Apache Kafka {VERSION}: .*no route to host"):
@@ -52,7 +52,7 @@ def test_what_maven_says_is_passed_on_and_the_next_try_begins_anew(programs: Pat
     assert (jars() / "a.jar").exists()
 
 
-def test_who_comes_second_waits_for_the_jars_of_the_first(programs: Path, tmp_path: Path) -> None:
+def test_concurrent_callers_wait_for_the_first_download(programs: Path, tmp_path: Path) -> None:
     program(programs, "java")
     program(programs, "mvn", FETCH)
     found: list[Path] = []
@@ -67,7 +67,7 @@ def test_who_comes_second_waits_for_the_jars_of_the_first(programs: Path, tmp_pa
 
 
 @pytest.mark.skipif(not EPHEMERAL.exists(), reason="only Linux says which ports it gives to outgoing connections")
-def test_a_port_is_none_that_the_kernel_gives_to_outgoing_connections() -> None:
+def test_no_port_is_one_of_the_ephemeral_range() -> None:
     lowest = int(EPHEMERAL.read_text().split()[0])
     assert all(free_port() in PORTS for _ in range(20))
     assert PORTS.stop <= lowest

@@ -1,4 +1,4 @@
-"""What `deskwatch bench live` feeds: the rate, the steps, who breaches and when."""
+"""What `deskwatch bench live` feeds: the rate, the steps, the breaches."""
 
 from collections import Counter
 

@@ -55,5 +55,5 @@ def test_order_changes_nothing_and_perfect_warnings_are_perfect(
     found = score(warnings, outcomes, outcomes, horizon)
     shuffled = random.Random(1).sample(warnings, len(warnings)), random.Random(2).sample(outcomes, len(outcomes))
     assert score(*shuffled, outcomes, horizon) == found
-    perfect = score([(who, at - 1) for who, at in outcomes], outcomes, [], horizon)
+    perfect = score([(subject, at - 1) for subject, at in outcomes], outcomes, [], horizon)
     assert perfect.precision == perfect.recall == (1.0 if outcomes else None)

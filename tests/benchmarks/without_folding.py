@@ -1,4 +1,4 @@
-"""What the contract's outputs cost before anything is folded: CPU to decode the input and to encode what came of it.
+"""The cost of input and output without the fold: CPU to decode the events and to encode their outputs.
 
     python -m tests.benchmarks.without_folding LOG [EVENTS]
 

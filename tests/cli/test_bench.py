@@ -1,4 +1,4 @@
-"""`deskwatch bench`: all three report on the same input, and the ratios are those of their rates."""
+"""`deskwatch bench`: all measurements have the same input, and the ratios are those of their rates."""
 
 import json
 import subprocess

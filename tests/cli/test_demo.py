@@ -37,7 +37,7 @@ FIGURES = Figures(
 )
 
 
-def test_satisfaction_stands_between_wilson_s_bounds() -> None:
+def test_satisfaction_lies_between_the_wilson_bounds() -> None:
     """80 of 100: 0.7111 to 0.8666 (R's prop.test(80, 100, correct = FALSE))."""
     found = satisfaction(80, 100)
     assert found is not None
@@ -136,7 +136,7 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """Those whose environment or command line names the folder: the stack's parts and the workers."""
+    """Processes whose environment or command line names the folder: parts of the stack, and workers."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -191,7 +191,7 @@ def test_a_signal_ends_it_and_leaves_no_process(tmp_path: Path, number: signal.S
 
 
 @pytest.mark.embedded
-def test_data_that_are_not_a_demo_s_are_refused(tmp_path: Path) -> None:
+def test_data_of_anything_but_a_demo_are_refused(tmp_path: Path) -> None:
     from sinks.clickhouse.client import connect
     from streams.embedded.clickhouse import Server
 

@@ -24,7 +24,7 @@ def ask(*arguments: str, **environment: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_nobody_there_is_one_sentence_with_what_to_do() -> None:
+def test_an_unreachable_server_is_one_sentence_with_what_to_do() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     assert ask("SELECT 1", DESKWATCH_CLICKHOUSE=url) == (
         1,
@@ -86,7 +86,7 @@ def test_a_pipe_gets_tab_separated_lines(data: Path) -> None:
 
 
 @pytest.mark.embedded
-def test_an_error_is_the_engine_s_message_in_one_line(data: Path) -> None:
+def test_an_error_of_the_engine_is_one_line(data: Path) -> None:
     status, out, error = ask("SELECT nope FROM t", "--data", str(data))
     assert (status, out) == (1, "")
     assert error.startswith("Code: 47. DB::Exception: Unknown expression identifier `nope`")
@@ -94,7 +94,7 @@ def test_an_error_is_the_engine_s_message_in_one_line(data: Path) -> None:
 
 
 @pytest.mark.embedded
-def test_questions_side_by_side_and_a_running_stack_are_all_answered(data: Path) -> None:
+def test_concurrent_queries_and_a_running_stack_are_answered(data: Path) -> None:
     """Three at once over a directory at rest wait for each other; with a stack they ask its ClickHouse."""
     from streams.embedded.stack import Stack
 

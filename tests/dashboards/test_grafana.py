@@ -1,6 +1,4 @@
-"""The dashboards: committed as generated, and every panel's SQL run by ClickHouse over a real month."""
-
-from __future__ import annotations
+"""The dashboards: committed as generated, and ClickHouse runs the SQL of every panel over a real month."""
 
 import gzip
 import json
@@ -173,7 +171,7 @@ def test_the_panels_agree_with_the_tables(desk: Desk) -> None:
 
 
 @pytest.mark.embedded
-def test_csat_s_bounds_are_those_of_the_view(desk: Desk) -> None:
+def test_the_bounds_of_csat_are_those_of_the_view(desk: Desk) -> None:
     """Over one hour of one team, the panel's arithmetic must give the view's own bounds."""
     ((hour, team, rate, low, high),) = desk.client.query(
         "SELECT hour, team, any(rate), any(rate_low), any(rate_high) FROM satisfaction WHERE metric = 'csat' AND n > 3 "

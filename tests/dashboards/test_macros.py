@@ -1,4 +1,4 @@
-"""Expanding panels' SQL: the examples are those of the plugin's own documentation and of its source's tests."""
+"""Expanding the SQL of panels: the examples are from the documentation of the plugin, and from its own tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prometheus' files: every metric they name exists, and promtool, where it is installed, agrees with them."""
+"""The files of Prometheus: every metric in them exists, and promtool accepts them, where it is installed."""
 
 import re
 import shutil

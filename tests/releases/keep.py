@@ -119,7 +119,7 @@ async def read_topics(broker: str) -> list[tuple[Any, ...]]:
 
 
 def answer(kind: str, warning_id: str, at: int) -> dict[str, Any]:
-    """What somebody says to a warning."""
+    """The action of a person on a warning."""
     data = {"warning_id": warning_id, "by": "li.wei", "note": "calling back"}
     about = {"specversion": "1.0", "id": f"{kind}/{warning_id}", "source": "/by-hand", "type": kind}
     return {**about, "time": format_instant(at), "data": data}

@@ -1,4 +1,4 @@
-"""What an earlier release left behind is opened by this one, goes on, and is proved equal to the log.
+"""The data of an earlier release are opened by this one, continued, and proved equal to the log.
 
 kept by the release      day 1 ── day 2 ──|  changelogs, topics, ClickHouse
 this release                              |── day 3 ──> verify: all three days
@@ -32,7 +32,7 @@ RELEASES = sorted(folder.name for folder in HERE.glob("v*"))
 
 
 class Kept:
-    """What a release left: its log, the number of lines it was fed, its records; ClickHouse is unpacked into `data`."""
+    """The kept data of a release: its log, the number of lines that were fed, its records; ClickHouse is in `data`."""
 
     def __init__(self, folder: Path, data: Path) -> None:
         self.data = data
@@ -57,7 +57,7 @@ def test_a_kept_database_is_opened_and_verified(kept: Kept) -> None:
         assert [each for each in differing if each.surplus or each.missing] == []
 
 
-def test_kept_changelogs_and_topics_are_taken_over_and_the_day_after_is_right(kept: Kept) -> None:
+def test_kept_topics_are_taken_over_and_the_next_day_is_right(kept: Kept) -> None:
     with Stack(kept.data) as stack:
         settings, client = prepare(stack, settings_of(kept.data, partitions=kept.about["partitions"]))
         asyncio.run(_restore(stack.broker, kept.records))

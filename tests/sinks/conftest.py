@@ -1,4 +1,4 @@
-"""A real ClickHouse of each test module's own, and databases on it that are brought to the schema."""
+"""A real ClickHouse for each test module, and migrated databases on it."""
 
 from collections.abc import Callable, Iterator
 from itertools import count

@@ -155,7 +155,7 @@ class Database(NamedTuple):
 
 
 class Record(NamedTuple):
-    """An aiokafka record, as far as anybody looks."""
+    """An aiokafka record, as far as it is read."""
 
     value: bytes | None
     topic: str = "tickets"
@@ -169,7 +169,7 @@ class Record(NamedTuple):
 def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Output]]:
     """What the desk and the customers' stage send of a log, by checkpoint, one after `every` lines, in the order given.
 
-    After each the clock stands at the latest instant so far: what is out of order meets a desk that has gone on.
+    After each event time passes to the latest instant so far: an event out of order meets a desk that is ahead of it.
     """
     desk, latest, version = Desk(0, given, wall=False), -1, 0
     customers = Customers(0, given)
@@ -188,8 +188,8 @@ def outputs(lines: Sequence[bytes], given: Policies, every: int) -> list[list[Ou
             desk.advance(None)
             version += 1
             sent += desk.snapshot(version, dict(offsets)).outputs
-        told = [output for output in sent if output.topic == CUSTOMER_FACTS]
-        customers.feed(CUSTOMER_FACTS, [Record(output.value, CUSTOMER_FACTS) for output in told], 0)
+        facts = [output for output in sent if output.topic == CUSTOMER_FACTS]
+        customers.feed(CUSTOMER_FACTS, [Record(output.value, CUSTOMER_FACTS) for output in facts], 0)
         customers.advance(None)
         sent = [output for output in sent if output.topic in (*PROGRESS_TOPICS, DEAD_LETTERS)]
         made.append(sent + customers.snapshot(version, {}).outputs)

@@ -1,4 +1,4 @@
-"""Escalation in ClickHouse: each step as it stands, and what people did, beside what the rules said."""
+"""Escalation in ClickHouse: the present state of each step, and the actions of people, beside the warnings."""
 
 from datetime import UTC, datetime
 
@@ -15,9 +15,9 @@ from tests.sinks.desk import Database
 
 def raised(n: int, at: int = 0, **fields: object) -> WarningRow:
     """The row of the warning that `warning(n, at)` tells of."""
-    told = msgspec.json.decode(warning(n, at).value or b"")["data"]
-    told.pop("version")
-    known = {name: told[name] for name in WarningRow.__struct_fields__ if name in told}
+    data = msgspec.json.decode(warning(n, at).value or b"")["data"]
+    data.pop("version")
+    known = {name: data[name] for name in WarningRow.__struct_fields__ if name in data}
     empty = dict.fromkeys(
         ("policy", "policy_version", "team", "channel", "priority", "kind", "segment", "category", "product",
          "agent_id", "url"), ""
@@ -26,7 +26,7 @@ def raised(n: int, at: int = 0, **fields: object) -> WarningRow:
 
 
 def filled(database: Database) -> Database:
-    """Two warnings: one is told to two people and acknowledged, the other is cleared."""
+    """Two warnings: one is sent to two receivers and acknowledged, the other is cleared."""
     bench = Bench()
     bench.feed(warning(1), warning(2))
     bench.run(11)

@@ -1,4 +1,4 @@
-"""Records become rows of events and of progress; what is no event is passed over."""
+"""Records become rows of events and of progress; a record that is no event is skipped."""
 
 from base64 import b64decode
 

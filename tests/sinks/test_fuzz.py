@@ -1,4 +1,4 @@
-"""Whatever the codec accepts, ClickHouse takes, and keeps as it was."""
+"""ClickHouse stores every event that the codec accepts, unchanged."""
 
 import pytest
 

@@ -190,7 +190,7 @@ NOT_STARTED = SimpleNamespace(started=False)
 """An app that has no lag yet."""
 
 
-def test_a_writer_s_error_counts_nothing() -> None:
+def test_an_insert_that_fails_counts_nothing() -> None:
     class Refusing:
         def raw_insert(self, *_: Any, **__: Any) -> Any:
             raise OSError("refused")

@@ -52,7 +52,7 @@ def test_a_bad_name_and_a_number_used_twice_are_refused(tmp_path: Path) -> None:
         read(write(tmp_path, V0001__a="SELECT 1", V1__b="SELECT 1"))
 
 
-def test_the_project_s_own_files_are_readable() -> None:
+def test_our_own_files_are_readable() -> None:
     assert all(file.statements for file in read(FOLDER))
 
 
@@ -98,7 +98,7 @@ def test_each_file_is_applied_once_to_each_database(client: Any, tmp_path: Path)
 
 
 @pytest.mark.embedded
-def test_an_error_names_the_file_and_the_statement_and_can_be_mended(client: Any, tmp_path: Path) -> None:
+def test_an_error_names_file_and_statement_and_can_be_repaired(client: Any, tmp_path: Path) -> None:
     write(tmp_path, V0001__first=f"{FIRST}; SELECT nope")
     with pytest.raises(
         MigrationError, match=r"^V0001__first\.sql, statement 3: Code: 47\. DB::Exception: .*nope"

@@ -1,4 +1,4 @@
-"""How well tickets were solved, complaints among contacts, bots beside people, proactive contacts: reckoned by hand."""
+"""Ticket quality, complaint rates, bots beside people, proactive contacts: computed by hand."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Messages become blocks of rows without being decoded; what holds no rows is told apart."""
+"""Messages become blocks of rows without being decoded; messages without rows are refused."""
 
 import json
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ def test_all_rows_of_a_large_message_are_counted() -> None:
         (b'{"type": "deskwatch.event_rows", "data": {"rows": [[1]]}}', "'deskwatch.event_rows'"),
     ],
 )
-def test_what_holds_no_rows_is_named(value: bytes | None, reason: str) -> None:
+def test_a_message_without_rows_is_named(value: bytes | None, reason: str) -> None:
     with pytest.raises(UnknownMessage, match=reason):
         rows_of(value)
 

@@ -1,4 +1,4 @@
-"""The views against figures worked out by hand, each from the events up: log, desk, rows, ClickHouse, view."""
+"""The views against figures computed by hand, from the events on: log, desk, rows, ClickHouse, view."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def status(to: str, when: str, ticket: str) -> bytes:
 
 def test_outcomes_count_business_time_up_to_as_of(database: Database) -> None:
     """
-    The office is open 09-12 and 13-18; a resolution has 8 h; pending stands still; as of Tuesday 10:30.
+    The office is open 09-12 and 13-18; a resolution has 8 h; the clock is paused while pending; as of Tuesday 10:30.
 
     open             mon 09#####12  13########18   tue 09######12
     runs                   10####    ###########       ###|         2 + 5 + 1.5 = 8.5 h: breached at tue 10:00

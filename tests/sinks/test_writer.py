@@ -1,4 +1,4 @@
-"""Whatever a server, a proxy or a network does: every row is written once, or we say why not."""
+"""Whatever server, proxy or network do, every row is written once, or the error says why not."""
 
 import asyncio
 import logging
@@ -130,7 +130,7 @@ def test_a_writer_that_is_stopped_gives_up(server: FaultyServer, database: Datab
 
 @pytest.fixture
 def held(server: FaultyServer) -> Iterator[tuple[Callable[[], None], threading.Event]]:
-    """A server that takes the next insert of spans only when told to: (tell it, it has one in hand)."""
+    """A server that holds the next insert of spans back: (release it, whether it holds one)."""
     go, in_hand = threading.Event(), threading.Event()
 
     def wait() -> None:
