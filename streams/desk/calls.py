@@ -179,7 +179,7 @@ class Call:
 
     def _count(self, cause: Cause, at: int, queue: str, counts: dict[str, int]) -> FactRow:
         dims = Dimensions(self.team, "phone", segment=self.segment, category=self.category)
-        fact = fact_of("call", self.id, cause, at, dims, self.agent_id, counts, queue)
+        fact = fact_of("call", self.id, cause, next(iter(counts)), at, dims, self.agent_id, counts, queue=queue)
         self.change_set.count(fact)
         return fact
 

@@ -44,7 +44,7 @@ def review_rows(
         team, agent_id = data.team or stood.team, data.agent_id or stood.agent_id
         counts = {"reviewed": 1, "passed" if data.passed else "failed": 1}
         dims = Dimensions(team, stood.channel, segment=stood.segment, category=stood.category)
-        rows.append(fact_of("review", subject, (event.source, event.id), event.at, dims, agent_id, counts))
+        rows.append(fact_of("review", subject, (event.source, event.id), "reviewed", event.at, dims, agent_id, counts))
         rows.append(
             ReviewRow(
                 subject,

@@ -118,7 +118,8 @@ def _response_fact(subject: str, response: SurveyResponded, stood: About, polici
 
 def _fact(subject: str, event: Event, metric: str, stood: About, found: dict[str, int]) -> FactRow:
     dims = Dimensions(stood.team, stood.channel, segment=stood.segment, category=stood.category)
-    return fact_of("survey", subject, (event.source, event.id), event.at, dims, stood.agent_id, found, metric=metric)
+    cause, counter = (event.source, event.id), next(iter(found))
+    return fact_of("survey", subject, cause, counter, event.at, dims, stood.agent_id, found, metric=metric)
 
 
 def _survey_row(subject: str, offer: SurveyOffered | None, response: SurveyResponded | None, stood: About) -> SurveyRow:

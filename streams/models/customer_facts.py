@@ -6,6 +6,9 @@ says that the subject is not that customer's any more. Instants are ms since the
 
 import msgspec
 
+from streams.models.dimensions import Dimensions, dimensions_of
+from streams.models.rows import FactRow
+
 FACTS, LINKS, CHANGES = "deskwatch.customer_facts", "deskwatch.customer_links", "deskwatch.policy_changes"
 """CloudEvents types of the messages, each with many rows."""
 
@@ -25,6 +28,15 @@ class Solved(msgspec.Struct, array_like=True, frozen=True, gc=False):
     category: str
     product: str
     agent_id: str
+
+    def dims(self) -> Dimensions:
+        """The dimensions."""
+        return Dimensions(self.team, self.channel, self.priority, self.kind, self.segment, self.category, self.product)
+
+
+def solved_of(fact: FactRow, again: bool) -> Solved:
+    """A first solving, from the fact that counted it."""
+    return Solved(fact.at, again, *dimensions_of(fact), fact.agent_id)
 
 
 class CustomerFact(msgspec.Struct, array_like=True, gc=False):

@@ -1,10 +1,12 @@
 """The dimensions that a ticket, call or survey is counted by.
 
-A new dimension touches: this file, the event (`models.tickets`), the rows (`models.rows`, `models.entities`),
-`desk.tickets.ticket`, `desk.tickets.ledger`, the policy's `Match` (`desk.policy.sections`), and the SQL.
+A new dimension touches seven files and the SQL: this one, the events that set it (`models.tickets`), the rows
+(`models.rows`, `models.entities`, `models.customer_facts`), `desk.tickets.ticket` (its row), and the policy's `Match`
+(`desk.policy.sections`). Of a row it is the last field, with a default: see `models.rows`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 Names = TypeVar("Names", bound=tuple[str, ...])
@@ -24,6 +26,10 @@ class Dimensions(NamedTuple):
     segment: str = ""
     category: str = ""
     product: str = ""
+
+
+dimensions_of: Callable[[Any], tuple[str, ...]] = attrgetter(*Dimensions._fields)
+"""The dimensions of a row, as a plain tuple."""
 
 
 def tags_of(tags: Sequence[str] | None) -> Tags:

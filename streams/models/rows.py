@@ -107,16 +107,17 @@ def fact_of(
     family: str,
     subject: str,
     cause: Cause,
+    counter: str,
     at: int,
     dims: Dimensions,
     agent_id: str,
     counts: dict[str, int],
+    cycle: int = 0,
     queue: str = "",
     metric: str = "",
 ) -> FactRow:
-    """A fact, named by the first of its `counts`."""
-    counter = next(iter(counts))
-    return FactRow(family, subject, cause[0], cause[1], counter, 0, at, *dims, agent_id, queue, metric, counts)
+    """A fact with these dimensions."""
+    return FactRow(family, subject, cause[0], cause[1], counter, cycle, at, *dims, agent_id, queue, metric, counts)
 
 
 class SpanRow(Row):

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from streams.models.dimensions import Dimensions
 from streams.models.envelope import Author, Channel, Data, Event, Id, Kind, Metric, Priority, Segment, Severity, Status
 
 
@@ -38,6 +39,18 @@ class Created(TicketData):
     attributes: dict[str, object] | None = None
     url: str | None = None
     parent_id: str | None = None
+
+    def dimensions(self) -> Dimensions:
+        """What the ticket is counted by."""
+        return Dimensions(
+            self.team or "",
+            self.channel or "",
+            self.priority or "normal",
+            self.kind or "question",
+            self.segment or "",
+            self.category or "",
+            self.product or "",
+        )
 
 
 class TicketCreated(TicketEvent, tag="ticket.created"):
@@ -103,6 +116,18 @@ class Updated(TicketData):
     severity: Severity | None = None
     product: str | None = None
     customer_id: str | None = None
+
+    def change(self, dims: Dimensions) -> Dimensions:
+        """The dimensions of a ticket after the update."""
+        return Dimensions(
+            dims.team,
+            dims.channel,
+            self.priority or dims.priority,
+            self.kind or dims.kind,
+            self.segment or dims.segment,
+            self.category or dims.category,
+            self.product or dims.product,
+        )
 
 
 class TicketUpdated(TicketEvent, tag="ticket.updated"):

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from streams.models.customer_facts import CustomerFact, Solved
 from streams.models.instants import NEVER, WEEK
-from streams.models.rows import FactRow
+from streams.models.rows import FactRow, fact_of
 
 CALL = "c"  # kind of a subject
 
@@ -50,23 +50,5 @@ def verdict(solved: Solved, contacts: Contacts, as_of: int) -> tuple[str, int]:
 
 def fact_row(customer_id: str, ticket_id: str, solved: Solved, found: str) -> FactRow:
     """The verdict as a fact with the dimensions of the ticket. Its cause is the customer, so customers differ by it."""
-    return FactRow(
-        "ticket",
-        ticket_id,
-        "customer",
-        customer_id,
-        "fcr",
-        0,
-        solved.at,
-        solved.team,
-        solved.channel,
-        solved.priority,
-        solved.kind,
-        solved.segment,
-        solved.category,
-        solved.product,
-        solved.agent_id,
-        "",
-        "",
-        {found: 1},
-    )
+    cause = ("customer", customer_id)
+    return fact_of("ticket", ticket_id, cause, "fcr", solved.at, solved.dims(), solved.agent_id, {found: 1})

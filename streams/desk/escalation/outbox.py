@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from streams.desk.escalation import messages
+from streams.desk.escalation import codec
 from streams.models.dead_letters import dead_letter
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.messages import progress
@@ -49,7 +49,7 @@ class Outbox:
 
     def drain(self, partition: int, version: int, as_of: int) -> list[Output]:
         """Return all messages for a checkpoint of this version, the progress last, and empty the outbox."""
-        outputs = self._outputs + messages.outputs(partition, version, self._rows)
+        outputs = self._outputs + codec.outputs(partition, version, self._rows)
         outputs.append(progress(ESCALATIONS, ProgressRow(ESCALATIONS, partition, as_of, {}, version)))
         self._rows, self._outputs = [], []
         return outputs

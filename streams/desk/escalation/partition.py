@@ -9,7 +9,7 @@ All of them write rows to the Outbox, which the next checkpoint sends.
 
 from collections.abc import Collection, Sequence
 
-from streams.desk.escalation import messages
+from streams.desk.escalation import codec
 from streams.desk.escalation.action_handler import ActionHandler
 from streams.desk.escalation.chain import StoredWarning
 from streams.desk.escalation.chains import ChainStore
@@ -94,7 +94,7 @@ class Escalations:
 
     def _fold_warning(self, record: Record) -> None:
         try:
-            found = messages.read(record.value)
+            found = codec.read(record.value)
         except ValueError as error:
             self.outbox.reject(record, f"no message of {WARNINGS}: {error}")
             return
@@ -121,9 +121,9 @@ class Escalations:
         if chain is not None:
             self._actions.handle(chain, event)
             return
-        if not messages.handed_on(record):
-            self.outbox.add_outputs(messages.hand_on(record, self.partition, self.partitions))
-        self._early.add(event.data.warning_id, messages.as_document(record))
+        if not codec.handed_on(record):
+            self.outbox.add_outputs(codec.hand_on(record, self.partition, self.partitions))
+        self._early.add(event.data.warning_id, codec.as_document(record))
 
     # Time and messages
 

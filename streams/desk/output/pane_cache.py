@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.models.dimensions import Dimensions, dimensions_of
 from streams.models.rows import FactRow
 
 Counts = dict[str, int]
 Key = tuple[str, str]  # dimension, value
-TICKET_DIMENSIONS = ("team", "channel", "priority", "kind", "segment", "category", "product")
 MAX_INTERNED_KEYS = 50_000
 SPREAD_THRESHOLD = 64  # combinations of dimensions in a pane above which it is smaller by single dimensions
 
@@ -53,15 +53,7 @@ class KeyInterner:
     def of_fact(self, fact: FactRow) -> Keys:
         """Return the object for the dimensions of a fact of a ticket, call or survey."""
         if fact.family == "ticket":
-            dimensions: tuple[str, ...] = (
-                fact.team,
-                fact.channel,
-                fact.priority,
-                fact.kind,
-                fact.segment,
-                fact.category,
-                fact.product,
-            )
+            dimensions: tuple[str, ...] = dimensions_of(fact)
         else:
             dimensions = (fact.family, fact.team, fact.channel, fact.segment, fact.queue)
         found = self._by_dimensions.get(dimensions)
@@ -70,8 +62,8 @@ class KeyInterner:
     def _intern(self, dimensions: tuple[str, ...]) -> Keys:
         if len(self._by_dimensions) >= MAX_INTERNED_KEYS:
             self._by_dimensions.clear()
-        if len(dimensions) == len(TICKET_DIMENSIONS):
-            keys = tuple(zip(TICKET_DIMENSIONS, dimensions, strict=True))
+        if len(dimensions) == len(Dimensions._fields):
+            keys = tuple(zip(Dimensions._fields, dimensions, strict=True))
         else:
             family, team, channel, segment, queue = dimensions
             keys = (("team", team), ("channel", channel), ("segment", segment))

@@ -16,7 +16,7 @@ from streams.desk.policy.sla_targets import Target
 from streams.desk.policy.versions import Policies, Policy
 from streams.desk.tickets.sla_clock import SlaClock, Slot
 from streams.models.dimensions import Dimensions, Tags
-from streams.models.rows import Cause, FactRow, LedgerRow, WarningRow
+from streams.models.rows import Cause, FactRow, LedgerRow, WarningRow, fact_of
 
 NO_DIMENSIONS = Dimensions()
 PastDimensions = list[tuple[int, Dimensions, str]]
@@ -79,7 +79,6 @@ class TicketLedger:
         target = clock.target
         assert target is not None
         dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
-        team, channel, priority, kind, segment, category, product = dims
         row = LedgerRow(
             self.id,
             clock.metric,
@@ -94,13 +93,7 @@ class TicketLedger:
             target.sla,
             target.version,
             "24x7" if target.duration.unit == "cd" else target.calendar_name,
-            team,
-            channel,
-            priority,
-            kind,
-            segment,
-            category,
-            product,
+            *dims,
             agent_id,
             cause[0],
             cause[1],
@@ -132,7 +125,7 @@ class TicketLedger:
     ) -> FactRow:
         """Count something under the dimensions as they stood at `at`; `known_at`: the first instant it was known."""
         dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
-        row = FactRow("ticket", self.id, cause[0], cause[1], counter, cycle, at, *dims, agent_id, "", "", counts)
+        row = fact_of("ticket", self.id, cause, counter, at, dims, agent_id, counts, cycle)
         self.change_set.count(row, known_at)
         return row
 
@@ -197,7 +190,6 @@ class TicketLedger:
         self, key: tuple[str, int, RuleName], subject: str, at: int, target: Target | None, **fields: Any
     ) -> None:
         rule, under = key[2], self.policies.at(at)
-        team, channel, priority, kind, segment, category, product = self.dims
         row = WarningRow(
             warning_id=warning_id(rule, subject, at),
             rule=rule,
@@ -208,17 +200,11 @@ class TicketLedger:
             policy="" if target is None else target.sla,
             policy_version=under.version if target is None else target.version,
             ticket_id=self.id,
-            team=team,
-            channel=channel,
-            priority=priority,
-            kind=kind,
-            segment=segment,
-            category=category,
-            product=product,
             agent_id=self.agent_id,
             url=self.url,
             customer_id=self.customer_id,
             parent_id=self.parent_id,
+            **self.dims._asdict(),
             **fields,
         )
         self.change_set.put(row)

@@ -11,8 +11,8 @@ import msgspec
 from streams.desk.policy.versions import Policy
 from streams.desk.tickets.clocks import TicketClocks
 from streams.desk.tickets.ledger import TicketLedger
-from streams.desk.tickets.silence import Silence
-from streams.desk.tickets.transfers import Transfers
+from streams.desk.tickets.warnings.silence import Silence
+from streams.desk.tickets.warnings.transfers import Transfers
 from streams.models.instants import NEVER
 from streams.models.rows import Cause, FactRow
 

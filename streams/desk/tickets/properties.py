@@ -8,9 +8,9 @@ kind, severity    ──change──> a severe complaint, counted once
 
 from sys import intern
 
+from streams.desk.tickets.complaint_signals import ComplaintSignals
 from streams.desk.tickets.ledger import TicketLedger
 from streams.desk.tickets.lifecycle import DONE, LifeCycle
-from streams.desk.tickets.risk_signals import RiskSignals
 from streams.models import tickets as events
 from streams.models.dimensions import Dimensions, shared, tags_of
 from streams.models.envelope import FIRST_RESPONSE, RESOLUTION
@@ -22,7 +22,7 @@ class Properties:
 
     __slots__ = ("_severe_complaint", "known_at", "ledger", "life", "reassignments", "risk")
 
-    def __init__(self, ledger: TicketLedger, life: LifeCycle, risk: RiskSignals) -> None:
+    def __init__(self, ledger: TicketLedger, life: LifeCycle, risk: ComplaintSignals) -> None:
         self.ledger, self.life, self.risk = ledger, life, risk
         self.known_at = self.reassignments = 0
         self._severe_complaint = False  # it was one, once
@@ -31,17 +31,7 @@ class Properties:
         """The ticket starts, and with it the clocks for the first response and the resolution."""
         ledger, life = self.ledger, self.life
         life.created_at, life.status = at, "new"
-        ledger.dims = shared(
-            Dimensions(
-                data.team or "",
-                data.channel or "",
-                data.priority or "normal",
-                data.kind or "question",
-                data.segment or "",
-                data.category or "",
-                data.product or "",
-            )
-        )
+        ledger.dims = shared(data.dimensions())
         ledger.agent_id, ledger.tags = intern(data.agent_id or ""), tags_of(data.tags)
         ledger.url, ledger.parent_id = data.url or "", data.parent_id or ""
         self.risk.severity = data.severity or ""
@@ -83,16 +73,7 @@ class Properties:
         self._identify_customer(data.customer_id, at)
         if data.tags is not None:
             self.ledger.tags = tags_of(data.tags)
-        dims = Dimensions(
-            dims.team,
-            dims.channel,
-            data.priority or dims.priority,
-            data.kind or dims.kind,
-            data.segment or dims.segment,
-            data.category or dims.category,
-            data.product or dims.product,
-        )
-        self._set_dims(dims, at, cause)
+        self._set_dims(data.change(dims), at, cause)
         if self.life.created_at is not None and self._becomes_severe_complaint():
             self.ledger.fact(cause, "severe_complaints", 0, at, {"severe_complaints": 1})
         self.risk.record_properties(at)

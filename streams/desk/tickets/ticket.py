@@ -18,12 +18,12 @@ from streams.desk.policy.versions import Policies
 from streams.desk.reviews import in_sample
 from streams.desk.tickets.backlog import Backlog
 from streams.desk.tickets.clocks import TicketClocks
+from streams.desk.tickets.complaint_signals import ComplaintSignals
 from streams.desk.tickets.ledger import TicketLedger
 from streams.desk.tickets.lifecycle import DONE, LifeCycle
 from streams.desk.tickets.properties import Properties
-from streams.desk.tickets.risk_signals import RiskSignals
-from streams.desk.tickets.silence import Silence
-from streams.desk.tickets.transfers import Transfers
+from streams.desk.tickets.warnings.silence import Silence
+from streams.desk.tickets.warnings.transfers import Transfers
 from streams.models import tickets as events
 from streams.models.entities import TicketRow
 from streams.models.envelope import Event
@@ -60,7 +60,7 @@ class Ticket:
         self.id, self.policies = ticket_id, policies
         ledger = self.ledger = TicketLedger(ticket_id, policies, change_set)
         self.clocks, self.silence = TicketClocks(ledger), Silence(ledger)
-        self.transfers, self.risk, self.backlog = Transfers(ledger), RiskSignals(ledger), Backlog(ledger)
+        self.transfers, self.risk, self.backlog = Transfers(ledger), ComplaintSignals(ledger), Backlog(ledger)
         self.life = LifeCycle(ledger, self.clocks, self.silence, self.transfers)
         self.properties = Properties(ledger, self.life, self.risk)
         self.stage = ""

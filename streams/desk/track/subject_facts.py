@@ -7,7 +7,7 @@ from typing import NamedTuple
 from streams.desk.calls import Call
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.subject import SURVEY, State
-from streams.models.customer_facts import CustomerFact, Signal, Solved
+from streams.models.customer_facts import CustomerFact, Signal, solved_of
 from streams.models.entities import SurveyRow
 from streams.models.rows import FactRow, Identity, Row
 
@@ -54,22 +54,7 @@ def _of_ticket(name: str, ticket: Ticket) -> CustomerFact:
         ledger.url,
         list(ledger.tags),
         signals,
-        None if solved is None else _solved(solved, bool(ticket.transfers.count or life.reopenings)),
-    )
-
-
-def _solved(solved: FactRow, again: bool) -> Solved:
-    return Solved(
-        solved.at,
-        again,
-        solved.team,
-        solved.channel,
-        solved.priority,
-        solved.kind,
-        solved.segment,
-        solved.category,
-        solved.product,
-        solved.agent_id,
+        None if solved is None else solved_of(solved, bool(ticket.transfers.count or life.reopenings)),
     )
 
 

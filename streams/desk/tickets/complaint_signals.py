@@ -11,7 +11,7 @@ from streams.desk.tickets.ledger import TicketLedger
 SEVERITY_WEIGHTS = {"major": 0.5, "critical": 1.0}
 
 
-class RiskSignals:
+class ComplaintSignals:
     """The signals given so far. `severity`: the ticket's, as it stands."""
 
     __slots__ = ("_given", "_severity_weight", "ledger", "severity")
