@@ -36,7 +36,7 @@ class Solved(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 def solved_of(fact: FactRow, again: bool) -> Solved:
     """A first solving, from the fact that counted it."""
-    return Solved(fact.at, again, *dimensions_of(fact), fact.agent_id)
+    return Solved(fact.at, again, *Dimensions._make(dimensions_of(fact)), fact.agent_id)
 
 
 class CustomerFact(msgspec.Struct, array_like=True, gc=False):
