@@ -17,12 +17,12 @@ from streams.desk.escalation.dispatch import Message
 from streams.desk.escalation.early_actions import EarlyActions
 from streams.desk.escalation.outbox import Outbox
 from streams.desk.escalation.partition_time import PartitionTime
-from streams.desk.escalation.saved_parts import SavedParts
 from streams.desk.escalation.sending import Outcome, Sender
 from streams.desk.escalation.throttle import DigestThrottle
 from streams.desk.escalation.warning_handler import WarningHandler
 from streams.desk.partition_state import Snapshot
 from streams.desk.policy.versions import Policies
+from streams.desk.saved import SavedParts
 from streams.models import actions
 from streams.models.codec import Rejected
 from streams.models.records import Record
