@@ -4,7 +4,6 @@ time passes        by instant, then by subject:     09:00 t1 │ 09:00 t7   09:0
                                                              ^ (business_time, passed_for): it may stop between two
 """
 
-from heapq import heappush
 from typing import NamedTuple
 
 
@@ -16,24 +15,17 @@ class Deadline(NamedTuple):
 
 
 class Deadlines:
-    """A heap of deadlines, to be popped in order. One that its subject does not have any more stays in it as void."""
+    """The deadlines of a partition.
+
+    Attributes:
+        heap: a heap. A deadline that its subject does not have any more stays in it, and is void.
+        business_time: the instant up to which time has passed,
+        passed_for: and, for the subjects with names up to this one, to the end of it.
+    """
 
     def __init__(self) -> None:
         self.heap: list[Deadline] = []
-        self.business_time = -1  # time has passed up to this instant,
-        self.passed_for = ""  # and, for the subjects with names up to this one, to the end of it
-
-    def put(self, at: int, name: str) -> None:
-        """Add a deadline."""
-        heappush(self.heap, Deadline(at, name))
-
-    def passed(self, at: int, name: str) -> None:
-        """Time has passed up to a deadline; one that was added late does not turn time back."""
-        self.business_time, self.passed_for = max((at, name), (self.business_time, self.passed_for))
-
-    def passed_all(self, until: int) -> None:
-        """Time has passed up to `until`, for all subjects."""
-        self.business_time, self.passed_for = until, ""
+        self.business_time, self.passed_for = -1, ""
 
     def time_of(self, name: str) -> int:
         """The instant up to which time has passed for a subject."""

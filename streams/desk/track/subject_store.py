@@ -4,12 +4,14 @@ held until         a day after the policy's hold, so that what comes late still 
                    an agent forgets only what came before
 """
 
+from heapq import heappush
+
 from streams.desk.agent_states import Agent, last_beginning, naming
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.restatement import Restatement
 from streams.desk.policy.versions import Policies
 from streams.desk.saved import SavedDict
-from streams.desk.track.deadlines import Deadlines
+from streams.desk.track.deadlines import Deadline, Deadlines
 from streams.desk.track.subject import AGENT, HAS_CREATION, SURVEY, State, Subject, event_of, fold, order_of
 from streams.desk.track.subject_cache import SubjectCache
 from streams.desk.track.subject_entries import SubjectEntries
@@ -42,7 +44,8 @@ class SubjectStore:
 
     def policies_of(self, subject: Subject) -> Policies:
         """The policies that a subject follows."""
-        return self.former if self.restatement.is_pending(subject.name) else self.policies
+        restatement = self.restatement
+        return self.former if restatement.under_way and restatement.is_pending(subject.name) else self.policies
 
     def fold(self, subject: Subject, policies: Policies, events: list[Event] | None = None) -> tuple[State, ChangeSet]:
         """Fold a subject apart, by these policies; returns its state, and what was written."""
@@ -83,7 +86,7 @@ class SubjectStore:
         at = release_at if state is None else min(state.next_at, release_at)
         if at < NEVER and at != subject.queued_at:
             subject.queued_at = at
-            self.deadlines.put(at, subject.name)
+            heappush(self.deadlines.heap, Deadline(at, subject.name))
 
     def release_at(self, subject: Subject) -> int:
         """The instant at which a subject is released.

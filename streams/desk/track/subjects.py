@@ -48,7 +48,8 @@ class Subjects:
                 self.count(topic, event.at, "released", 1)
                 return
             subject = self.cache[name] = Subject(name)
-            store.restatement.add(name)
+            if store.restatement.under_way:
+                store.restatement.add(name)
             if event.rank and kind in HAS_CREATION:
                 subject.orphan_at = event.at
                 self.count(topic, event.at, "orphans", 1)
@@ -145,7 +146,8 @@ class Subjects:
                 return
             at, name = heappop(heap)
             subject = self.cache.due(name, at)  # hydrated, if need be, as of before this instant
-            deadlines.passed(at, name)
+            reached = max((at, name), (deadlines.business_time, deadlines.passed_for))  # a late one is in the past
+            deadlines.business_time, deadlines.passed_for = reached
             if subject is None:
                 continue
             subject.queued_at = None
@@ -156,7 +158,7 @@ class Subjects:
                 subject.state.pass_time(at + 1)
                 store.touched.add(subject)
             store.queue(subject)
-        deadlines.passed_all(until)
+        deadlines.business_time, deadlines.passed_for = until, ""
 
     def _release(self, subject: Subject) -> None:
         if subject.kind == AGENT:
