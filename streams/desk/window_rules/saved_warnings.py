@@ -46,9 +46,9 @@ class SavedWarnings:
         return next((_encode(row) for row in self._known() if _key(row) == key), None)
 
     def changed(self) -> Iterable[Entry]:
-        """See :class:`streams.desk.saved.Saved`: what was forgotten, and all warnings on the change set."""
+        """See :class:`streams.desk.saved.Saved`: all warnings on the change set, but those forgotten since."""
         rows = [row for row in self._change_set.rows.values() if isinstance(row, WarningRow)]
-        return [*self.pending.take(), *((_key(row), None if row.is_deleted else _encode(row)) for row in rows)]
+        return [*((_key(row), None if row.is_deleted else _encode(row)) for row in rows), *self.pending.take()]
 
 
 def _key(row: WarningRow) -> bytes:
