@@ -1,8 +1,8 @@
 """The contract between a partition's state, which decides, and its checkpoints, which keep it.
 
 A state is plain Python: no I/O, no clock, no Faust. It folds the records of its input topics, and is asked now and then
-for a *cut*: what changed since the last one, and the outputs made since. A cut becomes one record batch in the
-changelog, which is written whole or not at all. So whatever happens, a successor starts from a cut.
+for a *snapshot*: what changed since the last one, and the outputs made since. A snapshot becomes one record batch in
+the changelog, which is written whole or not at all. So a successor always starts from a snapshot.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from streams.models.records import Output
 
 
 class Snapshot(NamedTuple):
-    """What a checkpoint writes: the entries changed since the last cut (None: removed) and the outputs made since."""
+    """What a checkpoint writes: the entries changed since the last one (None: removed) and the outputs made since."""
 
     entries: list[tuple[bytes, bytes | None]]
     outputs: list[Output]
@@ -41,16 +41,16 @@ class PartitionState(Protocol):
         """
 
     def unsaved(self) -> bool:
-        """Return True if anything changed, or any output was made, since the last cut."""
+        """Return True if anything changed, or any output was made, since the last snapshot."""
 
     def pending_bytes(self) -> int:
-        """Return about how large the next cut will be, outputs included."""
+        """Return the estimated size of the next snapshot in bytes, outputs included."""
 
     def urgent(self) -> bool:
         """Return True if an output waits that should leave sooner than at the usual interval."""
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """Return what changed since the last cut, and mark it clean.
+        """Return what changed since the last snapshot, and mark it clean.
 
         Arguments:
             version: of this checkpoint; rises with every one of a partition, across owners too. Below 2**63.
@@ -58,4 +58,4 @@ class PartitionState(Protocol):
         """
 
     def rewrite_keys(self, keys: set[bytes]) -> None:
-        """Put the own values of these keys (or their absence) into the next cut: a former owner wrote them since."""
+        """Write the state's own values of these keys with the next snapshot: a fenced owner wrote them since."""

@@ -1,9 +1,9 @@
-"""How panes are held: two days have thousands, of which few change, so the others are packed.
+"""The panes in memory: two days have thousands, few of which change, so the others are packed.
 
-    open      counters, ready to be added to          ~20 KB
-      │ a snapshot in whose time the pane did not change
+    open      counters, ready to be added to
+      │ it did not change between two snapshots
       v
-    packed    one byte string, and its keys           ~2 KB
+    packed    one byte string, and its keys
 
 The keys of a pane are interned: facts with the same dimensions share one object, in all panes.
 """
