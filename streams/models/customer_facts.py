@@ -1,7 +1,7 @@
-"""What the desk tells the stage `customers`: of each ticket, call, survey or score what matters to its customer.
+"""What the desk sends to the stage `customers`: facts of each ticket, call, survey or score about its customer.
 
-A fact is a full snapshot: of one identity (customer, subject) the highest version stands, and one with `is_deleted`
-says that the subject is not that customer's any more. Instants are ms since the epoch.
+A fact is a full snapshot: of one identity (customer, subject) the highest version counts; with `is_deleted` the subject
+does not belong to that customer any more. Instants are ms since the epoch.
 """
 
 import msgspec
@@ -16,7 +16,7 @@ Signal = tuple[str, int, float]  # a signal of the complaint-risk index, when it
 
 
 class Solved(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A ticket's first solving: the dimensions as they stood, and what is known against first-contact resolution."""
+    """The first solving of a ticket: its dimensions at that instant, and whether it failed first-contact resolution."""
 
     at: int
     again: bool  # it was reopened, or transferred to another team
@@ -40,12 +40,15 @@ def solved_of(fact: FactRow, again: bool) -> Solved:
 
 
 class CustomerFact(msgspec.Struct, array_like=True, gc=False):
-    """What a ticket or call (with the surveys and scores about it) says of its customer.
+    """What a ticket or call, with the surveys and scores about it, says about its customer.
 
-    `subject` is its kind and id: `t17`, `c4`; a score (`n`) or answer (`s`) that names its customer stands alone.
-    `contact_at`: when the customer turned to the desk with it, None if that is not known. `about`: the ticket that a
-    call, score or answer names. A signal's instant may lie ahead: it is given if nothing changes until then (silence).
-    `known_at`: when the first of it was known to be this customer's. `held_until`: no later event changes it.
+    Attributes:
+        subject: kind and id: `t17`, `c4`; a score (`n`) or answer (`s`) that names its customer is a fact of its own.
+        contact_at: the instant of the contact, None if that is not known.
+        about: the ticket that a call, score or answer names.
+        signals: an instant may lie ahead: the signal is given if nothing changes until then (silence).
+        known_at: the instant at which this customer became known.
+        held_until: no later event changes the fact.
     """
 
     customer_id: str
@@ -66,7 +69,7 @@ class CustomerFact(msgspec.Struct, array_like=True, gc=False):
 
 
 class CustomerLink(msgspec.Struct, array_like=True, gc=False):
-    """Two ids are one person. `key` identifies the event that says so."""
+    """Two ids are one customer. `key` identifies the event that says so."""
 
     key: str
     customer_id: str
@@ -75,7 +78,7 @@ class CustomerLink(msgspec.Struct, array_like=True, gc=False):
 
 
 class PolicyChange(msgspec.Struct, array_like=True, gc=False):
-    """The business announced a change of its rules. `key` identifies the event that says so, at `known_at`."""
+    """The business announced a change of its rules. `key` identifies the event that says so, `known_at` is its time."""
 
     key: str
     change_id: str

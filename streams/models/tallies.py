@@ -1,4 +1,4 @@
-"""What the desks send to the role watch: what happened in a minute, and what the business announced."""
+"""What the desks send to role watch: what happened in a minute, and what the business announced."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ Combination = tuple[str, str, str, str, str, str]
 
 
 class TallyRow(Row):
-    """What happened in a minute under one combination of dimensions, since the last checkpoint: a difference."""
+    """Counts of a minute and one combination of dimensions: what changed since the last checkpoint."""
 
     table: ClassVar[str] = "tally_rows"
     topic: ClassVar[str] = "watch-rollups"
@@ -29,18 +29,18 @@ class TallyRow(Row):
     counts: dict[str, int]
 
     def identity(self) -> Identity:
-        """A difference has none: it counts once, by the message it came in."""
+        """A difference has none: it counts once, by the message that it came in."""
         raise NotImplementedError
 
     def combination(self) -> Combination:
-        """What the counts are of."""
+        """The dimensions that the counts stand under."""
         return self.team, self.channel, self.segment, self.category, self.queue, self.agent_id
 
 
 class LateTallyRow(Row):
-    """A tally that came too late to be judged: with what was left out, anybody can judge the same from the log.
+    """A tally that came too late to be judged: without these, a recomputation from the log finds the same warnings.
 
-    By the message that it came in (the desk's partition and checkpoint) and its place there.
+    Identified by the message that it came in (partition and checkpoint of the desk) and its number in it.
     """
 
     table: ClassVar[str] = "late_tally_rows"
@@ -60,12 +60,12 @@ class LateTallyRow(Row):
     version: int = 0
 
     def identity(self) -> Identity:
-        """The message, and the place in it."""
+        """The message, and the number in it."""
         return ("late", self.partition, self.checkpoint, self.number)
 
 
 class AnnouncementRow(Row):
-    """An announcement of a change of the business's own rules; each desk sends the ones it hears."""
+    """An announcement of a change of the business's own rules; each desk sends the ones that it receives."""
 
     table: ClassVar[str] = "announcement_rows"
     topic: ClassVar[str] = "watch-rollups"
@@ -80,12 +80,12 @@ class AnnouncementRow(Row):
     tags: list[str]
 
     def identity(self) -> Identity:
-        """The event."""
+        """The identity of the event."""
         return ("announcement", self.source, self.id)
 
 
 class Tallies(msgspec.Struct):
-    """The data of a message of tallies: those of a partition's checkpoint from the `first` on."""
+    """The data of a message of tallies: those of one checkpoint of a partition, from number `first` on."""
 
     partition: int
     version: int

@@ -38,14 +38,14 @@ def decoded(lines: Iterable[bytes]) -> list[tuple[Event, bytes]]:
 
 
 def rows_of(
-    log: Iterable[tuple[Event, bytes]], policies: Policies, as_of: int, cut_every: int = 0
+    log: Iterable[tuple[Event, bytes]], policies: Policies, as_of: int, snapshot_every: int = 0
 ) -> dict[Identity, Row]:
     """Fold a log in the order given, let time pass to `as_of`; return the rows that stand."""
     desk = Desk(0, policies, wall=False)
     standing: dict[Identity, Row] = {}
     for i, (event, raw) in enumerate(log):
         desk.fold(event, raw, topic_of(event))
-        if cut_every and i % cut_every == cut_every - 1:
+        if snapshot_every and i % snapshot_every == snapshot_every - 1:
             desk.advance(None)
             keep(standing, all_rows(desk))
             desk.snapshot(i + 1, {})
@@ -59,7 +59,7 @@ def rows_of(
 
 
 def all_rows(desk: Desk) -> list[Row]:
-    """What a cut would write: rows and panes."""
+    """What a snapshot would write: rows and panes."""
     return [*desk.rows(), *(desk.panes.row(minute) for minute in desk.panes.changed)]
 
 

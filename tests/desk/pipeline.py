@@ -3,7 +3,7 @@
     events ──> desk 0..n ──outputs──> customer-facts 0..n ──> customers 0..n
                   └──────────────── rows ──────────────────────────┴──> the highest version of each identity stands
 
-What a schedule may do at any time: cut, restore from the last cut, send an outbox again, late.
+What a schedule may do at any time: take a snapshot, restore from the last one, send an outbox again, late.
 """
 
 from collections.abc import Iterable
@@ -57,13 +57,13 @@ class Part:
     def snapshot(self) -> list[Output]:
         """Write a checkpoint; returns its outbox."""
         self.sequence += 1
-        cut: Snapshot = self.state.snapshot(self.epoch << 32 | self.sequence, {"events": self.offset})
-        self.changelog.update(cut.entries)
+        taken: Snapshot = self.state.snapshot(self.epoch << 32 | self.sequence, {"events": self.offset})
+        self.changelog.update(taken.entries)
         self.saved = self.offset
-        return cut.outputs
+        return taken.outputs
 
     def restore(self, epochs: int) -> None:
-        """A successor takes over from the last cut."""
+        """A successor takes over from the last snapshot."""
         self.state, self.offset, self.epoch = self.new(), self.saved, self.epoch + epochs
         for key, value in self.changelog.items():
             self.state.load(key, value)
@@ -99,14 +99,14 @@ class Pipeline:
             assert desk.state.feed(topic, [record(raw, topic, desk.offset)], 0) == 1
             desk.offset += 1
 
-    def tell(self, n: int, at: int) -> None:
-        """A desk's time comes to `at`."""
+    def advance_desk(self, n: int, at: int) -> None:
+        """The business time of a desk comes to `at`."""
         for topic in INPUTS:
             self.desks[n].state.watermarks.advance(topic, at)
         self.desks[n].state.advance(None)
 
     def feed_customers(self, n: int, many: int = 1) -> None:
-        """A home takes the next messages."""
+        """A partition of the customers folds the next messages."""
         part = self.customers[n]
         values = self.topic[n][part.offset : part.offset + many]
         if values:
@@ -159,7 +159,7 @@ class Pipeline:
         for n, desk in enumerate(self.desks):
             self.feed_desk(n, 1 << 30)
             while desk.state.business_time < as_of:
-                self.tell(n, as_of)
+                self.advance_desk(n, as_of)
             self.snapshot(desk, n)
         while any(part.offset < len(topic) for part, topic in zip(self.customers, self.topic, strict=True)):
             for n, part in enumerate(self.customers):
@@ -170,24 +170,24 @@ class Pipeline:
     def wander(self, random: Random, latest: int) -> None:
         """Do something, anything, that may happen."""
         n = random.randrange(self.partitions)
-        desk, home = self.desks[n], self.customers[n]
+        desk, customers = self.desks[n], self.customers[n]
         match random.randrange(10):
             case 0 | 1:
                 self.feed_desk(n, random.randint(1, 4))
             case 2:
-                self.tell(n, latest)
+                self.advance_desk(n, latest)
             case 3:
                 self.snapshot(desk, n)
             case 4 | 5:
                 self.feed_customers(n, random.randint(1, 4))
             case 6:
-                self.snapshot(home, n)
+                self.snapshot(customers, n)
             case 7:
                 desk.restore(random.randint(1, 9))
             case 8:
-                home.restore(random.randint(1, 9))
+                customers.restore(random.randint(1, 9))
             case 9 if self.sent:
-                self.send(*random.choice(self.sent))  # by a former owner that wakes up late
+                self.send(*random.choice(self.sent))  # by a fenced owner that wakes up late
 
     def standing(self) -> dict[Identity, Row]:
         """The rows that stand, without versions and panes."""
@@ -202,7 +202,7 @@ class Pipeline:
         return summed(self.rows)
 
     def seen_all(self) -> bool:
-        """Whether every home has seen every desk as it now is: what `replay --drain` waits for."""
+        """Whether all customers have seen all desks as they now are: what `replay --drain` waits for."""
         versions = {str(n): desk.epoch << 32 | desk.sequence for n, desk in enumerate(self.desks)}
         return all(part.state.stage.reported[1] == versions for part in self.customers)
 

@@ -35,7 +35,7 @@ OFFERED_TWICE = [  # the second offer is none: Anna did not call
     _event(2, "call.offered", "06:00", call_id="c1"),
     _event(3, "call.offered", "06:00", call_id="c1", customer_id="anna"),
 ]
-ENDED_AFTER_ALL = [  # the call was given up, so its end counts for nothing; but it says whose call it was
+ENDED_AFTER_ALL = [  # the call was given up, so its end counts for nothing; but it names the customer
     _event(0, "ticket.created", "00:00", ticket_id="t1", customer_id="anna"),
     _event(1, "ticket.status_changed", "01:00", ticket_id="t1", status="solved"),
     _event(2, "call.offered", "06:00", call_id="c1", customer_id="anna"),
@@ -92,7 +92,7 @@ def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
             pipeline.come(event, raw)
             for n in range(partitions):
                 pipeline.feed_desk(n, 1 << 30)
-                pipeline.tell(n, event.at)
+                pipeline.advance_desk(n, event.at)
                 pipeline.snapshot(pipeline.desks[n], n)
                 if random.random() < 0.7:
                     pipeline.feed_customers(n, 1 << 30)
@@ -107,12 +107,12 @@ def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
 
 @settings(max_examples=80, deadline=None)
 @given(logs(), policies("3d"), st.randoms(use_true_random=False), st.integers(1, 3))
-def test_whom_the_stage_has_forgotten_begins_anew(
+def test_a_customer_that_was_forgotten_begins_anew(
     log: list[dict[str, Any]], texts: list[str], random: Random, partitions: int
 ) -> None:
-    """In order, with short holds: whether somebody was forgotten meanwhile or not makes no difference.
+    """In order, with short holds: whether a customer was forgotten meanwhile makes no difference.
 
-    Without links: one that comes after somebody was forgotten does not bring them back.
+    Without links: one that comes after a customer was forgotten does not bring the facts back.
     """
     log, found = [event for event in log if event["type"] != "customer.linked"], []
     for share in (0.0, 0.5, 0.9):  # of the instants at which the stage is fed; and now and then restored
@@ -121,7 +121,7 @@ def test_whom_the_stage_has_forgotten_begins_anew(
             pipeline.come(event, raw)
             for n in range(partitions):
                 pipeline.feed_desk(n, 1 << 30)
-                pipeline.tell(n, event.at)
+                pipeline.advance_desk(n, event.at)
                 pipeline.snapshot(pipeline.desks[n], n)
                 if random.random() < share:
                     pipeline.feed_customers(n, 1 << 30)

@@ -81,9 +81,9 @@ def test_a_successor_stops_too_until_the_limit_is_another(each: int) -> None:
     while stopping.dead_letters.stop is None:
         start = stopping.feed("tickets", run[: start + each], start)
         stopping.advance(None)
-        cut = stopping.snapshot(1, {})
-        changelog.update(cut.entries)
-        left += sum(output.topic == "dead-letters" for output in cut.outputs)
+        taken = stopping.snapshot(1, {})
+        changelog.update(taken.entries)
+        left += sum(output.topic == "dead-letters" for output in taken.outputs)
     assert left == start == 10
 
     def successor(limit: DeadLetterLimit) -> Desk:

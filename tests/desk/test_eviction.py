@@ -35,8 +35,8 @@ def _written(log: list[dict[str, Any]], texts: list[str], every: int, cached_sub
         taken = desk.snapshot(n, {})
         entries = {key: value for key, value in taken.entries if key[:1] not in (HEADER, PANE)}
         facts = [msgspec.json.decode(output.value) for output in taken.outputs if output.topic == CUSTOMER_FACTS]
-        told = sorted(repr(row) for message in facts for row in message["data"]["rows"])
-        snapshots.append((desk.business_time, entries, sorted(written), told))
+        published = sorted(repr(row) for message in facts for row in message["data"]["rows"])
+        snapshots.append((desk.business_time, entries, sorted(written), published))
         evicted += desk.subjects.cache.evicted()
 
     for n, (event, raw) in enumerate(decoded(lines(log))):

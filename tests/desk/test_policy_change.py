@@ -43,18 +43,18 @@ def restarted(changelog: Changelog, given: Policies, *, restate: bool = False) -
 
 
 class Run:
-    """A desk that is fed, cut and restarted; the rows that stand."""
+    """A desk that is fed, saved and restarted; the rows that stand."""
 
     def __init__(self, given: Policies) -> None:
         self.desk = Desk(0, given, wall=False)
         self.standing: dict[Identity, Row] = {}
         self.changelog: Changelog = {}
-        self.cuts = 0
+        self.snapshots = 0
 
     def snapshot(self) -> None:
-        self.cuts += 1
+        self.snapshots += 1
         keep(self.standing, all_rows(self.desk))
-        self.changelog.update(self.desk.snapshot(self.cuts, {}).entries)
+        self.changelog.update(self.desk.snapshot(self.snapshots, {}).entries)
 
     def feed(self, log: list[dict[str, Any]], first: int = 0) -> None:
         for n, (event, raw) in enumerate(decoded(lines(log)), first):

@@ -22,7 +22,7 @@ def compare(name: str, number: int | None) -> None:
         lines = [line.strip() for line in islice(file, number)]
     events = decoded(lines)
     as_of = max(event.at for event, _ in events)
-    rows = rows_of(events, policies.load(policies.DEFAULT), as_of, cut_every=5000)
+    rows = rows_of(events, policies.load(policies.DEFAULT), as_of, snapshot_every=5000)
     naive = fold(map(msgspec.json.decode, lines), [tomllib.loads(policies.DEFAULT.read_text())], as_of)
     assert ledger_of(rows.values()) == naive["ledger"]
     for view, (_, _, counters) in FAMILIES.items():

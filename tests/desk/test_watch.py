@@ -114,15 +114,15 @@ class Pipeline:
     def checkpoint(self, desk: Desk) -> None:
         """Snapshot a desk, and bring its messages to the stage."""
         self.version += 1
-        cut = desk.snapshot(self.version, {})
-        self.changelogs[desk.partition].update(cut.entries)
-        made = [output for output in cut.outputs if output.topic == WATCH_ROLLUPS]
+        taken = desk.snapshot(self.version, {})
+        self.changelogs[desk.partition].update(taken.entries)
+        made = [output for output in taken.outputs if output.topic == WATCH_ROLLUPS]
         assert all(output.partition == 0 for output in made)
         self.sent += made
         self.bring(made)
 
     def bring(self, made: list[Output]) -> None:
-        """Messages come to the stage; it judges, and cuts."""
+        """Messages come to the stage; it judges, and a snapshot is taken."""
         self.watch.feed(WATCH_ROLLUPS, [record(output.value, WATCH_ROLLUPS) for output in made], 0)
         self.watch.advance(None)
         self.version += 1
@@ -321,16 +321,16 @@ def judged_at_once(
     for topic in INPUTS:
         desk.watermarks.advance(topic, as_of)
     desk.advance(None)
-    *told, came_to = [output for output in desk.snapshot(1, {}).outputs if output.topic == WATCH_ROLLUPS]
-    pipeline.watch.feed(WATCH_ROLLUPS, [record(output.value, WATCH_ROLLUPS) for output in told], 0)
+    *tallies, progress = [output for output in desk.snapshot(1, {}).outputs if output.topic == WATCH_ROLLUPS]
+    pipeline.watch.feed(WATCH_ROLLUPS, [record(output.value, WATCH_ROLLUPS) for output in tallies], 0)
     fields = TallyRow.__struct_fields__
     pipeline.watch.exclude_late([TallyRow(*(getattr(row, name) for name in fields)) for row in late])
-    pipeline.bring([came_to])
+    pipeline.bring([progress])
     assert not pipeline.late
     return pipeline.standing
 
 
-def test_what_comes_too_late_is_told_and_left_out_by_who_judges_the_same_log() -> None:
+def test_late_tallies_are_reported_and_left_out_of_a_recomputation() -> None:
     """
     lateness 24 h; the ticket's reply at 0:10 comes 30 hours late, when it has breached (0:20) for all to see
 
@@ -354,8 +354,8 @@ def test_what_comes_too_late_is_told_and_left_out_by_who_judges_the_same_log() -
     a, b = sorted(found_here.values(), key=lambda row: row.subject)[:2]
     assert (a.rule, a.subject, a.raised_at) == ("breach_rate.high", "team/A", MONDAY + 21 * MINUTE)
     assert b.subject == "team/B"
-    told = [sum(row.counts.get(name, 0) for row in pipeline.late) for name in ("met", "breached", "solved")]
-    assert told == [2, -2, 1]  # the resolution had breached after an hour, too
+    sums = [sum(row.counts.get(name, 0) for row in pipeline.late) for name in ("met", "breached", "solved")]
+    assert sums == [2, -2, 1]  # the resolution had breached after an hour, too
     log = [created, replied, solved, later]
     assert judged_at_once(log, pipeline.late, as_of) == found_here
     assert a.warning_id not in judged_at_once(log, [], as_of)
@@ -363,7 +363,7 @@ def test_what_comes_too_late_is_told_and_left_out_by_who_judges_the_same_log() -
 
 @settings(max_examples=100, deadline=None)
 @given(busier_logs(), st.randoms(use_true_random=False), st.integers(1, 3))
-def test_who_leaves_out_what_came_too_late_judges_the_same(
+def test_a_recomputation_without_late_tallies_judges_the_same(
     log: list[dict[str, Any]], random: Random, partitions: int
 ) -> None:
     """Whatever the order: with a lateness of an hour, most of a shuffled log comes too late."""
@@ -429,7 +429,7 @@ def surge(at: int, n: int = 40) -> list[dict[str, Any]]:
         (["shipping"], 0, -DAY, ""),
         ([], -8 * DAY, -9 * DAY, ""),  # too long in force
         ([], DAY, -DAY, ""),  # not yet
-        ([], 0, DAY, ""),  # nobody knew
+        ([], 0, DAY, ""),  # not known yet
     ],
 )
 def test_a_surge_names_a_policy_change_in_force(tags: list[str], effective: int, announced: int, cause: str) -> None:

@@ -41,10 +41,10 @@ def test_what_the_shipped_rules_raise_in_the_month() -> None:
     assert min(raised.values()) >= 3
     assert raised["category.surge"] <= 4  # four weeks
     cooldowns = {(rule.rule, rule.by): rule.cooldown_ms for rule in SHIPPED.versions[0].rules}
-    cases: dict[tuple[str, str], list[WarningRow]] = {}
+    by_evaluation: dict[tuple[str, str], list[WarningRow]] = {}
     for row in sorted(found.values(), key=lambda row: row.raised_at):
-        cases.setdefault((row.rule, row.subject), []).append(row)
-    for (rule, _), rows in cases.items():
+        by_evaluation.setdefault((row.rule, row.subject), []).append(row)
+    for (rule, _), rows in by_evaluation.items():
         by = rows[0].dimension if (rule, rows[0].dimension) in cooldowns else "all"  # where there is no choice
         changes = [at for row in rows for at in (row.raised_at, row.cleared_at) if at is not None]
         assert all(later - earlier >= cooldowns[rule, by] for earlier, later in pairwise(changes))  # type: ignore[index]

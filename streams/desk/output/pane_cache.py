@@ -1,9 +1,9 @@
-"""How panes are held: two days have thousands, of which few change, so the others are packed.
+"""The panes in memory: two days have thousands, few of which change, so the others are packed.
 
-    open      counters, ready to be added to          ~20 KB
-      │ a snapshot in whose time the pane did not change
+    open      counters, ready to be added to
+      │ it did not change between two snapshots
       v
-    packed    one byte string, and its keys           ~2 KB
+    packed    one byte string, and its keys
 
 The keys of a pane are interned: facts with the same dimensions share one object, in all panes.
 """
@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.models.dimensions import Dimensions, dimensions_of
-from streams.models.rows import FactRow
+from streams.models.dimensions import Dimensions
 
 Counts = dict[str, int]
 Key = tuple[str, str]  # dimension, value
@@ -35,11 +34,15 @@ class Keys:
 
 
 class KeyInterner:
-    """The one `Keys` object for each tuple of keys, and for each combination of dimensions of a fact."""
+    """The one `Keys` object for each tuple of keys, and for each combination of dimensions.
+
+    `by_dimensions`: those known; to be asked first. The seven dimensions of a ticket, or family, team, channel, segment
+    and queue of a call or survey.
+    """
 
     def __init__(self) -> None:
+        self.by_dimensions: dict[tuple[str, ...], Keys] = {}
         self._by_keys: dict[tuple[Key, ...], Keys] = {}
-        self._by_dimensions: dict[tuple[str, ...], Keys] = {}
 
     def of(self, keys: tuple[Key, ...]) -> Keys:
         """Return the object for these keys."""
@@ -50,25 +53,17 @@ class KeyInterner:
             found = self._by_keys[keys] = Keys(keys)
         return found
 
-    def of_fact(self, fact: FactRow) -> Keys:
-        """Return the object for the dimensions of a fact of a ticket, call or survey."""
-        if fact.family == "ticket":
-            dimensions: tuple[str, ...] = dimensions_of(fact)
-        else:
-            dimensions = (fact.family, fact.team, fact.channel, fact.segment, fact.queue)
-        found = self._by_dimensions.get(dimensions)
-        return self._intern(dimensions) if found is None else found
-
-    def _intern(self, dimensions: tuple[str, ...]) -> Keys:
-        if len(self._by_dimensions) >= MAX_INTERNED_KEYS:
-            self._by_dimensions.clear()
+    def intern(self, dimensions: tuple[str, ...]) -> Keys:
+        """Return the object for a combination that is not in `by_dimensions`."""
+        if len(self.by_dimensions) >= MAX_INTERNED_KEYS:
+            self.by_dimensions.clear()
         if len(dimensions) == len(Dimensions._fields):
             keys = tuple(zip(Dimensions._fields, dimensions, strict=True))
         else:
             family, team, channel, segment, queue = dimensions
             keys = (("team", team), ("channel", channel), ("segment", segment))
             keys += (("queue", queue),) if family == "call" else ()
-        found = self._by_dimensions[dimensions] = self.of((("all", ""), *keys))
+        found = self.by_dimensions[dimensions] = self.of((("all", ""), *keys))
         return found
 
 

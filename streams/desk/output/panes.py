@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 import msgspec
 
 from streams.desk.output.pane_cache import KeyInterner, PackedPane, Pane, PaneCache
+from streams.models.dimensions import dimensions_of
 from streams.models.instants import DAY, HOUR, MINUTE
 from streams.models.rows import FactRow, PaneRow
 
@@ -33,6 +34,7 @@ class Panes:
         self.cache = PaneCache()
         self._day_start = day_start
         self._keys = KeyInterner()
+        self._by_dimensions = self._keys.by_dimensions
         self._minutes: list[int] = []  # a heap of those of the panes
 
     def __contains__(self, minute: int) -> bool:
@@ -45,9 +47,14 @@ class Panes:
 
     def add(self, fact: FactRow, sign: int) -> None:
         """Add a fact to the panes of its dimensions (sign 1), or take it away (-1)."""
-        keys, counts, at = self._keys.of_fact(fact), fact.counts, fact.at
-        if fact.family == "survey":
-            counts = {f"{fact.metric or 'survey'}_{name}": number for name, number in counts.items()}
+        family, counts, at = fact.family, fact.counts, fact.at
+        if family == "ticket":
+            dimensions: tuple[str, ...] = dimensions_of(fact)
+        else:
+            dimensions = (family, fact.team, fact.channel, fact.segment, fact.queue)
+            if family == "survey":
+                counts = {f"{fact.metric or 'survey'}_{name}": number for name, number in counts.items()}
+        keys = self._by_dimensions.get(dimensions) or self._keys.intern(dimensions)
         minute = at - at % MINUTE
         (self.cache.change(minute) or self._open(minute)).add(keys, counts, sign)
         if fact.agent_id:

@@ -1,4 +1,4 @@
-"""Where two policies part: the first version that differs, what a person is told of it, and what depends on it."""
+"""The first version in which two policies differ, a sentence about it, and what depends on it."""
 
 import tomllib
 from itertools import zip_longest

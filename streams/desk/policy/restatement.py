@@ -51,8 +51,8 @@ class Restatement:
         heapify(self._left)
 
     def add(self, name: str) -> None:
-        """Restate a new name too."""
-        if self.under_way and name > self.done:
+        """Restate a new name too, while it is under way."""
+        if name > self.done:
             heappush(self._left, name)
 
     def is_pending(self, name: str) -> bool:

@@ -34,7 +34,7 @@ RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
 TRANSFERS = 3
 """So many team changes of an open ticket are too many (transfer.loop), unless its rule's raise_at says otherwise."""
 RAISED_WHEN_LOW: tuple[RuleName, ...] = ("csat.low", "service_level.low", "review.coverage")
-"""The window rules whose share is the worse, the lower it is; all others are raised when it is high."""
+"""The window rules that are raised when their share is low; all others are raised when it is high."""
 
 
 class Rule(Section, frozen=True):

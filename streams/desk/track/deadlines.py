@@ -4,27 +4,22 @@ time passes        by instant, then by subject:     09:00 t1 │ 09:00 t7   09:0
                                                              ^ (business_time, passed_for): it may stop between two
 """
 
-from heapq import heappush
-
 Deadline = tuple[int, str]
 """An instant (ms), and the name of the subject that is to be looked at when it has passed."""
 
 
 class Deadlines:
-    """A heap of deadlines, to be popped in order. One that its subject does not have any more stays in it as void."""
+    """The deadlines of a partition.
+
+    Attributes:
+        heap: a heap. A deadline that its subject does not have any more stays in it, and is void.
+        business_time: the instant up to which time has passed,
+        passed_for: and, for the subjects with names up to this one, to the end of it.
+    """
 
     def __init__(self) -> None:
         self.heap: list[Deadline] = []
-        self.business_time = -1  # time has passed up to this instant,
-        self.passed_for = ""  # and, for the subjects with names up to this one, to the end of it
-
-    def put(self, at: int, name: str) -> None:
-        """Add a deadline."""
-        heappush(self.heap, (at, name))
-
-    def passed_all(self, until: int) -> None:
-        """Time has passed up to `until`, for all subjects."""
-        self.business_time, self.passed_for = until, ""
+        self.business_time, self.passed_for = -1, ""
 
     def time_of(self, name: str) -> int:
         """The instant up to which time has passed for a subject."""

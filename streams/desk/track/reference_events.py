@@ -1,4 +1,4 @@
-"""Events that stand for themselves: scored sentiments, links between customers, announced policy changes.
+"""Events without a subject of their own: scored sentiments, links between customers, announced policy changes.
 
 They change no ticket and no call; the desk keeps them as they came and passes them on to the stage `customers`. The
 same event twice changes nothing; of one identity with two contents the earlier (time, then bytes) stands.

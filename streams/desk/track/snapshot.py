@@ -7,7 +7,7 @@ A subject is not saved but its events are: its state is their fold, made again a
 """
 
 from streams.desk.partition_state import Snapshot
-from streams.desk.saved import FULL, HEADER, ROW_BYTES, SavedParts, SavedValue
+from streams.desk.saved import FULL, HEADER, PANE_BYTES, ROW_BYTES, SavedParts, SavedValue
 from streams.desk.track import snapshot_header
 from streams.desk.track.parts import DeskParts
 from streams.desk.track.snapshot_header import SnapshotHeader
@@ -23,13 +23,15 @@ class DeskSnapshot:
 
     def __init__(self, parts: DeskParts) -> None:
         self.parts = parts
+        self._store, self._change_set = parts.subjects.store, parts.change_set
+        self._entries, self._letters = self._store.entries, parts.dead_letters.letters
+        self._customers, self._panes = parts.customers, parts.panes.cache
         self.folded = False  # anything since the last snapshot
         self._as_of = 0  # business time of the last snapshot
         self._header: SnapshotHeader | None = None  # while restoring
-        store = parts.subjects.store
         self._saved = SavedParts(
-            store.entries,
-            store.released,
+            self._entries,
+            self._store.released,
             parts.closures,
             parts.references,
             parts.saved_panes,
@@ -43,15 +45,13 @@ class DeskSnapshot:
         """Whether anything changed, or an idle partition has not said for a while how far it is."""
         parts = self.parts
         idle = parts.wall and parts.subjects.deadlines.business_time - self._as_of > MAX_SILENCE
-        return bool(self.folded or parts.change_set.rows or parts.subjects.store.entries.pending or idle)
+        return bool(self.folded or self._change_set.rows or self._entries.pending or idle)
 
     def pending_bytes(self) -> int:
         """About the size of the next snapshot."""
-        parts = self.parts
-        store = parts.subjects.store
-        rows = len(parts.change_set.rows) + len(store.touched) + len(parts.customers.pending)
-        panes = parts.saved_panes.pending_bytes()
-        return rows * ROW_BYTES + panes + store.entries.pending_bytes + parts.dead_letters.letters.bytes
+        rows = len(self._change_set.rows) + len(self._store.touched) + len(self._customers.pending)
+        panes = len(self._panes.changed)
+        return rows * ROW_BYTES + panes * PANE_BYTES + self._entries.pending_bytes + self._letters.bytes
 
     def is_full(self) -> bool:
         """Whether a checkpoint is to be written before anything else."""
@@ -79,7 +79,7 @@ class DeskSnapshot:
     def rows(self) -> list[Row]:
         """All rows changed since the last snapshot but the panes: those written, and the live row of each subject."""
         parts = self.parts
-        store = parts.subjects.store
+        store = self._store
         parts.arrivals.write(parts.panes)
         parts.customers.gather()
         for subject in store.touched:

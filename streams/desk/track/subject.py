@@ -99,7 +99,7 @@ class Subject:
     def __init__(self, name: str) -> None:
         self.name, self.kind, self.id = name, name[0], name[1:]
         self.raws: list[bytes] = []
-        self.ids: list[str] = []  # of the events, to tell one that comes again
+        self.ids: list[str] = []  # of the events, to find duplicates
         self.id_set: set[str] | None = None  # the same, above ID_SET_THRESHOLD
         self.numbers: list[int] | None = None  # of the events in the changelog, if some were forgotten; else 0, 1 ...
         self.last: Order | None = None  # of the latest event folded in

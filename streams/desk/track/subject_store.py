@@ -4,6 +4,8 @@ held until         a day after the policy's hold, so that what comes late still 
                    an agent forgets only what came before
 """
 
+from heapq import heappush
+
 from streams.desk.agent_states import Agent, last_beginning, naming
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.restatement import Restatement
@@ -84,7 +86,7 @@ class SubjectStore:
         at = release_at if state is None else min(state.next_at, release_at)
         if at < NEVER and at != subject.queued_at:
             subject.queued_at = at
-            self.deadlines.put(at, subject.name)
+            heappush(self.deadlines.heap, (at, subject.name))
 
     def release_at(self, subject: Subject) -> int:
         """The instant at which a subject is released.

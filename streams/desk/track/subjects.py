@@ -49,7 +49,8 @@ class Subjects:
                 self.count(topic, event.at, "released", 1)
                 return
             subject = self.cache[name] = Subject(name)
-            store.restatement.add(name)
+            if store.restatement.under_way:
+                store.restatement.add(name)
             if event.rank and kind in HAS_CREATION:
                 subject.orphan_at = event.at
                 self.count(topic, event.at, "orphans", 1)
@@ -163,7 +164,7 @@ class Subjects:
                 subject.state.pass_time(at + 1)
                 store.touched.add(subject)
             store.queue(subject)
-        deadlines.passed_all(until)
+        deadlines.business_time, deadlines.passed_for = until, ""
 
     def _release(self, subject: Subject) -> None:
         if subject.kind == AGENT:

@@ -4,7 +4,7 @@
     desk 1 ──tallies, progress──┼──> minute sums, the baseline ─┤
     desk 2 ──tallies, progress──┘                               └─> announcements ──> warnings
 
-A tally is a difference: a message of a desk's checkpoint counts once, told by (version, number within it), which rise.
+A tally is a difference: a message of a desk's checkpoint counts once: (version, number within it) rises.
 The changelog holds the sums, the baseline, the announcements and the warnings; evaluations are built from them. Under a
 policy that takes effect in the past (`streams.desk.policy.restatement`) they go back to where it begins to differ.
 """
