@@ -75,7 +75,7 @@ class Desk:
         restate: bool = False,
         limit: DeadLetterLimit = NO_LIMIT,
         homes: CustomerPartitioner = SINGLE_PARTITION,
-        cached_subjects: int = 10_000,
+        cached_subjects: int = 12_000,
     ) -> None:
         self._parts = parts = DeskParts(
             partition,
