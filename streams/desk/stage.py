@@ -98,7 +98,7 @@ class Stage:
         fold: Callable[[str, msgspec.Raw], None],
         full: Callable[[], bool],
     ) -> int:
-        """Fold records[start:], or as many of them as fit in a snapshot; returns the index of the next one.
+        """Fold records[start:], or as many as fit in a snapshot; returns the index of the next record.
 
         `fold` gets the CloudEvents type and the data of each message that is no progress; if it raises ValueError, the
         message is a dead letter.
@@ -141,12 +141,12 @@ class Stage:
         return bool(self._folded or self.change_set.rows)
 
     def pending_bytes(self) -> int:
-        """About the size of the next snapshot, without the stage's own parts."""
+        """The approximate size of the next snapshot, bytes, without the stage's own parts."""
         panes = 0 if self.panes is None else self.panes.pending_bytes()
         return len(self.change_set.rows) * ROW_BYTES + panes + self._letters.bytes
 
     def snapshot(self, version: int, extra_outputs: Iterable[Output] = ()) -> Snapshot:
-        """All that changed since the last snapshot, and the outputs made since, progress last."""
+        """All changes and outputs since the last snapshot, progress last."""
         outputs = [] if self.panes is None else self.panes.snapshot(version, self.business_time)
         entries = self._saved.entries()
         rows = list(self.change_set.rows.values())
@@ -174,7 +174,7 @@ class Stage:
             self.upstream.add(row)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self._saved.load(key, value)
 
     def rewrite_keys(self, keys: set[bytes]) -> None:

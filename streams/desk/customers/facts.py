@@ -15,7 +15,7 @@ _change = msgspec.msgpack.Decoder(PolicyChange).decode
 
 
 class FactStore:
-    """Facts by customer id and subject; a part that is saved. Encoded: there are many, and they are seldom needed."""
+    """Facts by customer id and subject; a saved part. Encoded: there are many, and they are seldom needed."""
 
     prefix = FACT
 
@@ -74,7 +74,7 @@ class FactStore:
 
 
 class PolicyChanges:
-    """The policy changes announced, by key. A part that is saved."""
+    """The policy changes announced, by key. A saved part."""
 
     prefix = CHANGE
 

@@ -19,7 +19,7 @@ _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Cus
 
 
 class CustomerIdentities:
-    """All links, and the groups that they make. A part that is saved."""
+    """All links, and the groups that they make. A saved part."""
 
     prefix = LINK
 

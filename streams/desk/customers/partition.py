@@ -99,7 +99,7 @@ class Customers:
 
     @property
     def business_time(self) -> int:
-        """The instant (ms) up to which everything that fell due was written; -1 before any."""
+        """The instant (ms) up to which all due rows were written; -1 before any."""
         return self.stage.business_time
 
     # Policy
@@ -198,28 +198,28 @@ class Customers:
         return self.stage.unsaved() or any(part.pending.entries for part in self._counted)
 
     def pending_bytes(self) -> int:
-        """About the size of the next snapshot, with the customers that are to be folded."""
+        """The approximate size of the next snapshot, bytes, with the customers that are to be folded."""
         entries = sum(part.pending.bytes for part in self._counted)
         return self.stage.pending_bytes() + entries + len(self.touched) * CUSTOMER_BYTES
 
     def full(self) -> bool:
-        """Whether a checkpoint is to be written before anything else."""
+        """Whether a checkpoint has to be written before anything else."""
         return self.pending_bytes() > FULL
 
     def urgent(self) -> bool:
-        """Whether a warning waits."""
+        """Whether a warning waits to be sent."""
         return self.stage.change_set.urgent
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """All that changed since the last snapshot, and the outputs made since."""
+        """All changes and outputs since the last snapshot."""
         return self.stage.snapshot(version, self._forwarder.outputs(version, self.stage.upstream))
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self.stage.load(key, value)
 
     def restored(self) -> None:
-        """All entries are in: fold all customers. Raises PolicyRefused."""
+        """All entries are loaded: fold all customers. Raises PolicyRefused."""
         self.policy.restore(self.restatement.under_way, self.business_time, busy=False)
         self.folds.restore(self.business_time)
         if self.restatement.under_way:

@@ -139,7 +139,7 @@ class ChainStore:
         return len(self._changed) * CHAIN_BYTES
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take an entry of the changelog."""
+        """Load one entry of the changelog."""
         if value is None:
             self._chains.pop(_key_of(key), None)
         else:

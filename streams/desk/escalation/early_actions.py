@@ -41,7 +41,7 @@ class EarlyActions:
         return bool(self._changed)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take an entry of the changelog."""
+        """Load one entry of the changelog."""
         warning_id = key[1:].decode()
         self._actions.pop(warning_id, None)
         if value is not None:

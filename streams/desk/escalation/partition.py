@@ -83,7 +83,7 @@ class Escalations:
     # Records
 
     def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        """Fold records[start:], or as many of them as fit in a checkpoint; returns the index of the next one."""
+        """Fold records[start:], or as many as fit in a checkpoint; returns the index of the next record."""
         fold = self._fold_warning if topic == WARNINGS else self._fold_action
         for i in range(start, len(records)):
             fold(records[i])
@@ -150,11 +150,11 @@ class Escalations:
         return self.time.wall and self.time.now - self._saved_at > IDLE_MS
 
     def pending_bytes(self) -> int:
-        """About the size of the next checkpoint."""
+        """The approximate size of the next checkpoint, bytes."""
         return self.outbox.pending_bytes() + self.chains.pending_bytes()
 
     def full(self) -> bool:
-        """Whether a checkpoint is to be written before anything else."""
+        """Whether a checkpoint has to be written before anything else."""
         return self.pending_bytes() > MAX_PENDING_BYTES
 
     def urgent(self) -> bool:
@@ -170,7 +170,7 @@ class Escalations:
         return Snapshot(entries, outputs)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self._parts.load(key, value)
 
     def rewrite_keys(self, keys: set[bytes]) -> None:

@@ -83,7 +83,7 @@ class DigestThrottle:
         self._changed.add(receiver)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take an entry of the changelog."""
+        """Load one entry of the changelog."""
         self._histories[key[1:].decode()] = msgspec.msgpack.decode(value or b"", type=SendHistory)
 
     def value(self, key: bytes) -> bytes | None:

@@ -20,7 +20,7 @@ class SavedPanes:
         self._entries: list[Entry] = []
 
     def pending_bytes(self) -> int:
-        """About the size of what changed since the last snapshot."""
+        """The approximate size of the changes since the last snapshot, bytes."""
         return len(self.panes.changed) * PANE_BYTES
 
     def snapshot(self, version: int, business_time: int) -> list[Output]:

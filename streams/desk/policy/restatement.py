@@ -72,7 +72,7 @@ class Restatement:
 
 
 class SavedRestatement:
-    """How far a restatement has come; no entry if none is under way. A part that is saved, under one key."""
+    """How far a restatement has come; no entry if none is under way. A saved part, under one key."""
 
     def __init__(self, key: bytes, restatement: Restatement) -> None:
         self.prefix = key
@@ -98,7 +98,7 @@ class SavedRestatement:
 
 
 class Following:
-    """Which policy a partition of the desk, or of a later stage, follows. A part that is saved.
+    """Which policy a partition of the desk, or of a later stage, follows. A saved part.
 
     Arguments:
         partition: its number.

@@ -1,29 +1,29 @@
-"""The next deadline of each subject, and how far time has passed.
+"""The next deadline of each subject, and the progress of time.
 
 time passes        by instant, then by subject:     09:00 t1 │ 09:00 t7   09:02 t1
-                                                             ^ (business_time, passed_for): it may stop between two
+                                                             ^ (business_time, passed_for): may stop in between
 """
 
 from heapq import heappush
 
 Deadline = tuple[int, str]
-"""An instant (ms), and the name of the subject that is to be looked at when it has passed."""
+"""An instant (ms), and the name of the subject to process when it has passed."""
 
 
 class Deadlines:
-    """A heap of deadlines, to be popped in order. One that its subject does not have any more stays in it as void."""
+    """A heap of deadlines, popped in order. An entry that is no longer its subject's deadline is ignored."""
 
     def __init__(self) -> None:
         self.heap: list[Deadline] = []
-        self.business_time = -1  # time has passed up to this instant,
-        self.passed_for = ""  # and, for the subjects with names up to this one, to the end of it
+        self.business_time = -1  # time has passed up to this instant
+        self.passed_for = ""  # subjects with names up to this one are done with that instant
 
     def put(self, at: int, name: str) -> None:
         """Add a deadline."""
         heappush(self.heap, (at, name))
 
     def passed_all(self, until: int) -> None:
-        """Time has passed up to `until`, for all subjects."""
+        """Record that time has passed up to `until`, for all subjects."""
         self.business_time, self.passed_for = until, ""
 
     def time_of(self, name: str) -> int:

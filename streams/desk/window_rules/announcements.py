@@ -27,7 +27,7 @@ _decode = msgspec.msgpack.Decoder(AnnouncementRow).decode
 
 
 class Announcements:
-    """All announcements, by change; of one change the latest in business time stands. A part that is saved.
+    """All announcements, by change; of one change the latest in business time stands. A saved part.
 
     `short_notice_warnings`: by change; another part saves them.
     """
@@ -129,7 +129,7 @@ class Announcements:
             self._loaded[key] = value
 
     def restored(self, warnings: Iterable[WarningRow]) -> None:
-        """All entries are in; `warnings`: those about short notice."""
+        """All entries are loaded; `warnings`: those about short notice."""
         for value in self._loaded.values():
             self._add(_decode(value))
         self._loaded = {}

@@ -41,7 +41,7 @@ class Expected(NamedTuple):
 
 
 class Baseline:
-    """Contacts by category and quarter of an hour. A part that is saved: an entry a category and day.
+    """Contacts by category and quarter of an hour. A saved part: an entry a category and day.
 
     `since`: the first quarter with any contact at all; the owner saves it.
     """
@@ -139,7 +139,7 @@ class Baseline:
         return bool(self._changed or self._forgotten.entries)
 
     def pending_bytes(self) -> int:
-        """About the size of what changed since the last snapshot."""
+        """The approximate size of the changes since the last snapshot, bytes."""
         return len(self._changed) * DAY_BYTES + self._forgotten.bytes
 
     def load(self, key: bytes, value: bytes | None) -> None:

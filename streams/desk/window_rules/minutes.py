@@ -15,7 +15,7 @@ _decode = msgspec.msgpack.Decoder(list[TallyRow]).decode
 
 
 class MinuteSums:
-    """Counts by minute and combination of dimensions. A part that is saved: an entry a minute."""
+    """Counts by minute and combination of dimensions. A saved part: an entry a minute."""
 
     prefix = TALLY
 
@@ -59,7 +59,7 @@ class MinuteSums:
         return bool(self._changed or self._forgotten.entries)
 
     def pending_bytes(self) -> int:
-        """About the size of what changed since the last snapshot."""
+        """The approximate size of the changes since the last snapshot, bytes."""
         return len(self._changed) * MINUTE_BYTES + self._forgotten.bytes
 
     def load(self, key: bytes, value: bytes | None) -> None:

@@ -89,13 +89,13 @@ class Watch:
 
     @property
     def business_time(self) -> int:
-        """The instant (ms) up to which everything that fell due was written; -1 before any."""
+        """The instant (ms) up to which all due rows were written; -1 before any."""
         return self.stage.business_time
 
     # Messages
 
     def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        """Fold records[start:], or as many of them as fit in a snapshot; returns the index of the next one."""
+        """Fold records[start:], or as many as fit in a snapshot; returns the index of the next record."""
         return self.stage.feed(topic, records, start, self._fold_message, self.full)
 
     def _fold_message(self, kind: str, data: msgspec.Raw) -> None:
@@ -178,20 +178,20 @@ class Watch:
         return bool(self.stage.unsaved() or self.minutes.unsaved() or self.baseline.unsaved() or pending)
 
     def pending_bytes(self) -> int:
-        """About the size of the next snapshot."""
+        """The approximate size of the next snapshot, bytes."""
         entries = self.announcements.pending.bytes + self._saved_warnings.pending.bytes
         return self.stage.pending_bytes() + self.minutes.pending_bytes() + self.baseline.pending_bytes() + entries
 
     def full(self) -> bool:
-        """Whether a checkpoint is to be written before anything else."""
+        """Whether a checkpoint has to be written before anything else."""
         return self.pending_bytes() > FULL
 
     def urgent(self) -> bool:
-        """Whether a warning waits."""
+        """Whether a warning waits to be sent."""
         return self.change_set.urgent
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """All that changed since the last snapshot, and the outputs made since."""
+        """All changes and outputs since the last snapshot."""
         return self.stage.snapshot(version)
 
     def _dump_received(self) -> bytes:
@@ -207,7 +207,7 @@ class Watch:
     # Restore
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self.stage.load(key, value)
 
     def _load_received(self, value: bytes) -> None:
@@ -215,7 +215,7 @@ class Watch:
         self._last, self.baseline.since, self._judged_next_at = received.last, received.since, received.next_at
 
     def restored(self) -> None:
-        """All entries are in: build the evaluations, each of which goes on where it can. Raises PolicyRefused."""
+        """All entries are loaded: build the evaluations, each of which goes on where it can. Raises PolicyRefused."""
         judged_at = min(self._stands_until(), self._judged_next_at - MINUTE)
         for row in self.minutes.rows():
             self.evaluations.count(row)
