@@ -1,16 +1,15 @@
-"""One customer: what all tickets and calls of the customer say together. A pure fold of facts: `fold(…, as_of)`.
+"""One customer: the combined history of all tickets and calls. A pure fold of facts: `fold(…, as_of)`.
 
     facts     t1 ·c·····b····s·······       c: contact, b: breach, s: solved ...
               c4 ·····c··········a···
     steps        c    b  c  s    a          in order of time, up to the instant `as_of`
     rows      first-contact resolution of t1; complaint-risk warnings; the customer's row
 
-After `hold` + 7 days of inactivity a customer's history restarts as a new episode. Each episode is folded apart, so it
-makes no difference whether a former one was forgotten. A fact that becomes known before an episode is over belongs to
-it:
+After `hold` + 7 days of inactivity a customer's history restarts as a new episode. Each episode is folded
+separately, so forgetting earlier ones changes nothing. A fact known before an episode is over belongs to it:
 
-    facts     |== t1 ===========|                       from `known_at` to the hold and a week after the last of it,
-                        |== c4 ======|                  no sooner over than the desk releases it
+    facts     |== t1 ===========|                       from `known_at` to the hold and a week after its last step,
+                        |== c4 ======|                  not over before track releases the subject
                                             |== t2 ==
     episodes  |-------- t1, c4 ------|      |-- t2 --   an episode is not over while a warning is open
 """
@@ -30,11 +29,11 @@ from streams.models.entities import CustomerRow
 from streams.models.instants import DAY, NEVER, WEEK
 from streams.models.rows import Identity, Row
 
-CONTACT, SIGNAL, SWITCH = 0, 1, 2  # order of the steps of one instant
+CONTACT, SIGNAL, SWITCH = 0, 1, 2  # order of the steps within one instant
 
 
 class Step(NamedTuple):
-    """Something that happened to a customer. An earlier contact, from `since`, is a step of the episode's beginning."""
+    """A step of a customer's history. A contact (at `since`) before its episode is a step at the episode's start."""
 
     at: int
     order: int
@@ -45,7 +44,7 @@ class Step(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """Facts that are folded together. It is over at `over_at`, if no warning is open then."""
+    """Facts that are folded together. The episode is over at `over_at`, if no warning is open then."""
 
     facts: list[CustomerFact]
     began_at: int
@@ -53,7 +52,7 @@ class Episode(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """The result of a fold: the rows, when time alone changes them, and whether the customer may be forgotten."""
+    """The result of a fold: the rows, when time alone changes them, and whether to forget the customer."""
 
     rows: dict[Identity, Row]
     next_at: int
@@ -65,8 +64,8 @@ def fold(
 ) -> Folded:
     """Fold the facts of one customer as of an instant.
 
-    `ids`: of the customer, the canonical one first. `changes`: the policy changes announced. Facts may come in any
-    order; all instants are ms.
+    `ids`: of the customer, the canonical one first. `changes`: the announced policy changes. The order of facts does
+    not matter; all instants are ms.
     """
     rows: dict[Identity, Row] = {}
     known = [fact for fact in facts if fact.known_at <= as_of]
@@ -88,8 +87,8 @@ def fold(
     next_at = min(ahead_at, history.fold_until(as_of), history.judge_first_contacts(as_of))
     forget_at = NEVER
     if history.warning.row is None:
-        forget_at = max(episode.over_at, history.warning.cleared_at) + DAY  # a day for what comes late
-    if as_of > forget_at:  # a customer who is forgotten has no row any more
+        forget_at = max(episode.over_at, history.warning.cleared_at) + DAY  # a day for late facts
+    if as_of > forget_at:  # a forgotten customer has no row
         return Folded(rows | history.change_set.rows, ahead_at, ahead_at == NEVER)
     history.change_set.put(history.row())
     return Folded(rows | history.change_set.rows, min(next_at, forget_at), False)
@@ -143,7 +142,7 @@ class _EpisodeFold:
     # Steps
 
     def fold_until(self, until: int) -> int:
-        """Go through the steps, and let time pass, to `until`; returns when time alone changes anything."""
+        """Fold the steps and let time pass up to `until`; returns when time alone changes anything."""
         steps = _steps(self.episode)
         now = [step for step in steps if step.at <= until]
         switches = [at for at in self.policies.switches if at <= until]
@@ -158,7 +157,7 @@ class _EpisodeFold:
         return min(next_at, next((at for at in self.policies.switches if at > until), NEVER) - 1)
 
     def _fold_instant(self, at: int, steps: Sequence[Step]) -> None:
-        """Fold all that happened at one instant."""
+        """Fold all steps of one instant."""
         policy = self.policies.at(at)
         if policy.risk_index is not self.risk.index:
             self.risk.switch(policy.risk_index, at)
@@ -180,9 +179,9 @@ class _EpisodeFold:
         self.warning.judge(at, gave, cause)
 
     def _contact(self, fact: CustomerFact, since: int, at: int, policy: Policy) -> list[tuple[str, str]]:
-        """Fold a contact; returns the signals that it gives, with the policy change that explains it."""
+        """Fold a contact; returns its signals, each with the policy change that explains it."""
         if fact.subject[0] != CALL and fact.subject[1:] in self._called_about:
-            return []  # the ticket that was opened on the call
+            return []  # the ticket was opened during the call
         given = []
         if self._repeats(fact, since):
             self.counts["repeat_contact"] += 1
@@ -197,7 +196,7 @@ class _EpisodeFold:
         return given
 
     def _repeats(self, fact: CustomerFact, at: int) -> bool:
-        """Whether a contact has the category of another one within the 7 days before."""
+        """Whether a contact repeats the category of another one within the 7 days before."""
         earlier = (
             self._last.values()
             if _is_call_without_category(fact)
@@ -206,7 +205,7 @@ class _EpisodeFold:
         return any(last >= at - WEEK for last in earlier)
 
     def _explained_by(self, fact: CustomerFact, at: int, policy: Policy) -> PolicyChange | None:
-        """The latest policy change in force that the contact's category or tags name."""
+        """The latest policy change in force whose tags include the contact's category or a tag of it."""
         about = {fact.category, *fact.tags}
         found = [
             change

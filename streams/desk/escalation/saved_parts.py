@@ -1,4 +1,4 @@
-"""The parts of a partition's state that its changelog keeps, each under keys with a first byte of its own. Pure.
+"""The saved parts of a partition's state: each has its own first byte of the changelog keys. Pure.
 
 key      csla.breached\\nt17/resolution/1        ew1           flead              h
          └ a chain, by rule and subject         └ actions     └ a receiver's     └ the header
@@ -29,7 +29,7 @@ class Saved(Protocol):
 
 
 class SavedParts:
-    """All saved parts of a state, by prefix. A key without a part is of a newer release: it is not loaded."""
+    """All saved parts of a state, by prefix. A key without a part is from a newer release, and is not loaded."""
 
     def __init__(self, *parts: Saved) -> None:
         self._parts = {part.prefix: part for part in parts}
@@ -46,7 +46,7 @@ class SavedParts:
         self._to_rewrite.update(keys)
 
     def entries(self) -> list[Entry]:
-        """Return the entries of a snapshot, and mark all parts as saved. Of one key the last entry counts."""
+        """Return the entries of a snapshot, and mark all parts as saved. For each key, the last entry counts."""
         entries = [(key, self._value(key)) for key in self._to_rewrite]
         self._to_rewrite.clear()
         for part in self._parts.values():

@@ -34,21 +34,21 @@ class Closures:
     def apply(self, event: DeskClosed, raw: bytes, full: Full, count: Count) -> bool:
         """Apply a closure to all tickets; False if the checkpoint is `full` first: call again after the checkpoint."""
         key = CLOSURE + f"{event.source}\0{event.id}".encode()
-        stands = self._events.known.get(key)
-        is_resumed = self.under_way is not None and self.under_way[0] == key and stands == raw
+        stored = self._events.known.get(key)
+        is_resumed = self.under_way is not None and self.under_way[0] == key and stored == raw
         if not is_resumed:
             if not self._go_on(full):  # finish another closure first
                 return False
-            if stands is not None and (stands == raw or event_of(stands) == event):
+            if stored is not None and (stored == raw or event_of(stored) == event):
                 count("duplicates", 1)
                 return True
-            if stands is not None:
+            if stored is not None:
                 count("conflicts", 1)
-                if (event.at, raw) >= (event_of(stands).at, stands):
+                if (event.at, raw) >= (event_of(stored).at, stored):
                     return True
             former = self.over(self.policy.followed)
             self._events.put(key, raw)
-            self.under_way = (key, stands)
+            self.under_way = (key, stored)
             self.subjects.begin_restating(former, self.over(self.policy.followed), TICKET)
         return self._go_on(full)
 

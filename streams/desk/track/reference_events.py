@@ -45,14 +45,14 @@ class ReferenceEvents:
     def add(self, event: Event, raw: bytes, oldest: int, count: Count) -> None:
         """Keep an event. A score from before `oldest` is too late, and is ignored."""
         key = REFERENCE + f"{event.key() or ''}\0{event.source}\0{event.id}".encode()  # unique within the event's key
-        stands = self._events.known.get(key)
-        if stands is not None:
-            known = event_of(stands)
-            if stands == raw or known == event:
+        stored = self._events.known.get(key)
+        if stored is not None:
+            known = event_of(stored)
+            if stored == raw or known == event:
                 count("duplicates", 1)
                 return
             count("conflicts", 1)
-            if (event.at, raw) >= (known.at, stands):
+            if (event.at, raw) >= (known.at, stored):
                 return
             self._drop_score(key, known)
         elif isinstance(event, SentimentScored) and event.at < oldest:

@@ -89,12 +89,12 @@ class Subjects:
 
     def _fold_repeated(self, subject: Subject, n: int, event: Event, raw: bytes, topic: str) -> None:
         """The identity is known: a duplicate changes nothing; in a conflict, the earlier (time, bytes) wins."""
-        stands = event_of(subject.raws[n])
-        if subject.raws[n] == raw or stands == event:
+        stored = event_of(subject.raws[n])
+        if subject.raws[n] == raw or stored == event:
             self.count(topic, event.at, "duplicates", 1)
             return
         self.count(topic, event.at, "conflicts", 1)
-        if (event.at, raw) >= (stands.at, subject.raws[n]):
+        if (event.at, raw) >= (stored.at, subject.raws[n]):
             return
 
         def replace() -> None:
