@@ -148,7 +148,7 @@ class Callback(Commitment):
         self.recorded: bool | None = None
 
     def take(self, data: events.Callback, at: int) -> None:
-        """Set the customer; once done, also whether the customer was reached, and the call recorded (one yes counts)."""
+        """Set the customer; once done, also whether the customer was reached and the call recorded (one yes counts)."""
         self.customer_id, self.segment = data.customer_id or self.customer_id, data.segment or self.segment
         self.member = int(self.segment in self.policies.at(at).callbacks.members)
         if data.reached is not None:

@@ -77,7 +77,7 @@ class Evaluations:
         return self._queue[0][0] if self._queue else NEVER
 
     def run(self, until: int, change_set: ChangeSet, full: Callable[[], bool]) -> bool:
-        """Judge the minutes that have ended by `until`, and write the differences; False: a checkpoint must come first."""
+        """Judge the minutes that end by `until`, and write the differences; False: a checkpoint must come first."""
         while self.next_at() <= until:
             if full():
                 return False
