@@ -19,7 +19,7 @@ def track_metrics(desk: Any, customers: Any) -> RoleMetrics:
 
 
 def _of_both(read: Callable[[Any], Samples]) -> Callable[[Tables], Samples]:
-    """The samples of both tables, without a label of their own: their topics tell them apart."""
+    """The samples of both tables, without a label for the table: their topics differ."""
     return lambda tables: [sample for table in tables for sample in read(table)]
 
 

@@ -1,4 +1,4 @@
-"""The metrics of role watch: of the table of its one state."""
+"""The metrics of role watch: those of its table, which has one state."""
 
 from typing import Any
 

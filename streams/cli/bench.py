@@ -31,9 +31,9 @@ BYTES_AN_EVENT = 3_000
 SIMULATED_FROM = 1_791_734_400_000  # 2026-10-12T00:00:00+08:00, a Monday
 NOTES = (
     "events/s: events of the log per second, from the first record until outputs are acknowledged and offsets "
-    "committed (includes up to one commit interval of a second). CPU s: in this time. RSS MB: the peak. start s: the time "
-    "before. x Faust: times as fast as the idiomatic app, which gets ticket events only, a part of them, and is timed "
-    "at a commit while it is still busy. of drain: share of the raw drain's rate."
+    "committed (includes up to one commit interval of a second). CPU s: in this time. RSS MB: the peak. start s: the "
+    "time before. x Faust: times as fast as the idiomatic app, which gets ticket events only, a part of them, and is "
+    "timed at a commit while it is still busy. of drain: share of the raw drain's rate."
 )
 
 
@@ -71,7 +71,7 @@ def speed(
         typer.Argument(
             metavar="[FILE...]",
             help="The log: JSON lines of CloudEvents, plain or .gz. By default: service_month.jsonl.gz in the "
-            "directory DESK_LOGS, or a simulated log.",
+            "directory named by DESK_LOGS, or a simulated log.",
         ),
     ] = None,
     number: Number = MILLION,
