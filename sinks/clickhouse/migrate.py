@@ -1,9 +1,9 @@
 """Updates the schema of a ClickHouse database by a folder of numbered SQL files: `V0001__events.sql`, `V0002__….sql`.
 
 Each file is applied once, in order. The table `schema_migrations` keeps its checksum: a file changed or removed later
-is refused. A file is not a transaction (ClickHouse has none): after a failure the whole file runs again, so each statement
-says IF NOT EXISTS. Statements name no database and run with `database` as the default one, so the same files serve a
-second database for verification.
+is refused. A file is not a transaction (ClickHouse has none): after a failure the whole file runs again, so each
+statement says IF NOT EXISTS. Statements name no database and run with `database` as the default one, so the same files
+serve a second database for verification.
 """
 
 from __future__ import annotations

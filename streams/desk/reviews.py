@@ -1,6 +1,6 @@
 """Quality inspection: the sample of tickets, and the rows of the reviews about one subject.
 
-A hash of the ticket's id draws the sample: anyone can verify it, and nobody can choose it. A ticket is in the sample of
+A hash of the ticket's id draws the sample: the sample can be verified, but not chosen. A ticket is in the sample of
 a share s if blake2b-64(ticket_id) < s x 2^64.
 """
 

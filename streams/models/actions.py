@@ -65,7 +65,7 @@ class SnoozeEvent(ActionEvent, tag="warning.snooze"):
     data: Snooze
 
     def until(self) -> int:
-        """The instant (ms) at which the chain goes on."""
+        """The instant (ms) at which the chain resumes."""
         data = self.data
         return parse_instant(data.until) if data.until is not None else self.at + round((data.for_s or 0) * 1000)
 

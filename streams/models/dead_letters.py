@@ -1,7 +1,7 @@
-"""Dead letters: what is no event is kept on a topic of its own, with where it came from and why, until it is mended.
+"""Dead letters: rejected messages are kept on a separate topic, with origin and reason, until they are repaired.
 
-    tickets[2] offset 17 ──no event──> letter "tickets/2/17" ──mended──> tickets[2] offset 90
-                                                 └── mark: replayed
+    tickets[2] offset 17 ──rejected──> letter "tickets/2/17" ──repaired──> tickets[2] offset 90
+                                                 └── marker: replayed
 
 A dead letter and its replay marker are CloudEvents in binary mode: the bytes are the message's own, the rest stands in
 headers. Both are in the same partition of `dead-letters`. A dead letter may be written twice (the outbox of a
@@ -26,7 +26,7 @@ _VARIABLE = re.compile(r"'[^']*'|\d[\d,.:TZ+-]*")
 
 
 class DeadLetter(msgspec.Struct, kw_only=True):
-    """A message that is no event: where it came from, why, and as what it came. Instants in ms."""
+    """A rejected message: its origin, the reason, and its contents. Instants in ms."""
 
     topic: str
     partition: int
@@ -69,7 +69,7 @@ class ReplayMarker(msgspec.Struct, frozen=True):
 
 
 def dead_letter(topic: str, record: Record, reason: str) -> Output:
-    """The letter of a record that is no event. A record without a value has an empty one (its reason says so)."""
+    """The letter of a rejected record. A record without a value has an empty one (its reason says so)."""
     headers = [(_ORIGINAL + name, content or b"") for name, content in record.headers or ()]
     if record.key is not None:
         headers.append(("key", record.key))

@@ -44,10 +44,10 @@ class ChainEvent(StrEnum):
     """Somebody says that the warning is mistaken: the chain ends."""
 
     LAPSED = "lapsed"
-    """The acknowledgement is over and the warning still stands: the chain goes on."""
+    """The acknowledgement has lapsed and the warning is still open: the chain resumes."""
 
     EXHAUSTED = "exhausted"
-    """All steps are done, the warning still stands, and nobody has acknowledged it."""
+    """All steps are done, and the warning is still open and unacknowledged."""
 
     FOLDED = "folded"
     """The chain of another ticket with the same parent leads the incident; the steps of this one do not fall due."""
@@ -105,7 +105,7 @@ class EscalationRow(Row, kw_only=True):
 
 
 class WarningStepRow(Row, kw_only=True):
-    """A WarningStep of a warning: when, by whom (the receiver, of an escalation), and with what note."""
+    """A WarningStep of a warning: its instant, its author (for an escalation, the receiver), and the note."""
 
     table: ClassVar[str] = "warning_step_rows"
     topic: ClassVar[str] = "risk-warnings"
@@ -118,5 +118,5 @@ class WarningStepRow(Row, kw_only=True):
     version: int = 0
 
     def identity(self) -> Identity:
-        """The warning, the step, when and by whom."""
+        """The warning, the step, the instant and the author."""
         return ("warning step", self.warning_id, self.step, self.at, self.by)

@@ -48,7 +48,7 @@ def messages(partition: int, version: int, rows: Iterable[Row], source: str = SO
 def progress(topic: str, row: ProgressRow, partition: int | None = None) -> Output:
     """What comes last on a topic (in that partition of it; None: the maker's own): how far it goes.
 
-    The key is the row's topic_name: on a compacted topic, a stage's progress does not stand for the desk's.
+    The key is the row's topic_name: on a compacted topic, a stage's progress must not replace track's.
     """
     event_id = f"{row.topic_name}/{row.partition}/{row.version}/progress"
     return Output(topic, row.topic_name.encode(), _event(event_id, PROGRESS, row.as_of, {"rows": [row]}), (), partition)
@@ -81,7 +81,7 @@ def tallies(
 
 
 def pane(partition: int, version: int, key: bytes, row: bytes) -> Output:
-    """The message of a pane, around its row as it stands in the checkpoint too."""
+    """The message of a pane: the envelope, and the same row as in the checkpoint."""
     head = b"".join((_ROLLUP_HEAD, b"%d/%b/%d" % (partition, key, version), _ROLLUP_DATA))
     return Output(ROLLUPS, key, b"".join((head, row, b"]}}")))
 

@@ -1,8 +1,8 @@
 """The settings of an installation: addresses, credentials, paths; one frozen object, read once at the start.
 
 From the environment (`DESKWATCH_BROKER`), or from a TOML file named by `DESKWATCH_CONFIG` (`broker = "…"`); the
-environment wins. A secret may be in a separate file: `DESKWATCH_CLICKHOUSE_PASSWORD_FILE`. What a supervisor changes is in the
-policy, not here. `streams.settings.options` describes each setting, also for docs/settings.md.
+environment wins. A secret may be in a separate file: `DESKWATCH_CLICKHOUSE_PASSWORD_FILE`. What a supervisor changes is
+in the policy, not here. `streams.settings.options` describes each setting, also for docs/settings.md.
 """
 
 import difflib

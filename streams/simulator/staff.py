@@ -184,7 +184,7 @@ def team_sizes(agents: int) -> dict[str, int]:
 
 
 def works(agent: Agent, day: datetime) -> bool:
-    """Whether an agent works on a day: five of seven; even agents from Monday to Friday, odd ones with other days off."""
+    """Whether an agent works on a day: five of seven; even agents Monday to Friday, odd ones with other days off."""
     weekday = day.weekday()
     if agent.number % 2 == 0:
         return weekday < 5
