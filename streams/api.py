@@ -86,9 +86,8 @@ def _refusal(request: web.Request, token: str) -> web.Response | None:
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             return _error(401, "The token is missing or wrong: Authorization: Bearer ….")
     elif urlsplit(f"//{request.host}").hostname not in LOOPBACK:
-        return _error(
-            403, "Without a token this API is for this machine only."
-        )  # another name may resolve to this machine, too
+        # Another name may resolve to this machine, too.
+        return _error(403, "Without a token this API is for this machine only.")
     if request.content_type != "application/json":  # a form on a page of another site cannot send it
         return _error(400, "The content type is not application/json.")
     return None

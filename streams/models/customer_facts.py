@@ -1,7 +1,7 @@
-"""What the desk tells the stage `customers`: of each ticket, call, survey or score what matters to its customer.
+"""The messages from track to the stage `customers`: facts about each ticket, call, survey or score.
 
-A fact is a full snapshot: of one identity (customer, subject) the highest version stands, and one with `is_deleted`
-says that the subject is not that customer's any more. Instants are ms since the epoch.
+A fact is a full snapshot: for each identity (customer, subject), the highest version counts. With `is_deleted`, the
+subject no longer belongs to that customer. Instants are ms since the epoch.
 """
 
 import msgspec
@@ -9,11 +9,11 @@ import msgspec
 FACTS, LINKS, CHANGES = "deskwatch.customer_facts", "deskwatch.customer_links", "deskwatch.policy_changes"
 """CloudEvents types of the messages, each with many rows."""
 
-Signal = tuple[str, int, float]  # a signal of the complaint-risk index, when it was given, and its weight
+Signal = tuple[str, int, float]  # a signal of the complaint-risk index, its instant, and its weight
 
 
 class Solved(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A ticket's first solving: the dimensions as they stood, and what is known against first-contact resolution."""
+    """A ticket's first solving: its dimensions then, and whether it was reopened or transferred."""
 
     at: int
     again: bool  # it was reopened, or transferred to another team
@@ -28,12 +28,12 @@ class Solved(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class CustomerFact(msgspec.Struct, array_like=True, gc=False):
-    """What a ticket or call (with the surveys and scores about it) says of its customer.
+    """A fact about a ticket or call (with the surveys and scores about it), for its customer.
 
-    `subject` is its kind and id: `t17`, `c4`; a score (`n`) or answer (`s`) that names its customer stands alone.
-    `contact_at`: when the customer turned to the desk with it, None if that is not known. `about`: the ticket that a
-    call, score or answer names. A signal's instant may lie ahead: it is given if nothing changes until then (silence).
-    `known_at`: when the first of it was known to be this customer's. `held_until`: no later event changes it.
+    `subject` is its kind and id: `t17`, `c4`; a score (`n`) or answer (`s`) that names its customer is a
+    separate subject. `contact_at`: when the customer contacted the desk; None: unknown. `about`: the ticket named by a
+    call, score or answer. A signal's instant may be in the future: it occurs if nothing changes until then (silence).
+    `known_at`: when the customer became known. `held_until`: no later event changes the fact.
     """
 
     customer_id: str
@@ -54,7 +54,7 @@ class CustomerFact(msgspec.Struct, array_like=True, gc=False):
 
 
 class CustomerLink(msgspec.Struct, array_like=True, gc=False):
-    """Two ids are one person. `key` identifies the event that says so."""
+    """Two ids are one customer. `key` identifies the event."""
 
     key: str
     customer_id: str
@@ -63,7 +63,7 @@ class CustomerLink(msgspec.Struct, array_like=True, gc=False):
 
 
 class PolicyChange(msgspec.Struct, array_like=True, gc=False):
-    """The business announced a change of its rules. `key` identifies the event that says so, at `known_at`."""
+    """An announced policy change. `key` identifies the event; `known_at` is its time."""
 
     key: str
     change_id: str

@@ -1,4 +1,4 @@
-"""The dimensions that a ticket, call or survey is counted by.
+"""The dimensions of the counts of tickets, calls and surveys.
 
 A new dimension touches: this file, the event (`models.tickets`), the rows (`models.rows`, `models.entities`),
 `desk.tickets.ticket`, `desk.tickets.ledger`, the policy's `Match` (`desk.policy.sections`), and the SQL.
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, TypeVar
 Names = TypeVar("Names", bound=tuple[str, ...])
 Tags = tuple[str, ...]
 
-MAX_SHARED = 50_000  # combinations of names that are kept
+MAX_SHARED = 50_000  # combinations of names kept
 _known: dict[Any, Any] = {}
 
 
 class Dimensions(NamedTuple):
-    """What a subject is counted by; a missing one is ""."""
+    """The dimensions of a subject; a missing one is ""."""
 
     team: str = ""
     channel: str = ""
@@ -27,12 +27,12 @@ class Dimensions(NamedTuple):
 
 
 def tags_of(tags: Sequence[str] | None) -> Tags:
-    """A ticket's tags as the policies match them: sorted, each once."""
+    """A ticket's tags for matching: sorted, each once."""
     return shared(tuple(sorted(set(tags)))) if tags else ()
 
 
 def shared(names: Names) -> Names:
-    """The one tuple kept of all equal ones: tickets are many, their combinations of names are few."""
+    """Intern a tuple of names: tickets are many, but combinations of names are few."""
     if len(_known) >= MAX_SHARED:
         _known.clear()
     found: Names = _known.setdefault(names, names)

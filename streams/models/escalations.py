@@ -1,4 +1,4 @@
-"""The rows of role escalate: the events of an escalation chain's steps, and what people did about a warning."""
+"""The rows of role escalate: the events of an escalation chain's steps, and people's steps on a warning."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -16,10 +16,10 @@ class StepState(StrEnum):
     """The intent to send it is recorded; whether the receiver has the message is not known yet."""
 
     SENT = "sent"
-    """The receiver took the message."""
+    """The receiver accepted the message."""
 
     FAILED = "failed"
-    """The receiver did not get the message. It is tried again for up to ten minutes."""
+    """The receiver did not get the message. It is retried for up to ten minutes."""
 
     UNKNOWN = "unknown"
     """The receiver may have got the message. It is not sent again."""
@@ -35,13 +35,13 @@ class ChainEvent(StrEnum):
     """The state of a row of step 0: an event of the chain as a whole."""
 
     ACKNOWLEDGED = "acknowledged"
-    """Somebody takes care of the warning, when no step was left to stop."""
+    """Somebody acknowledged the warning when no step was open."""
 
     SNOOZED = "snoozed"
     """The chain is suspended until an instant."""
 
     DISAGREED = "disagreed"
-    """Somebody says that the warning is mistaken: the chain ends."""
+    """Somebody disagreed with the warning: the chain ends."""
 
     LAPSED = "lapsed"
     """The acknowledgement has lapsed and the warning is still open: the chain resumes."""
@@ -57,7 +57,7 @@ class ChainEvent(StrEnum):
 
 
 class WarningStep(StrEnum):
-    """What happened to a warning after it was raised, apart from the rules."""
+    """A step of a warning after it was raised, apart from the rules."""
 
     ACKNOWLEDGED = "acknowledged"
     """Somebody takes care of it."""
@@ -94,7 +94,7 @@ class EscalationRow(Row, kw_only=True):
     receiver: str  # the receiver chosen when the step fell due
     due_at: int | None
     attempt: int
-    digest: str  # id of the digest that carried it
+    digest: str  # id of the digest that contains it
     by: str
     reason: str
     version: int = 0

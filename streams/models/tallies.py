@@ -1,4 +1,4 @@
-"""What the desks send to the role watch: what happened in a minute, and what the business announced."""
+"""The messages from track to role watch: tallies by minute, and announced policy changes."""
 
 from typing import ClassVar
 
@@ -10,11 +10,11 @@ TALLIES, ANNOUNCEMENTS = "deskwatch.tally_rows", "deskwatch.announcement_rows"
 """CloudEvents types of the messages."""
 
 Combination = tuple[str, str, str, str, str, str]
-"""Team, channel, segment, category, queue and agent of what is counted together."""
+"""Team, channel, segment, category, queue and agent of a tally."""
 
 
 class TallyRow(Row):
-    """What happened in a minute under one combination of dimensions, since the last checkpoint: a difference."""
+    """The counts of a minute under one combination of dimensions since the last checkpoint: a difference."""
 
     table: ClassVar[str] = "tally_rows"
     topic: ClassVar[str] = "watch-rollups"
@@ -29,18 +29,18 @@ class TallyRow(Row):
     counts: dict[str, int]
 
     def identity(self) -> Identity:
-        """A difference has none: it counts once, by the message it came in."""
+        """A difference has no identity: it counts once, by its message."""
         raise NotImplementedError
 
     def combination(self) -> Combination:
-        """What the counts are of."""
+        """The dimensions of the counts."""
         return self.team, self.channel, self.segment, self.category, self.queue, self.agent_id
 
 
 class LateTallyRow(Row):
-    """A tally that came too late to be judged: with what was left out, anybody can judge the same from the log.
+    """A tally that was too late to be judged: with it, a recomputation of the log can exclude the same tallies.
 
-    By the message that it came in (the desk's partition and checkpoint) and its place there.
+    It is identified by its message (partition and checkpoint) and its number within it.
     """
 
     table: ClassVar[str] = "late_tally_rows"
@@ -60,12 +60,12 @@ class LateTallyRow(Row):
     version: int = 0
 
     def identity(self) -> Identity:
-        """The message, and the place in it."""
+        """The message, and the number within it."""
         return ("late", self.partition, self.checkpoint, self.number)
 
 
 class AnnouncementRow(Row):
-    """An announcement of a change of the business's own rules; each desk sends the ones it hears."""
+    """An announced policy change; each partition sends the ones that it receives."""
 
     table: ClassVar[str] = "announcement_rows"
     topic: ClassVar[str] = "watch-rollups"
