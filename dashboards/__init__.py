@@ -1,1 +1,1 @@
-"""What people look at: Grafana, Prometheus, the wallboard."""
+"""The user interfaces: Grafana, Prometheus, the wallboard."""

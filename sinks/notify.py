@@ -1,13 +1,13 @@
 """Sends a message to a receiver, by Apprise: WeCom, DingTalk, Feishu, Slack, e-mail, webhooks and a hundred others.
 
-The outcome matters, for a message that may have arrived is not sent a second time:
+The outcome matters, since a message that may have arrived is not sent again:
 
-    sent      the receiver took it
-    failed    it did not arrive: refused, no connection, an error as the answer
-    unknown   everything else: no answer in time, a connection that broke
+    sent      the receiver accepted it
+    failed    it did not arrive: refused, no connection, or an error response
+    unknown   everything else: a timeout, a broken connection
 
-Addresses are secrets: they come from the environment or from files. Neither they nor the log of Apprise, which repeats
-them, are logged or recorded.
+Addresses are secrets: they come from the environment or from files. Neither they nor Apprise's log, which repeats them,
+are logged or recorded.
 """
 
 import logging
@@ -29,12 +29,12 @@ _apprise_log.propagate = False
 _apprise_log.setLevel(logging.DEBUG)
 _apprise_log.addHandler(logging.NullHandler())
 
-# Apprise (2.3) returns whether it worked, not why it did not. The reason is in its log only, in the same words from
+# Apprise (2.3) returns success or failure, not the reason. The reason is only in its log, with the same wording in
 # every plugin (such as plugins/custom_json.py:349, plugins/email/base.py:714): "… error=500", or "Socket Exception: …"
 # with the text of the error.
 _ANSWERED = re.compile(r"\berror=(\d{3})\b")
 _SMTP_ANSWERED = re.compile(r"\((\d{3}), b")
-_GATEWAY_ERRORS = (502, 504)  # the server behind the gateway may have taken the message
+_GATEWAY_ERRORS = (502, 504)  # the server behind the gateway may have accepted the message
 _NOT_CONNECTED = re.compile(
     r"NewConnectionError|ConnectTimeoutError|NameResolutionError|SSLError|ProxyError|Connection refused"
     r"|No route to host|Network is unreachable|Name or service not known|nodename nor servname"
@@ -42,7 +42,7 @@ _NOT_CONNECTED = re.compile(
 
 
 class Notifier:
-    """Sends messages; a receiver is named by the variable that holds its address. Its methods may run in threads."""
+    """Sends messages; receivers are named by the variable with their address. The methods may run in threads."""
 
     def __init__(self, addresses: Mapping[str, str]) -> None:
         self._addresses = dict(addresses)
@@ -53,11 +53,11 @@ class Notifier:
 
     @property
     def known(self) -> frozenset[str]:
-        """The variables that hold an address."""
+        """The variables with an address."""
         return frozenset(self._addresses)
 
     def send(self, url_env: str, title: str, body: str) -> Outcome:
-        """Send one message and return the outcome; takes as long as the receiver does (seconds)."""
+        """Send one message and return the outcome; blocks until the receiver answers (seconds)."""
         target = apprise.Apprise(asset=self._asset)
         try:
             with _captured_log() as lines:
@@ -66,7 +66,7 @@ class Notifier:
                     return Outcome(Result.FAILED, f"{url_env} is not one address that Apprise knows")
                 (server,) = target
                 server.retry = 0  # the chain decides whether to send again
-                # Not target.notify: it sends in a thread of its own (apprise.py), whose log is not captured.
+                # Not target.notify: it sends in another thread (apprise.py), whose log is not captured.
                 sent = server.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
         except Exception as error:  # an error in a plugin must not end the worker
             return Outcome(Result.UNKNOWN, f"{type(error).__name__} while sending")
@@ -74,7 +74,7 @@ class Notifier:
 
 
 def _outcome_of(lines: Iterable[str]) -> Outcome:
-    """The outcome of a message that Apprise could not send, by what it logged."""
+    """The outcome of a message that Apprise could not send, from its log."""
     for line in lines:
         if found := _ANSWERED.search(line):
             code = int(found[1])
@@ -113,10 +113,10 @@ def _captured_log() -> Iterator[list[str]]:
 
 
 def addresses(policies: Policies, known: Mapping[str, str], environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the addresses of the policies' receivers that are set, by the variable that the policy names.
+    """Return the addresses of the policies' receivers that are set, by the variable named in the policy.
 
-    `known`: those that the settings hold (`DESKWATCH_…_URL`). A variable of another name is looked up in the
-    environment, where `NAME_FILE` may name a file instead. Raises SettingsError.
+    `known`: those in the settings (`DESKWATCH_…_URL`). Other variables are looked up in the environment, where
+    `NAME_FILE` may name a file instead. Raises SettingsError.
     """
     found = os.environ if environ is None else environ
     names = {receiver.url_env for policy in policies.versions for receiver in policy.receivers.values()}

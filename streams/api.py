@@ -1,4 +1,4 @@
-"""The HTTP API of role escalate: puts what people do about warnings on the topic `actions`, and decides nothing.
+"""The HTTP API of role escalate: puts people's actions on warnings on the topic `actions`; it decides nothing.
 
     curl -X POST http://127.0.0.1:8780/warnings/ID/acknowledge -H 'content-type: application/json' -d '{"by": "li.wei"}'
 
@@ -37,11 +37,11 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SEND_TIMEOUT_S = 10.0
 
 Append = Callable[[str, bytes], Awaitable[None]]
-"""Puts an event on the topic `actions` under a key; returns once it is there. Raises aiokafka's KafkaError."""
+"""Puts an event on the topic `actions` under a key; returns once it is acknowledged. Raises aiokafka's KafkaError."""
 
 
 def application(append: Append, token: str) -> web.Application:
-    """Return the web application. Without a token it takes only requests whose host is this machine."""
+    """Return the web application. Without a token it accepts only requests whose host is this machine."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
 
     async def act(request: web.Request) -> web.Response:
@@ -86,9 +86,8 @@ def _refusal(request: web.Request, token: str) -> web.Response | None:
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             return _error(401, "The token is missing or wrong: Authorization: Bearer ….")
     elif urlsplit(f"//{request.host}").hostname not in LOOPBACK:
-        return _error(
-            403, "Without a token this API is for this machine only."
-        )  # another name may resolve to this machine, too
+        # Another name may resolve to this machine, too.
+        return _error(403, "Without a token this API is for this machine only.")
     if request.content_type != "application/json":  # a form on a page of another site cannot send it
         return _error(400, "The content type is not application/json.")
     return None
@@ -99,7 +98,7 @@ def _error(status: int, sentence: str) -> web.Response:
 
 
 class Api(Service):  # type: ignore[misc]
-    """Serves the API while the worker runs. Raises SettingsError for an address beyond this machine and no token."""
+    """Serves the API while the worker runs. Raises SettingsError for a non-local address without a token."""
 
     def __init__(self, settings: Settings) -> None:
         if settings.api_host not in LOOPBACK and not settings.api_token:

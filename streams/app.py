@@ -1,4 +1,4 @@
-"""The Faust apps, one for each role: which topics they read, what decides, where it goes.
+"""The Faust apps, one per role: their inputs, their states and their outputs.
 
     tickets ─┐                                     ┌─> sla-ledger ────┐
     calls   ─┤          role track                 ├─> facts ─────────┤      role store
@@ -9,7 +9,7 @@
        │                   └─> watch-rollups ──> role watch ─> risk-warnings ──> role escalate ─> escalations
        └──────────────────────────────────────────────────────────────┘ the events themselves
 
-Each role declares its tables and agents in `streams.agents`; a process runs one role, and imports that one only.
+Each role declares its tables and agents in `streams.agents`; a process runs one role, and imports only that one.
 `faust -A streams.app worker` runs track, `faust -A streams.app:store worker` runs store; `deskwatch run` runs them all.
 """
 
@@ -30,11 +30,11 @@ TRACK, WATCH, STORE = "deskwatch-track", "deskwatch-watch", "deskwatch-store"  #
 ESCALATE = "deskwatch-escalate"
 
 STORE_FETCH = 1 << 20
-"""Bytes of a partition that role store reads ahead: of all topics, while ClickHouse is away."""
+"""Bytes that role store reads ahead per partition: from all topics, while ClickHouse is down."""
 
 
 def new_track(settings: Settings) -> CheckpointApp:
-    """Role track: folds the inputs, and then the customers; a desk and a stage `customers` for each partition."""
+    """Role track: folds the inputs, then the customers; a desk and a stage `customers` for each partition."""
     from streams.agents import track
 
     app = CheckpointApp(TRACK, **_faust(settings), topic_partitions=settings.partitions)
@@ -81,9 +81,9 @@ def _faust(settings: Settings) -> dict[str, Any]:
         "web_enabled": False,
         "topic_replication_factor": settings.replication,
         "broker_session_timeout": settings.session,
-        "broker_heartbeat_interval": settings.session / 12,  # by which the others notice that the group changes
+        "broker_heartbeat_interval": settings.session / 12,  # members notice a changed group at a heartbeat
         "broker_rebalance_timeout": settings.session,
-        "broker_request_timeout": max(10.0, settings.session),  # Faust wants no shorter one
+        "broker_request_timeout": max(10.0, settings.session),  # Faust refuses a shorter one
     }
 
 
@@ -91,7 +91,7 @@ _ROLES = {"app": new_track, "track": new_track, "watch": new_watch, "store": new
 
 
 def __getattr__(name: str) -> Any:
-    """`app` (track), `watch`, `store` and `escalate` are made when they are asked for: a process runs one of them."""
+    """`app` (track), `watch`, `store` and `escalate` are created on demand: a process runs one of them."""
     if name not in _ROLES:
         raise AttributeError(name)
     tune_memory()

@@ -1,4 +1,4 @@
-"""The exceptions of Deskwatch: one tree with one base. Each stands where it is raised; this module imports nothing.
+"""The exceptions of Deskwatch: one tree with one base. Each is defined where it is raised; this module imports nothing.
 
     DeskwatchError
       · UserError
@@ -38,16 +38,16 @@
       · BrokerUnreachable            kafka.producer
       · PortTaken                    sinks.metrics.page
 
-`StartRefused` stands apart because Faust catches every `Exception` of an app that starts.
+`StartRefused` is separate because Faust catches every `Exception` of an app that starts.
 """
 
 
 class DeskwatchError(Exception):
-    """Base of every exception of ours: `except DeskwatchError` catches all that Deskwatch raises on purpose."""
+    """Base of every exception of ours: `except DeskwatchError` catches everything that Deskwatch raises on purpose."""
 
 
 class UserError(DeskwatchError):
-    """A person can put it right. The text is one sentence: what is wrong, where, what to do; a command prints it."""
+    """An error that the user can fix. The message says what is wrong, where, and what to do; a command prints it."""
 
 
 class StartRefused(SystemExit):

@@ -1,4 +1,4 @@
-"""What all tests share: no example of a property has a deadline, for a busy machine is no fault of the code."""
+"""Common settings of all tests: property examples have no deadline, since a slow machine is not a fault of the code."""
 
 from hypothesis import settings
 

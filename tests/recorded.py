@@ -1,4 +1,4 @@
-"""Where the recorded logs are: beside the repository, or where DESK_LOGS says; tests skip where they are not."""
+"""The place of the recorded logs: beside the repository, or in DESK_LOGS; tests without them are skipped."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The API: an action becomes an event on `actions`; a request that is refused gets the reason in a sentence."""
+"""The API: an action becomes an event on `actions`; a refused request gets the reason in a sentence."""
 
 import asyncio
 from typing import Any

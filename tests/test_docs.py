@@ -1,4 +1,4 @@
-"""The documents say what is so: commands, views, links, module paths and words in them.
+"""The documents are correct: their commands, views, links, module paths and words.
 
 README, README.zh ──> commands of the CLI, views of the migrations, both ways
 all documents     ──> links and paths that resolve, no word that the glossary replaced
@@ -176,7 +176,7 @@ def commands_or_spans(name: str) -> str:
 
 
 def spread(path: str) -> list[str]:
-    """The paths that braces stand for: `a/{b,c}/d` is a/b/d and a/c/d."""
+    """Expand braces in paths: `a/{b,c}/d` is a/b/d and a/c/d."""
     found = re.fullmatch(r"([^{]*)\{([^}]*)\}(.*)", path)
     return [path] if found is None else [f"{found[1]}{part}{found[3]}" for part in found[2].split(",")]
 

@@ -1,4 +1,4 @@
-"""Every exception of ours derives from one base, and the tree in the docstring of `streams.errors` is the true one."""
+"""Every exception of ours derives from one base, and the tree in the docstring of `streams.errors` is complete."""
 
 import ast
 import builtins
@@ -13,7 +13,7 @@ BUILT_IN = {
 
 
 def exceptions() -> dict[str, tuple[str, str]]:
-    """Each exception class of the product: its first base, and the module that it stands in."""
+    """Each exception class of the product: its first base, and its module."""
     classes: dict[str, tuple[list[str], str]] = {}
     for package in ("streams", "sinks", "dashboards"):
         for file in (ROOT / package).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""Settings come from the environment or a file, and a wrong one is said in one sentence."""
+"""Settings come from the environment or a file, and a wrong one is reported in one sentence."""
 
 from pathlib import Path
 

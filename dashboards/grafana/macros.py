@@ -12,7 +12,7 @@ from typing import NamedTuple
 from streams.errors import DeskwatchError
 
 ALL = "$__all"
-"""The value of a variable whose choice is "All"."""
+"""The value of a variable set to "All"."""
 
 Values = Mapping[str, Sequence[str]]
 """By variable, the chosen values; `[ALL]` for all."""
@@ -25,7 +25,7 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
 class MacroError(DeskwatchError, ValueError):
-    """Grafana would not expand this, or not as intended: one sentence."""
+    """Grafana would not expand this, or not as intended. The message is one sentence."""
 
 
 class Range(NamedTuple):
@@ -55,7 +55,7 @@ def expand(sql: str, at: Range, chosen: Values, every: Values) -> str:
 
 
 def conditional_all(sql: str, chosen: Values) -> str:
-    """Replace each `$__conditionalAll(condition, $variable)` with the condition, or `1=1` where all is chosen."""
+    """Replace each `$__conditionalAll(condition, $variable)` with the condition, or `1=1` if all is chosen."""
     while (start := sql.rfind(_CONDITIONAL)) >= 0:
         arguments, end = _arguments(sql, start + len(_CONDITIONAL) - 1)
         if len(arguments) != 2:
@@ -71,7 +71,7 @@ def conditional_all(sql: str, chosen: Values) -> str:
 def replace_variables(sql: str, values: Values) -> str:
     """Replace `${name:sqlstring}` with quoted values, separated by commas.
 
-    Raises MacroError for any other form: it escapes nothing.
+    Raises MacroError for any other form, which would not be escaped.
     """
 
     def replace(match: re.Match[str]) -> str:

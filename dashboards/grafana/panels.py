@@ -1,6 +1,6 @@
 """The parts of a dashboard, in the JSON of Grafana 13: plain functions over dicts, PURE.
 
-A panel has one query or several, a title, and a description that says what is counted.
+A panel has one or more queries, a title, and a description of what is counted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ COUNT, SHARE, SECONDS, INSTANT = "short", "percentunit", "s", "dateTimeAsLocal"
 def dashboard(
     uid: str, title: str, description: str, variables: Sequence[Json], rows: Iterable[Sequence[Json]]
 ) -> Json:
-    """A dashboard of rows of panels, which lie side by side in their own widths, numbered in reading order."""
+    """A dashboard of rows of panels, side by side in their own widths, numbered in reading order."""
     placed: list[Json] = []
     y = 0
     for row in rows:
@@ -117,7 +117,7 @@ def timeseries(
     bars: bool = False,
     overrides: Sequence[Json] = (),
 ) -> Json:
-    """Lines, or stacked bars, over time. A result has `time`, `label` and `value`, or `time` and a column a line."""
+    """Lines, or stacked bars, over time. A result has `time`, `label` and `value`, or `time` and a column per line."""
     options = {
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},

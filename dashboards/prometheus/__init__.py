@@ -1,1 +1,1 @@
-"""What Prometheus scrapes and alerts on."""
+"""The scrape configuration and the alerts of Prometheus."""

@@ -1,1 +1,1 @@
-"""ClickHouse: its schema (migrations) and what is written to it."""
+"""ClickHouse: its schema (migrations), and the writing of rows."""

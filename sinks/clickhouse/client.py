@@ -1,4 +1,4 @@
-"""Clients of ClickHouse, made here only, so that all of them behave the same."""
+"""ClickHouse clients, created only here, so that all behave the same."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 
 # The driver logs the traceback of each error that it raises; where the error is caught, one sentence is logged.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
-logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns at every attempt while a server is away
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns at every attempt while a server is down
 
 Client = Any  # clickhouse_connect has no stable public name for its client
 
 
 def connect(url: str, *, user: str = "default", password: str = "", database: str = "default") -> Client:
-    """A client for one thread, to be closed. Raises clickhouse_connect's OperationalError if no server answers.
+    """A client for one thread; the caller closes it. Raises clickhouse_connect's OperationalError if no server answers.
 
-    Without a session, so that requests of several clients do not wait for one another; with a connection pool of its
-    own, so that no proxy of the environment is used.
+    It has no session, so that requests of several clients do not wait for one another, and a separate connection pool,
+    so that no proxy of the environment is used.
     """
     at = urlsplit(url)
     return clickhouse_connect.get_client(

@@ -4,25 +4,25 @@ from enum import IntEnum
 
 
 class FinalError(IntEnum):
-    """Non-retryable error codes. All other errors are retried: a server that is away, overloaded, out of disk space."""
+    """Non-retryable error codes. All other errors are retried: a server is down, overloaded or out of disk space."""
 
     # A row does not fit its columns.
     CANNOT_PARSE_TEXT = 6
-    """A value is no text."""
+    """A value is not a text."""
     CANNOT_PARSE_QUOTED_STRING = 26
-    """A text is not quoted as JSON quotes it."""
+    """A text is not quoted as in JSON."""
     CANNOT_PARSE_INPUT_ASSERTION_FAILED = 27
-    """A row is no JSON array, or a value in it has another type than its column."""
+    """A row is not a JSON array, or a value has another type than its column."""
     CANNOT_READ_ALL_DATA = 33
     """A row ends too early."""
     CANNOT_PARSE_DATE = 38
-    """A value is no date."""
+    """A value is not a date."""
     CANNOT_PARSE_DATETIME = 41
-    """A value is no instant."""
+    """A value is not an instant."""
     ILLEGAL_TYPE_OF_ARGUMENT = 43
     """A default or a view's function does not take a value of this type."""
     LOGICAL_ERROR = 49
-    """A bug in ClickHouse, which a retry meets again."""
+    """A bug in ClickHouse; a retry would meet it again."""
     TYPE_MISMATCH = 53
     """A value has another type than its column."""
     SYNTAX_ERROR = 62
@@ -32,17 +32,17 @@ class FinalError(IntEnum):
     CANNOT_CONVERT_TYPE = 70
     """A value cannot be converted to the type of its column."""
     CANNOT_PARSE_NUMBER = 72
-    """A value is no number."""
+    """A value is not a number."""
     INCORRECT_DATA = 117
     """A row is malformed."""
     CANNOT_READ_ARRAY_FROM_TEXT = 130
-    """A value is no array."""
+    """A value is not an array."""
     TOO_LARGE_STRING_SIZE = 131
     """A text is longer than its column allows."""
     CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN = 349
-    """A null for a column that takes none."""
+    """A null in a column that allows none."""
 
-    # The schema is another one: `deskwatch migrate`.
+    # The schema differs: `deskwatch migrate`.
     THERE_IS_NO_COLUMN = 8
     """The table lacks a column."""
     NOT_FOUND_COLUMN_IN_BLOCK = 10
@@ -60,11 +60,11 @@ class FinalError(IntEnum):
     UNKNOWN_DATABASE = 81
     """There is no such database."""
     UNKNOWN_SETTING = 115
-    """This version does not know a setting of ours."""
+    """This version does not know one of our settings."""
     NOT_IMPLEMENTED = 48
-    """This version cannot do it."""
+    """This version does not support it."""
 
-    # The user may not.
+    # The user lacks access.
     UNKNOWN_USER = 192
     """There is no such user."""
     WRONG_PASSWORD = 193

@@ -1,6 +1,6 @@
 """The rows of the input topics' messages, and of the dead letters: PURE, records in, rows out.
 
-tickets[2]   offset 40 .. 90   ->   event_rows (those that are events), and progress_rows: tickets[2], next is 91
+tickets[2]   offset 40 .. 90   ->   event_rows (the valid events), and progress_rows: tickets[2], next is 91
 """
 
 from base64 import b64encode
@@ -18,7 +18,7 @@ from streams.models.rows import ProgressRow
 from streams.models.signals import ClockAdvanced, DeskClosed
 
 REPLAY = "/deskwatch/replay"
-"""The source of a replay's clock events, which are no events of the desk."""
+"""The source of a replay's clock events; they are not events of the desk."""
 
 
 class EventRow(msgspec.Struct, array_like=True, gc=False):
@@ -39,7 +39,7 @@ class EventRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class DeadLetterRow(msgspec.Struct, array_like=True, gc=False):
-    """A message that was no event, and why."""
+    """A rejected message, and the reason."""
 
     table: ClassVar[str] = "dead_letter_rows"
 
@@ -73,10 +73,10 @@ class Stored(NamedTuple):
 
 
 def stored(topic: str, records: Sequence[Record], as_of: int) -> Stored:
-    """The events among `records`, a run of one partition of an input topic, and how far the partition is with them.
+    """The events among `records`, a run of one partition of an input topic, and the partition's progress after them.
 
-    A record that is no event is skipped: track writes its dead letter, or counts its type as unknown. `as_of`: the
-    latest business time (ms) of the partition before.
+    An invalid record is skipped: track writes its dead letter, or counts its type as unknown. `as_of`: the latest
+    business time (ms) of the partition before these records.
     """
     rows: list[EventRow] = []
     closed = False
@@ -96,9 +96,9 @@ def stored(topic: str, records: Sequence[Record], as_of: int) -> Stored:
 
 
 def event_row(event: Event, record: Record, topic: str) -> EventRow:
-    """The row of one event. The subject is the CloudEvents subject, else what the event is keyed by."""
+    """The row of one event. The subject is the CloudEvents subject, else the event's key."""
     body = structured(record.value, record.headers) if record.headers else record.value
-    assert body is not None  # it was decoded
+    assert body is not None  # it was decoded before
     return EventRow(
         event.source,
         event.id,

@@ -1,9 +1,9 @@
-"""Brings a ClickHouse database to the schema of a folder of numbered SQL files: `V0001__events.sql`, `V0002__….sql`.
+"""Updates the schema of a ClickHouse database by a folder of numbered SQL files: `V0001__events.sql`, `V0002__….sql`.
 
-Each file is applied once, in order. The table `schema_migrations` keeps its checksum: a file that is changed or removed
-after that is refused. The statements of a file are no transaction (ClickHouse has none): after a failure the whole file
-runs again, so each statement says IF NOT EXISTS. Statements name no database and run with `database` as the default
-one: the same files serve a second database for verification.
+Each file is applied once, in order. The table `schema_migrations` keeps its checksum: a file changed or removed later
+is refused. A file is not a transaction (ClickHouse has none): after a failure the whole file runs again, so each
+statement says IF NOT EXISTS. Statements name no database and run with `database` as the default one, so the same files
+serve a second database for verification.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TOKEN = re.compile(
 
 
 class MigrationError(UserError):
-    """The schema cannot be brought up to date: one sentence with the file, and the statement if it was one."""
+    """The schema cannot be updated. The message names the file, and the statement if one failed."""
 
 
 class Migration(NamedTuple):
@@ -50,7 +50,7 @@ class Migration(NamedTuple):
 
 
 def statements(sql: str) -> Iterator[str]:
-    """The statements of a file, without comments; a `;` in quotes or comments ends none."""
+    """The statements of a file, without comments; a `;` in quotes or comments does not end one."""
     current = ""
     for match in _TOKEN.finditer(sql):
         if match.lastgroup == "end":
@@ -79,9 +79,9 @@ def read(folder: Path) -> list[Migration]:
 
 
 def pending(client: Client, database: str, folder: Path = FOLDER) -> list[Migration]:
-    """The migrations that are not applied yet, in order; changes nothing.
+    """The migrations not applied yet, in order; changes nothing.
 
-    Raises MigrationError if an applied file was changed or is gone, or if a new one is older than an applied one.
+    Raises MigrationError if an applied file was changed or removed, or if a new one is older than an applied one.
     """
     files = read(folder)
     exists = client.query(
@@ -110,7 +110,7 @@ def pending(client: Client, database: str, folder: Path = FOLDER) -> list[Migrat
 
 
 def migrate(client: Client, database: str, folder: Path = FOLDER) -> list[Migration]:
-    """Create the database if it is missing, apply what is pending and return it. Raises MigrationError."""
+    """Create the database if it is missing, apply the pending migrations and return them. Raises MigrationError."""
     client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`", use_database=False)
     _run(client, database, _TABLE)
     files = pending(client, database, folder)

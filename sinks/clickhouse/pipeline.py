@@ -1,10 +1,10 @@
-"""Gathers rows from Kafka's batches into larger ones, and writes a batch in a thread while the next one is gathered.
+"""Collects rows from Kafka's batches into larger ones; a thread writes a batch while the next one is collected.
 
-    put  ──> gathered ──(full, or old enough)──> written by a thread ──> acknowledged
+    put  ──> collected ──(full, or old enough)──> written by a thread ──> acknowledged
      ^          │
-     └── waits ─┘  while the gathered batch is full and the former one is not yet written
+     └── waits ─┘  while the collected batch is full and the former one is not yet written
 
-At most two batches are in memory however long ClickHouse is away, and the event loop, with Kafka's heartbeats, is never
+At most two batches are in memory, however long ClickHouse is down. The event loop, with Kafka's heartbeats, is never
 blocked.
 """
 
@@ -17,14 +17,14 @@ from sinks.clickhouse.rows import Batch, TableRows
 from sinks.clickhouse.writer import Writer
 
 MAX_ROWS, MAX_BYTES = 50_000, 32 << 20
-"""A batch of so many rows or bytes is full."""
+"""Maximum rows and bytes of a batch."""
 
 MAX_AGE_S = 0.5
-"""A batch waits for more rows for no longer."""
+"""Maximum time a batch waits for more rows, seconds."""
 
 
 class Pipeline:
-    """Gathers rows and has them written. `run` must be running; it raises the errors of the writer.
+    """Collects rows, and has them written. `run` must be running; it raises the errors of the writer.
 
     `rows`, `size` (bytes), `age_s`: the limits of a batch.
     """
@@ -41,7 +41,7 @@ class Pipeline:
     async def put(self, parts: Iterable[TableRows], done: Callable[[], None], *, closed: bool = False) -> None:
         """Add rows; `done` is called, in the event loop, once they are in ClickHouse.
 
-        Waits while the gathered batch is full. The rows of one task are written, and `done` is called, in the order of
+        Waits while the collected batch is full. The rows of one task are written, and `done` is called, in the order of
         its calls. `closed`: see Batch.
         """
         while not self._room.is_set():
@@ -56,9 +56,9 @@ class Pipeline:
             self._room.clear()
 
     async def run(self) -> None:
-        """Write what is gathered, for ever; a batch waits for more rows at most `age_s` seconds.
+        """Write the collected rows, for ever; a batch waits for more rows at most `age_s` seconds.
 
-        Raises WriteError. When it is cancelled, rows that are not written yet are dropped: Kafka delivers them again.
+        Raises WriteError. When cancelled, it drops unwritten rows: Kafka delivers them again.
         """
         loop = asyncio.get_running_loop()
         thread = ThreadPoolExecutor(1, "clickhouse")

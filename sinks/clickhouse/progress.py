@@ -1,4 +1,4 @@
-"""The progress in ClickHouse, from the progress rows: a checkpoint's last ones, written behind all others."""
+"""The progress in ClickHouse, from the progress rows: a checkpoint's last rows, written after all others."""
 
 from collections.abc import Mapping
 
@@ -30,10 +30,10 @@ def done(client: Client, partitions: int) -> Offsets:
 
 
 def stages_behind(client: Client, partitions: int, *, escalated: bool) -> int:
-    """How many outputs of the later stages lack the last checkpoint of a desk, as ClickHouse has it.
+    """The number of outputs of the later stages that lack the last checkpoint of a desk in ClickHouse.
 
-    The offsets of a stage are the versions of the desks' checkpoints. `escalated`: count role escalate too, which must
-    have come as far as the warnings.
+    The offsets of a stage are the versions of the desks' checkpoints. `escalated`: also count role escalate; its
+    progress must have reached that of the warnings.
     """
     rows = client.query("SELECT topic_name, partition, offsets, as_of, version FROM progress_rows FINAL").result_rows
     desks = {str(partition): version for topic, partition, _, _, version in rows if topic == FACTS}

@@ -1,7 +1,7 @@
-"""The rows that a message of the output topics holds for ClickHouse: PURE, bytes in, bytes out.
+"""The rows for ClickHouse in a message of the output topics: PURE, bytes in, bytes out.
 
-Rows travel as JSON arrays in the order of the table's columns (`streams.models.rows`), and go from the topic into an
-INSERT as they are: only the envelope around them is decoded.
+Rows travel as JSON arrays in the order of the table's columns (`streams.models.rows`), and go unchanged from the
+topic into an INSERT: only the envelope is decoded.
 
     {"type": "deskwatch.fact_rows", ..., "data": {"rows": [[…],[…]]}}   ->   fact_rows, 2 rows, […]\\n[…]
 """
@@ -20,10 +20,10 @@ from streams.models.rows import ProgressRow, Row, WarningRow
 from streams.models.tallies import LateTallyRow
 
 WIRE_ROWS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow, LateTallyRow)
-"""The rows that come from the output topics, on which they are arrays."""
+"""The rows that are arrays on the output topics."""
 
 DERIVED: tuple[str, ...] = tuple(kind.table for kind in WIRE_ROWS)
-"""Their tables: all that is derived from the events, so that a replay of all events writes it again."""
+"""Their tables: everything derived from the events, so a replay of all events writes it again."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.__struct_fields__ for kind in WIRE_ROWS},
@@ -31,10 +31,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     DeadLetterRow.table: DeadLetterRow.__struct_fields__,
     ReplayedRow.table: ReplayedRow.__struct_fields__,
 }
-"""By table, the columns that a row's fields go to, in their order."""
+"""By table, the columns for a row's fields, in order."""
 
 _ARRAYS = {f"deskwatch.{kind.table}": kind.table for kind in WIRE_ROWS}
-# Rows that travel alone, as an object: a warning as it stands, and the actions of people on it.
+# Rows sent singly, as an object: the current state of a warning, and people's actions on it.
 _WARNING = "warning."
 _STEPS = ("warning.acknowledged", "warning.escalated", "warning.snoozed", "warning.disagreed")
 
@@ -63,7 +63,7 @@ _encode = msgspec.json.encode
 
 
 class UnknownMessage(DeskwatchError, ValueError):
-    """A message of an output topic without rows of a known kind: one sentence."""
+    """A message of an output topic without rows of a known kind. The message is one sentence."""
 
 
 def rows_of(value: bytes | None) -> TableRows:
@@ -85,7 +85,7 @@ def rows_of(value: bytes | None) -> TableRows:
 
 
 def encoded(rows: Sequence[EventRow | DeadLetterRow | ReplayedRow | ProgressRow]) -> TableRows:
-    """Rows of one kind that role store makes itself; at least one."""
+    """Rows of one kind, at least one, created by role store itself."""
     return TableRows(rows[0].table, len(rows), b"\n".join(map(_encode, rows)))
 
 
@@ -95,7 +95,7 @@ def _array(columns: Iterable[str], fields: dict[str, msgspec.Raw]) -> bytes:
 
 
 class Batch:
-    """Rows by table that are to be written together."""
+    """Rows by table, to be written together."""
 
     def __init__(self) -> None:
         self.blocks: dict[str, list[bytes]] = {}
@@ -113,7 +113,7 @@ class Batch:
         self.size += len(rows.block)
 
     def tables(self) -> list[str]:
-        """The tables in the order of writing: progress last, since it claims that the others are written."""
+        """The tables in the order of writing: progress last, since it asserts that the others are written."""
         return sorted(self.blocks, key=lambda table: (table == ProgressRow.table, table))
 
     def block(self, table: str) -> bytes:

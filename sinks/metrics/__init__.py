@@ -1,4 +1,4 @@
-"""Every Prometheus metric: name, type, labels, meaning, and where its value is read; one module a role.
+"""Every Prometheus metric: name, type, labels, meaning, and the source of its value; one module per role.
 
     role track      tables desk and customers ──┐
     role watch      its table ──────────────────┤
@@ -6,6 +6,6 @@
     role store      the pipeline ───────────────┘
 
 Values are plain attributes that the roles keep anyway: a metric costs nothing until it is scraped. A scrape runs in a
-thread of its own, so what may change under it is copied in one step (`dict(…)`, `list(…)`) before it is iterated over.
-Counters start at 0 with the process, those of a partition when the worker takes it over: read them with `rate()`.
+separate thread, so a container that may change meanwhile is copied in one step (`dict(…)`, `list(…)`) before iteration.
+Counters start at 0 with the process, those of a partition at its takeover: read them with `rate()`.
 """

@@ -1,4 +1,4 @@
-"""The metrics of role escalate: of its table of `streams.desk.escalation.partition.Escalations`."""
+"""The metrics of role escalate: those of its table of `streams.desk.escalation.partition.Escalations`."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""The metrics page of a role, and what a metric is."""
+"""The metrics page of a role, and the type of a metric."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from streams.errors import StartRefused
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
-"""Values, each with the values of its labels."""
+"""Values, each with its label values."""
 
 
 class Metric(NamedTuple):
@@ -55,7 +55,7 @@ PROCESS = {
 
 
 class PortTaken(StartRefused):
-    """The metrics page cannot be served. Its text is one sentence for people."""
+    """The metrics page cannot be served. The message is one sentence for people."""
 
 
 def serve(port: int, metrics: Collector, host: str = "127.0.0.1") -> WSGIServer | None:
@@ -77,7 +77,7 @@ def serve(port: int, metrics: Collector, host: str = "127.0.0.1") -> WSGIServer 
         ) from None
 
 
-# Samples of what the roles keep
+# Samples
 
 
 def single(value: float) -> Samples:
@@ -96,7 +96,7 @@ def by_partition(table: Any, read: Callable[[Any], float]) -> list[tuple[tuple[s
 
 
 def lag(read: Callable[[], Mapping[TP, int]]) -> Samples:
-    """Offsets by topic and partition; none while partitions come and go (aiokafka asserts that they are assigned)."""
+    """Offsets by topic and partition; none during a rebalance (aiokafka asserts that partitions are assigned)."""
     try:
         return [((tp.topic, str(tp.partition)), offsets) for tp, offsets in read().items()]
     except (AssertionError, IllegalStateError, ConsumerNotStarted):
@@ -104,5 +104,5 @@ def lag(read: Callable[[], Mapping[TP, int]]) -> Samples:
 
 
 def table_lag(table: Any) -> Samples:
-    """The lag of a checkpoint table, which has one once it holds a partition."""
+    """The lag of a checkpoint table; none before it holds a partition."""
     return lag(table.lag) if table.held else []

@@ -1,4 +1,4 @@
-"""The metrics of role store: of its pipeline, whose writer counts what it writes."""
+"""The metrics of role store: those of its pipeline, with a counting writer."""
 
 import time
 from collections import Counter
@@ -10,24 +10,24 @@ from faust.types.tuples import TP
 from sinks.metrics.page import Metric, RoleMetrics, Samples, each, lag, single
 from streams.models.rows import ProgressRow
 
-if TYPE_CHECKING:  # else every role would load what only store needs
+if TYPE_CHECKING:  # else every role would load modules that only store needs
     from sinks.clickhouse.rows import Batch
     from sinks.clickhouse.writer import Writer
 
 
 def store_metrics(pipeline: Any, unknown: Counter[str], app: Any) -> RoleMetrics:
-    """The metrics of the role: from now on the writer of its pipeline counts what it wrote.
+    """The metrics of the role. This installs a counting writer in its pipeline.
 
     Arguments:
         pipeline: `sinks.clickhouse.pipeline.Pipeline`.
-        unknown: messages that held no rows we know, by topic (`streams.agents.store.register`).
+        unknown: counts of messages without known rows, by topic (`streams.agents.store.register`).
         app: its `streams.kafka.app.BatchApp`, for the lag.
     """
     return RoleMetrics(STORE, StoreSource(pipeline, unknown, app))
 
 
 class StoreSource:
-    """What the metrics of role store are read from."""
+    """The source of the metrics of role store."""
 
     def __init__(self, pipeline: Any, unknown: Counter[str], app: Any) -> None:
         self.unknown, self.app = unknown, app
@@ -39,13 +39,13 @@ class StoreSource:
         return lag(lambda: _uncommitted(self.app.consumer)) if self.app.started else []
 
     def delays(self) -> Samples:
-        """By topic and partition, the seconds from the progress last written until now."""
+        """By topic and partition, the seconds since the last written progress."""
         now, progress = time.time(), dict(self.written.as_of)
         return [((topic, str(number)), now - at / 1000) for (topic, number), at in progress.items() if at >= 0]
 
 
 class CountingWriter:
-    """A writer that counts, batch by batch, what it wrote.
+    """A writer that counts the rows written, batch by batch.
 
     Attributes: `rows`, by table; `as_of`, by topic and partition the business instant (ms) of the progress written, -1
     before the first event.
@@ -57,7 +57,7 @@ class CountingWriter:
         self.as_of: dict[tuple[str, int], int] = {}
 
     def write(self, batch: "Batch") -> None:
-        """Write a batch as `Writer.write` does, and count it once it is in."""
+        """Write a batch like `Writer.write`, and count it afterwards."""
         self.writer.write(batch)
         self.rows.update(batch.counts)
         if ProgressRow.table in batch.blocks:
@@ -70,7 +70,7 @@ _progress = msgspec.json.Decoder(ProgressRow).decode
 
 
 def _uncommitted(consumer: Any) -> dict[TP, int]:
-    # What was committed last: faust consumer.py:417. The store commits what is in ClickHouse.
+    # The last committed offsets: faust consumer.py:417. The store commits what is in ClickHouse.
     committed, ends = dict(consumer._committed_offset), {tp: consumer.highwater(tp) for tp in consumer.assignment()}
     return {tp: max(0, end - (committed.get(tp) or 0)) for tp, end in ends.items() if end is not None}
 

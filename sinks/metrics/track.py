@@ -19,7 +19,7 @@ def track_metrics(desk: Any, customers: Any) -> RoleMetrics:
 
 
 def _of_both(read: Callable[[Any], Samples]) -> Callable[[Tables], Samples]:
-    """The samples of both tables, without a label of their own: their topics tell them apart."""
+    """The samples of both tables, without a label for the table: their topics differ."""
     return lambda tables: [sample for table in tables for sample in read(table)]
 
 
@@ -84,7 +84,7 @@ TRACK = (
           lambda desk: desk.subjects.cache.evicted()),
     _desk("clock_timestamp_seconds", "Business time (as_of) up to which all that fell due was written; 0: none yet. "
           "The wall's with DESKWATCH_CLOCK=wall, the log's with log.", lambda desk: max(0, desk.business_time) / 1000),
-    _customers("customers", "Customers of whom there are facts in memory.", lambda stage: len(stage.facts)),
+    _customers("customers", "Customers with facts in memory.", lambda stage: len(stage.facts)),
     _customers("customers_clock_timestamp_seconds", "Business time up to which the stage customers has heard all "
                "desks; 0: none yet.", lambda stage: max(0, stage.business_time) / 1000),
     Metric("deskwatch_track_lag", "gauge", ("topic", "partition"),

@@ -1,4 +1,4 @@
-"""The metrics of role watch: of the table of its one state."""
+"""The metrics of role watch: those of its table, which has one state."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ WATCH = (
     Metric("deskwatch_watch_cases", "gauge", ("partition",), "Rules by subjects that are judged.",
            lambda table: by_partition(table, lambda watch: len(watch.evaluations))),
     Metric("deskwatch_watch_late_total", "counter", ("partition",),
-           "Tallies later than the policy's lateness: the judgement of then stands.",
+           "Tallies later than the policy's lateness: the verdict of that minute is final.",
            lambda table: by_partition(table, lambda watch: watch.totals["late"])),
     Metric("deskwatch_watch_lag", "gauge", ("topic", "partition"),
            "Messages of the desks that are not judged yet, by the last fetch's high watermark.", table_lag),

@@ -1,1 +1,1 @@
-"""Faust meets the core: one module a role, whose `register` declares the role's tables and agents on its app."""
+"""Faust meets the core: one module per role; its `register` declares the role's tables and agents on its app."""

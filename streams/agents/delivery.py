@@ -1,10 +1,10 @@
-"""The table of role escalate: writes checkpoints as all tables do, and then sends the messages whose intents they hold.
+"""The table of role escalate: writes checkpoints like all tables, and then sends the messages with intents in them.
 
     snapshot ──> checkpoint acknowledged ──> messages ──> threads ──> outcome ──> state.settle ──> the next checkpoint
                                                           Apprise
 
-A message waits for earlier ones to the same receiver only: a receiver that does not answer delays its own messages, and
-the chain goes on.
+A message waits only for earlier ones to the same receiver: a receiver that does not answer delays only its own
+messages, and the chain continues.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from streams.desk.escalation.dispatch import Message
 from streams.desk.escalation.sending import Outcome, Result
 
 MAX_CONCURRENT, MAX_CONCURRENT_EACH = 16, 2
-"""Messages under way at once: in all, and to one receiver."""
+"""Maximum number of messages being sent at once: in all, and to one receiver."""
 
 STOP_TIMEOUT_S = 3.0
-"""How long a revocation or a stop waits for messages under way; the outcome of the others is then unknown."""
+"""How long a revocation or a stop waits for messages being sent; the outcome of the rest is then unknown."""
 
 UNSENT = Outcome(Result.UNSENT, "the worker ended or lost the partition before it was sent")
 
@@ -40,11 +40,11 @@ class EscalationTable(CheckpointTable):
         self._paused = self._ended = False
 
     async def _save_if_due(self, part: Partition) -> None:
-        if not self._paused:  # as time passes, messages fall due that could not be sent any more
+        if not self._paused:  # else messages would fall due that could no longer be sent
             await super()._save_if_due(part)
 
     async def save(self, part: Partition) -> bool:
-        """Write a checkpoint, and send the messages whose intents it holds."""
+        """Write a checkpoint, and send the messages with intents in it."""
         if not await super().save(part):
             return False
         if self._folds(part):
@@ -79,7 +79,7 @@ class EscalationTable(CheckpointTable):
             part.state.settle(message, outcome, wall_clock())  # type: ignore[attr-defined]
 
     async def flush(self, abandon: bool = False) -> None:
-        """Let messages under way come to their end, take back those that wait, and save everything."""
+        """Let running sends finish, withdraw waiting messages, and save everything."""
         self._paused = True
         try:
             queued, self._queued = self._queued, {}

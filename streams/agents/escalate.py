@@ -1,6 +1,6 @@
 """The role escalate: escalation chains, messages to people, and the API for their actions.
 
-risk-warnings, actions ──> chains (one state a partition) ──checkpoint──> escalations, risk-warnings, actions
+risk-warnings, actions ──> chains (one per partition) ──checkpoint──> escalations, risk-warnings, actions
                            ^            └──> messages to receivers
 HTTP API ──> actions ──────┘
 """
@@ -22,7 +22,7 @@ ESCALATE_INPUTS = (WARNINGS, ACTIONS)
 def register(app: CheckpointApp, settings: Settings, policy: Policies) -> EscalationTable:
     """Declare the table of chains, its agents and, if it has a port, the API. Returns the table.
 
-    Raises SettingsError for an address that cannot be read, or an API that must not listen where it is to.
+    Raises SettingsError for an address that cannot be read, or an API address that is not allowed.
     """
     wall = settings.clock == "wall"
     notifier = Notifier(addresses(policy, settings.receivers))

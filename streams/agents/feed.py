@@ -1,4 +1,4 @@
-"""The agent of every checkpoint table: it feeds the table, and leaves the rest to it."""
+"""The agent of every checkpoint table: it only feeds the table."""
 
 from functools import partial
 from typing import Any

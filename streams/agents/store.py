@@ -1,4 +1,4 @@
-"""The role store: writes the contents of the topics to ClickHouse, and acknowledges them only then.
+"""The role store: writes the contents of the topics to ClickHouse, and acknowledges them afterwards.
 
 tickets, calls, surveys, signals                 ──> events
 sla-ledger, facts, rollups,                      ──> the rows in the messages   ──> pipeline ──> ClickHouse
@@ -24,18 +24,18 @@ from streams.settings import Settings
 logger = logging.getLogger(__name__)
 
 ROW_TOPICS = (LEDGER, FACTS, ROLLUPS, WARNINGS, ESCALATIONS)
-"""The topics whose messages hold rows."""
+"""The topics whose messages contain rows."""
 
 
 def register(app: BatchApp, settings: Settings, policies: Policies) -> tuple[Pipeline, Counter[str]]:
     """Declare the agents of the role store, and the task that writes.
 
-    Returns the pipeline, and the count of messages that hold no rows we know, by topic: they are passed over, with one
-    warning a topic. A refusal of ClickHouse crashes the app.
+    Returns the pipeline, and the count of messages without known rows, by topic: they are skipped, with one warning per
+    topic. A refusal of ClickHouse crashes the app.
     """
     user, password = settings.clickhouse_user, settings.clickhouse_password
 
-    def connect() -> client.Client:  # in the writer's thread: a ClickHouse that is away now is waited for
+    def connect() -> client.Client:  # in the writer's thread: it waits while ClickHouse is down
         return client.connect(settings.clickhouse, user=user, password=password, database=settings.database)
 
     pipeline = Pipeline(Writer(connect, settings.database, policies))
@@ -43,7 +43,7 @@ def register(app: BatchApp, settings: Settings, policies: Policies) -> tuple[Pip
 
 
 def store_all(app: BatchApp, pipeline: Pipeline) -> Counter[str]:
-    """Declare an agent for each topic, all of which put rows into the pipeline. Returns the unknown messages."""
+    """Declare an agent for each topic; they put rows into the pipeline. Returns the counts of unknown messages."""
     unknown: Counter[str] = Counter()
 
     @app.task
@@ -64,7 +64,7 @@ Agent = Callable[[Any], Awaitable[None]]
 
 
 def _store_events(topic: str, pipeline: Pipeline) -> Agent:
-    """An agent that stores the events themselves, and the progress with them."""
+    """An agent that stores the events themselves, and their progress."""
 
     async def store(stream: Any) -> None:
         seen: defaultdict[int, int] = defaultdict(lambda: -1)  # by partition, the latest business time
@@ -100,7 +100,7 @@ def _store_rows(topic: str, pipeline: Pipeline, unknown: Counter[str]) -> Agent:
 
 
 def _store_dead_letters(pipeline: Pipeline) -> Agent:
-    """An agent that stores the dead letters, and which of them were replayed."""
+    """An agent that stores the dead letters, and their replay markers."""
 
     async def store(stream: Any) -> None:
         async for batch in stream.noack().events():

@@ -1,4 +1,4 @@
-"""The role track: a desk for each partition, and behind it the stage `customers`.
+"""The role track: a desk for each partition, followed by the stage `customers`.
 
 tickets, calls, surveys, signals ──> desk ──> sla-ledger, facts, rollups, risk-warnings, dead-letters, watch-rollups
                                        └────> customer-facts ──> customers ──> facts, rollups, risk-warnings
@@ -64,4 +64,4 @@ def register(app: CheckpointApp, settings: Settings, policies: Policies) -> tupl
 
 
 def _no_clock() -> None:
-    """The records are the clock."""
+    """Return None: the records are the clock."""

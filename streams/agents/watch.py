@@ -1,4 +1,4 @@
-"""The role watch: judges the window rules over the tallies of all desks; one state, one partition.
+"""The role watch: judges the window rules over the tallies of all partitions; it has one state and one partition.
 
 watch-rollups ──> window rules ──> risk-warnings
 """

@@ -24,7 +24,7 @@ class BenchError(UserError):
 
 
 class Broker:
-    """An empty embedded broker; it ends, and its memory is free again, with the `with` block."""
+    """An empty embedded broker; it ends, and frees its memory, with the `with` block."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ class Broker:
 
 
 async def load(broker: str, topic: str, lines: Iterable[bytes], partitions: int) -> None:
-    """Write events to one topic, without `clock.advanced`, which a plain app does not know."""
+    """Write events to one topic, without `clock.advanced`, unknown to a plain app."""
     producer = AIOKafkaProducer(
         bootstrap_servers=broker,
         acks="all",

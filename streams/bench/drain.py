@@ -1,4 +1,4 @@
-"""The raw drain as a process of its own: `python -m streams.bench.drain BROKER ENDS` only reads the inputs.
+"""The raw drain, a separate process: `python -m streams.bench.drain BROKER ENDS` only reads the inputs.
 
 ENDS is JSON, {topic: [end of partition 0, …]}; prints JSON: {"records", "seconds", "cpu_s", "rss_mb"}.
 """

@@ -4,7 +4,7 @@
     risk-warnings                     latency of each warning: from its instant until it is read from the topic
     storm                                         60 s ── STORM clocks breach ── 120 s
 
-Broker, one track worker and role escalate, on the wall clock; a receiver counts the messages that it gets.
+Broker, one track worker and role escalate, on the wall clock; a receiver counts its messages.
 """
 
 import asyncio
@@ -176,7 +176,7 @@ class _Observed:
 
 
 async def _observe(broker: str, partitions: int, feeding: "subprocess.Popen[str]", track: Worker) -> _Observed:
-    """Read warnings until all that was fed is committed."""
+    """Read warnings until all fed events are committed."""
     observed = _Observed()
     consumer = AIOKafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest", fetch_max_wait_ms=20)
     began_s = time.monotonic()

@@ -36,7 +36,7 @@ class Due(NamedTuple):
 
 
 def steady(rate: float, ms: int) -> Iterator[Due]:
-    """What happens within the first `ms` at `rate` events a second, in order."""
+    """The events of the first `ms` at `rate` events a second, in order."""
     every = len(STEPS_MS) * 1000 / rate
     counts = dict.fromkeys(STEPS_MS, 0)
     while True:
@@ -55,7 +55,7 @@ def storm(number: int) -> Iterator[Due]:
 
 
 def event(due: Due, began: int) -> bytes:
-    """The event of a step, of a log that began at the instant `began`."""
+    """The event of a step, in a log that began at the instant `began`."""
     at, what, ticket_id = due
     data: dict[str, object] = {"ticket_id": ticket_id}
     match what:

@@ -39,7 +39,7 @@ def repeated(lines: Sequence[bytes], events: int) -> Iterator[bytes]:
     """The log, repeated until it has `events` lines, the last copy cut off there.
 
     The first copy is the log as it is. In copy n every event id, subject and customer ends in `~n`, and every instant
-    is n periods later; lines that are no events stay as they are. Raises TooShort if the log is empty, or if the copies
+    is n periods later; invalid lines stay as they are. Raises TooShort if the log is empty, or if the copies
     would go beyond the year 2100.
     """
     yield from islice(lines, events)

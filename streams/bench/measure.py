@@ -37,9 +37,9 @@ USUAL = (WHOLE_JOB, TICKETS_ALONE, IDIOMATIC, RAW_DRAIN)
 YARDSTICK = Path(__file__).with_name("idiomatic_faust.py")
 YARDSTICK_PARTITIONS = 4
 YARDSTICK_EVENTS = 60_000
-"""Its rate over these is that over a million, which would take some ten minutes."""
+"""Its rate over these equals that over a million, which would take about ten minutes."""
 YARDSTICK_SPARE = 1.5
-"""It is fed more events than it is timed on, so that it is still busy at the commit that ends the measurement."""
+"""It gets more events than are timed, so that it is still busy at the commit that ends the measurement."""
 OPEN_TICKETS = 100_000
 RESTORED_TICKETS = 200_000
 OPEN_FROM = 1_791_763_200_000  # 2026-10-12T00:00:00Z, a Monday
@@ -62,7 +62,7 @@ class Bench:
     """Measures over one log.
 
     `lines`: the log, to be repeated to `events`. `argv`: the command line of a track worker. `folder`: for the logs of
-    the processes. `tell` is called with what is under way.
+    the processes. `tell` is called with the current activity.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ def medians(figures: Sequence[Figure]) -> Figure:
 
 
 def ratios(figures: Iterable[Figure]) -> dict[str, dict[str, float]]:
-    """By measurement, how many times as fast as the idiomatic app it is, and what share of the raw drain's rate."""
+    """By measurement, its speed as a multiple of the idiomatic app's, and as a share of the raw drain's."""
     rates = {figure.name: figure.events_per_s for figure in figures}
     found: dict[str, dict[str, float]] = {name: {} for name in rates}
     for name in (WHOLE_JOB, TICKETS_ALONE):

@@ -8,7 +8,7 @@ A warning is a hit if an outcome of the same subject follows it within the horiz
 caught if a warning came before it within the horizon; its lead time is from the first such warning.
 
 The random predictor draws as many warnings, without replacement, from the *candidates*: the (subject, instant) pairs at
-which a warning could have been given. What it reaches on average needs no drawing:
+which a warning could have been raised. Its mean result needs no drawing:
 
     precision   the share of candidates that an outcome follows: the base rate
     recall      of an outcome with k of the M candidates before it, 1 - C(M - k, N) / C(M, N); the mean of that

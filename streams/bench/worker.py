@@ -20,7 +20,7 @@ from streams.embedded.process import Process
 
 LOOK_S = 0.05
 STALLED_S = 60.0
-"""A worker that commits nothing new for so long has failed."""
+"""A worker without a new commit for this long has failed, seconds."""
 
 Offsets = Mapping[tuple[str, int], int]
 

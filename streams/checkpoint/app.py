@@ -1,4 +1,4 @@
-"""The Faust app whose agents feed checkpointed states. An agent is three lines:
+"""The Faust app whose agents feed checkpointed states. An agent takes three lines:
 
 app = CheckpointApp("deskwatch-track", broker="kafka://127.0.0.1:9092")
 desk = app.checkpoint_table("desk", new_state=Desk, inputs=["tickets"], outputs=["facts"], partitions=8)
@@ -30,8 +30,8 @@ class CheckpointConsumer(BatchConsumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek the inputs to the offsets of their states, and other topics to the committed ones.
 
-        Faust calls this after a rebalance, and between rebalances, too (consumer.py:772). After a rebalance the offsets
-        are also committed: what a killed worker had checkpointed and not committed would else look like lag.
+        Faust calls this after a rebalance, and also between rebalances (consumer.py:772). After a rebalance the offsets
+        are also committed: else records that a killed worker checkpointed but did not commit would look like lag.
         """
         assigned = self.assignment()
         wanted = {
@@ -77,6 +77,6 @@ class CheckpointApp(BatchApp):
         return declared
 
     async def drain(self) -> None:
-        """Save all states; without a lease, or after a crash, abandon them: their unsaved events come again."""
+        """Save all states, or, without a lease or after a crash, abandon them: unsaved events are delivered again."""
         for table in self.checkpoint_tables:
             await table.flush(abandon=self.crashed)

@@ -1,4 +1,4 @@
-"""Reading and writing the record batches of a changelog, and sending outputs. Knows Kafka, not what a batch means."""
+"""Reading and writing the record batches of a changelog, and sending outputs. Does not interpret the batches."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from streams.kafka.topics import BATCH_LIMIT
 from streams.models.records import Output
 
 OUTPUT_BATCH_BYTES = 512 << 10
-"""A batch of outputs is closed after so many bytes: well under the 1 MiB that brokers accept by default."""
+"""Size at which a batch of outputs is closed, bytes: well under the 1 MiB that brokers accept by default."""
 
 
 class CheckpointTooLarge(DeskwatchError):
@@ -53,14 +53,14 @@ class Changelog:
         await self._producer.client.set_topics([self.topic, *self._outputs])
 
     async def stop(self) -> None:
-        """Wait for the batches under way and disconnect."""
+        """Wait for the batches in flight, and disconnect."""
         await self._producer.stop()
 
     async def append(self, partition: int, records: list[Entry]) -> tuple[int, int]:
         """Append the records as one batch; return its base offset and its size in bytes, once acknowledged.
 
-        It is compressed, to about a tenth: a checkpoint repeats the names of fields, teams and rows. Outputs are not
-        compressed: their readers need not have zstd.
+        It is compressed to about a tenth: a checkpoint repeats the names of fields, teams and rows. Outputs are not
+        compressed, since their readers may lack zstd.
 
         Raises CheckpointTooLarge, and aiokafka's KafkaError: then it is unknown whether the batch is in the log.
         """
@@ -78,7 +78,7 @@ class Changelog:
     async def send(self, partition: int, outputs: list[Output]) -> None:
         """Send outputs, in order within a topic's partition; return when all are acknowledged.
 
-        `partition`: of the state that made them; an output that names no partition goes to this one.
+        `partition`: that of the state; an output without a partition goes to this one.
         """
         groups: dict[tuple[str, int], list[Output]] = {}
         for output in outputs:
@@ -101,7 +101,8 @@ class Changelog:
     ) -> None:
         """Read partitions from ``starts[partition]`` to ``ends[partition]``, or to the last record if it has no end.
 
-        ``apply(partition, records)`` gets runs of records in order. The last run may go past the end: the caller cuts.
+        ``apply(partition, records)`` gets runs of records in order. The last run may go past the end: the caller
+        has to drop the rest.
         """
         todo = {
             TopicPartition(self.topic, number): start

@@ -1,12 +1,12 @@
-"""The fencing rule of the changelog: which batches count, and who wrote them. PURE: no Kafka, no clock.
+"""The fencing rule of the changelog: which batches count, and their writers. PURE: no Kafka, no clock.
 
 A *checkpoint* is one record batch, appended whole or not at all:
 
     header (epoch, owner, sequence, number of records, next input offsets) | changed entries | outbox
 
 A batch **counts** if its epoch is higher than any before it in the log, or if it has the same epoch and owner with a
-higher sequence. All other batches were written by a *zombie*, a former owner that does not know it yet; readers skip
-them.
+higher sequence. All other batches were written by a *zombie*, a former owner that does not know it was replaced;
+readers skip them.
 
 A new owner reads the log, appends a *claim* (a batch of one record with a higher epoch and no offsets), and reads the
 batches in between. The base offset of the claim is the true end of the log, so no watermark of the broker is trusted:
@@ -70,11 +70,11 @@ _decode_outputs = msgspec.msgpack.Decoder(
 ).decode
 
 OUTBOX_RECORD_BYTES = 256 << 10
-"""About how many bytes of outputs one outbox record holds: a record for each output would cost more than the output."""
+"""Approximate size of an outbox record, bytes: one record per output would cost more than the output itself."""
 
 
 def version(epoch: int, sequence: int) -> int:
-    """Return the version of a checkpoint, which rises with each that counts. Below 2**63: epoch < 2**31."""
+    """Return the version of a checkpoint; it rises with each counting one. Below 2**63: epoch < 2**31."""
     return epoch << 32 | sequence
 
 
@@ -108,7 +108,7 @@ class LogReader:
     offsets: dict[str, int] = field(default_factory=dict)
     """Next input offset by topic, of the last counting checkpoint."""
     outbox: list[Output] = field(default_factory=list)
-    """Outputs of the last counting checkpoint. They are sent again: it is unknown whether they were sent."""
+    """Outputs of the last counting checkpoint. They are sent again, since it is unknown whether they were sent."""
     slots: int = 0
     """Outbox keys 0..slots-1 may hold a value; the next checkpoint overwrites each or writes a tombstone."""
     stale: set[bytes] = field(default_factory=set)
@@ -121,7 +121,7 @@ class LogReader:
     _packs: int = 0  # outbox records of the last checkpoint made here
 
     def apply(self, records: Iterable[LogRecord], load: Callable[[bytes, bytes | None], None]) -> None:
-        """Apply records in log order, but none before ``position``; ``load`` gets the entries that count."""
+        """Apply records in log order, ignoring those before ``position``; ``load`` gets the entries that count."""
         for record in records:
             if record.offset < self.position:
                 continue
@@ -159,7 +159,7 @@ class LogReader:
             self.outbox += [Output(*output) for output in _decode_outputs(value)]
 
     def probe(self) -> "LogReader":
-        """Return a reader that continues from here, to look at records of others without applying them here."""
+        """Return a reader that continues from here, to inspect records of others without applying them here."""
         return LogReader(self.position, self.epoch, self.owner, self.sequence)
 
     # --- as the owner -------------------------------------------------------------------------------------------------

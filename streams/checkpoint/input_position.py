@@ -1,4 +1,4 @@
-"""Which input record a partition folds next, and which records are fetched again because they were lost on the way.
+"""The next input record of a partition, and refetching records that were lost on the way to their agent.
 
 Faust drops fetched batches when a rebalance interrupts it (transport/consumer.py:750 the rest of a fetch, :1213 the
 batch that is being handed over), and relies on seeking to the committed offsets afterwards. A batch that is dropped
@@ -20,16 +20,16 @@ from faust.types.tuples import TP
 from streams.checkpoint.partition import Partition, Statistics
 
 SEEK_PATIENCE_S = 5.0
-"""How long batches that were fetched before a seek back may still come in."""
+"""How long batches fetched before a seek back may still arrive, seconds."""
 
 STALL_S = 10.0
-"""How long handed-out records of a topic may be on their way, while no batch comes in, before they count as lost."""
+"""How long handed-out records of a topic may be in transit, while no batch arrives, until they count as lost."""
 
 _offset = attrgetter("offset")
 
 
 class Consumer(Protocol):
-    """The Kafka consumer, as far as it is needed here."""
+    """The part of the Kafka consumer that is needed here."""
 
     def assignment(self) -> set[TP]:
         """The partitions assigned to it."""
@@ -48,7 +48,7 @@ class Consumer(Protocol):
 
 
 class _SeekBack(NamedTuple):
-    """The last seek back: the offset wanted, the first one that came instead, and when."""
+    """The last seek back: the wanted offset, the first one that arrived instead, and when."""
 
     wanted: int
     came: int
@@ -56,7 +56,7 @@ class _SeekBack(NamedTuple):
 
 
 class _Standstill(NamedTuple):
-    """An input that does not move: the offset wanted, since when, and the end up to which it was refetched (-1: no)."""
+    """A stalled input: the wanted offset, since when, and the end up to which it was refetched (-1: not yet)."""
 
     wanted: int
     since: float
@@ -67,9 +67,9 @@ class InputPosition:
     """The position of one worker's partitions in the input topics.
 
     Arguments:
-        consumer: returns the Kafka consumer, which Faust makes late.
+        consumer: returns the Kafka consumer, which Faust creates late.
         inputs: names of the input topics.
-        statistics: where `gaps` and `sought_back` are counted.
+        statistics: counts `gaps` and `sought_back`.
         now: the monotonic clock, in seconds.
     """
 
@@ -85,16 +85,16 @@ class InputPosition:
         self._consumer, self._inputs, self._statistics, self._log, self._now = consumer, inputs, statistics, log, now
         self._seeks: dict[TP, _SeekBack] = {}
         self._standstills: dict[TP, _Standstill] = {}
-        self._fed_at: dict[str, float] = {}  # by topic: when a batch of any partition was folded last; inf: just now
+        self._fed_at: dict[str, float] = {}  # by topic: when a batch was last folded; inf: being folded
 
     def restart(self) -> None:
-        """Forget gaps and standstills: after a takeover, the inputs are sought to the checkpoints' offsets."""
+        """Forget gaps and standstills: after a takeover, the inputs are at the checkpoints' offsets."""
         self._seeks.clear()
         self._standstills.clear()
 
     @contextmanager
     def feeding(self, topic: str) -> Iterator[None]:
-        """While a batch of the topic is folded, however long that takes, the topic does not stall."""
+        """Mark the topic as not stalled while a batch of it is folded, however long that takes."""
         self._fed_at[topic] = inf
         try:
             yield
@@ -109,8 +109,8 @@ class InputPosition:
     async def index_of_next(self, part: Partition, tp: TP, records: Sequence[Any]) -> int | None:
         """Return the index of the record to fold next, `len(records)` if all were folded before.
 
-        Return None if it is not among them but will come: a batch that starts after the wanted offset follows either a
-        dropped batch or a gap in the topic. A seek back tells which: after a gap the same batch comes again, and no
+        Return None if it is not among them but will arrive. A batch that starts after the wanted offset follows either
+        a dropped batch or a gap in the topic. A seek back decides: after a gap the same batch arrives again, and no
         earlier one.
 
             want 5, got 9..12 (5..8 dropped)   seek 5 ──> 5..8, 9..12
@@ -147,7 +147,7 @@ class InputPosition:
         self._seeks.pop(tp, None)
 
     async def refetch_stalled(self, part: Partition) -> None:
-        """Fetch records again that were handed out and not folded, if no batch of their topic has come in for long.
+        """Refetch records that were handed out but not folded, if no batch of their topic has arrived for long.
 
         handed out 5..9, dropped, nothing comes      10 s ──> seek 5 ──> 5..9
         handed out 5..9, all transaction markers     10 s ──> seek 5 ──> nothing: not fetched a third time

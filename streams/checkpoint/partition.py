@@ -29,7 +29,7 @@ class Statistics:
     given_up: int = 0  # partitions whose unsaved work was abandoned
     zombie_keys: int = 0  # keys of a zombie that were written again
     sought_back: int = 0  # times that records were fetched again
-    gaps: int = 0  # runs of offsets that hold no records (transactions, compaction, retention)
+    gaps: int = 0  # runs of offsets without records (transactions, compaction, retention)
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Partition:
     events: list[Any] = field(default_factory=list)
     """Faust events that are folded; the next checkpoint acknowledges them."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Locked while a checkpoint is under way: there is never more than one."""
+    """Locked during a checkpoint: there is never more than one."""
     ready: bool = False
     """Taken over: it may fold and write."""
     abandoned: bool = False

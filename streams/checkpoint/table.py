@@ -7,8 +7,8 @@
 
 No output leaves before the checkpoint that holds it is acknowledged, so the next owner never contradicts the former
 one. :mod:`streams.checkpoint.fencing` decides which batches of the changelog count, :mod:`streams.checkpoint.takeover`
-takes partitions over, :mod:`streams.checkpoint.input_position` says which record is folded next. Faust keeps
-assignment, agents, commit and the declaration of the table; its recovery is not used.
+takes partitions over, :mod:`streams.checkpoint.input_position` finds the next record to fold. Faust still
+does assignment, agents, commit and the declaration of the table; its recovery is not used.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ from streams.kafka.lease import Lease
 from streams.kafka.topics import CHANGELOG_CONFIG
 
 MAX_REPAIR_KEYS = 5_000
-"""Maximum number of a zombie's keys that one checkpoint writes again; the rest follow in the next ones."""
+"""Maximum number of a zombie's keys rewritten by one checkpoint; the next ones rewrite the rest."""
 
 IDLE_CHECKPOINT_S = 600.0
-"""An idle partition is checkpointed this often, so that a zombie's batch is noticed long before compaction sees it."""
+"""Checkpoint interval of an idle partition, seconds: a zombie's batch is noticed long before compaction sees it."""
 
 PROCESSED_LOG = "Processed %d records since start"
-"""What the log says when the table stops."""
+"""The log line when the table stops."""
 
 
 class Fenced(DeskwatchError):
@@ -55,11 +55,11 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
 
     Arguments:
         app: a CheckpointApp.
-        new_state: makes the empty state of a partition, given its number.
+        new_state: creates the empty state of a partition, given its number.
         inputs, outputs: names of the topics, all with ``partitions`` partitions.
-        interval, urgent_interval: seconds a change waits for its checkpoint, usually and when the state is urgent.
+        interval, urgent_interval: seconds until a change is checkpointed, usually and when the state is urgent.
         limit_bytes: pending bytes at which a checkpoint is written at once; well under kafka.topics.BATCH_LIMIT.
-        clock: returns the ``now`` of ``state.advance``: ms since the epoch, or None if the state goes by its records.
+        clock: returns the ``now`` of ``state.advance``: ms since the epoch, or None if the state uses its watermarks.
     """
 
     def __init__(
@@ -111,9 +111,9 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Keep the states that stay ours and equal the changelog; drop the others.
+        """Keep the states that remain ours and equal the changelog; drop the others.
 
-        ``revoked`` does not decide: to a worker that was frozen, a partition that left and came back looks kept.
+        ``revoked`` is not enough: after a freeze, a partition that left and came back looks as if it had been kept.
         """
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
         self.generation = generation_id
@@ -137,7 +137,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         if parts is not None:
             self.held = parts
             self.position.restart()
-            for part in parts.values():  # the first records folded are saved at once
+            for part in parts.values():  # checkpoint soon after the first records
                 part.saved_at = time.monotonic() - self.interval
 
     # --- records ------------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         tp, records = event.message.tp, event.message.value
         part = self.held.get(tp.partition)
         if part is None or not self._folds(part):
-            return  # comes again after the rebalance
+            return  # delivered again after the rebalance
         with self.position.feeding(tp.topic):
             await self._feed(part, tp, records, event)
         await asyncio.sleep(0)  # else a full queue keeps the event loop busy
@@ -204,7 +204,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
             await self.save(part)
 
     def lease_held(self) -> bool:
-        """Return True if the group surely counts this worker as the owner of its partitions."""
+        """Return True if the group certainly counts this worker as the owner of its partitions."""
         return self.lease.held(self.generation)
 
     async def flush(self, abandon: bool = False) -> None:
@@ -212,7 +212,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         while unsaved := [part for part in self.held.values() if self._folds(part) and not part.clean()]:
             if abandon or not await self.lease.confirm(self.generation):
                 self._abandon(unsaved)
-            await asyncio.gather(*(self.save(part) for part in unsaved))  # waits for one under way, too
+            await asyncio.gather(*(self.save(part) for part in unsaved))  # also waits for a running checkpoint
 
     def _abandon(self, parts: list[Partition]) -> None:
         numbers = sorted(part.number for part in parts)
@@ -245,7 +245,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
                     return False
                 await self.changelog.send(part.number, snapshot.outputs)
             except BaseException:
-                part.abandon()  # it is unknown what is in the changelog
+                part.abandon()  # the changelog's content is unknown
                 raise
             part.saved_at = time.monotonic()
             self.statistics.checkpoints += 1

@@ -1,8 +1,8 @@
-"""Taking partitions over: read the changelog, claim it, read what came in between, send the last outbox again.
+"""Taking partitions over: read the changelog, claim it, read the batches in between, send the last outbox again.
 
 changelog    c1 ── c2 ── c3 ── (claim) ── c1 ──>
              read ───────────┘ │    └ the new owner's first checkpoint
-                               └ read what others appended meanwhile; send c3's outbox again, byte for byte
+                               └ read the batches appended meanwhile; send c3's outbox again, byte for byte
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from streams.desk.partition_state import PartitionState
 from streams.kafka.lease import Lease
 
 TOOK_OVER_LOG = "Took over partitions "
-"""How a worker's log says which partitions it owns; their numbers follow in brackets."""
+"""The log line about taken partitions; their numbers follow in brackets."""
 
 
 class Takeover:
@@ -25,10 +25,10 @@ class Takeover:
 
     Arguments:
         changelog: the table's changelog.
-        new_state: makes the empty state of a partition, given its number.
+        new_state: creates the empty state of a partition, given its number.
         owner: the name of this worker in its claims.
         lease: whether the group counts this worker as a member.
-        statistics: where claims, restores and outputs sent again are counted.
+        statistics: counts claims, restores and outputs sent again.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Takeover:
         """Return exactly these partitions, restored, claimed and ready; None if the generation is over by then.
 
         Arguments:
-            held: partitions whose states equal the changelog: they are claimed again, but not read. They are not ready
-                any more from the start on.
+            held: partitions whose states equal the changelog: they are claimed again, but not read. They stop being
+                ready at once.
             numbers: the changelog partitions assigned to this worker.
             generation: the consumer group's generation that assigned them.
             current: returns False once the generation is over or the worker stops.
@@ -101,7 +101,7 @@ class Takeover:
     async def _claim(
         self, parts: dict[int, Partition], number: int, kept: Mapping[int, Partition], generation: int
     ) -> bool:
-        """Append a claim and read up to it; return False if a higher one came first: then claim again."""
+        """Append a claim and read up to it; return False if a higher one came first: the caller claims again."""
         part = parts[number]
         epoch, records = part.reader.claim(generation, self._owner)
         base, _size = await self._changelog.append(number, records)
@@ -113,7 +113,7 @@ class Takeover:
         else:
             checkpoints = part.reader.checkpoints
             part.reader.apply(between, _ignore)
-            if part.reader.checkpoints != checkpoints:  # another owner continued from our state: restore it afresh
+            if part.reader.checkpoints != checkpoints:  # another owner continued from our state: restore again
                 part = parts[number] = self._new(number)
                 await self._load([part], {number: base})
         return part.reader.claimed(base, epoch, self._owner)

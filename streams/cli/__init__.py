@@ -1,1 +1,1 @@
-"""The command line, one module a command; `streams.cli.main` puts them together."""
+"""The command line, one module per command; `streams.cli.main` combines them."""

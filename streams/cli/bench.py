@@ -1,4 +1,4 @@
-"""`deskwatch bench`: how fast the whole job is, beside an idiomatic Faust app and a raw drain of the same topics."""
+"""`deskwatch bench`: the speed of the whole job, compared with an idiomatic Faust app and a raw drain of the topics."""
 
 import os
 import signal
@@ -27,25 +27,23 @@ from streams.simulator import World, encode, events
 
 MILLION = 1_000_000
 BYTES_AN_EVENT = 3_000
-"""Upper bound of the memory that the broker (input and outputs) and the processes need for an event of the log."""
+"""Upper bound of the memory per event of the log, for the broker (input and outputs) and the processes."""
 SIMULATED_FROM = 1_791_734_400_000  # 2026-10-12T00:00:00+08:00, a Monday
 NOTES = (
-    "events/s: events of the log a second, from the first record until outputs are acknowledged and offsets committed "
-    "(includes up to one commit interval of a second). CPU s: in this time. RSS MB: the peak. start s: the time "
-    "before. x Faust: times as fast as the idiomatic app, which gets ticket events only, a part of them, and is timed "
-    "at a commit while it is still busy. of drain: share of the raw drain's rate."
+    "events/s: events of the log per second, from the first record until outputs are acknowledged and offsets "
+    "committed (includes up to one commit interval of a second). CPU s: in this time. RSS MB: the peak. start s: the "
+    "time before. x Faust: times as fast as the idiomatic app, which gets ticket events only, a part of them, and is "
+    "timed at a commit while it is still busy. of drain: share of the raw drain's rate."
 )
 
 
 Number = Annotated[
     int,
-    typer.Option(
-        "--events", help="Number of events: the log is repeated, copy after copy, until it has so many.", min=1
-    ),
+    typer.Option("--events", help="Number of events: the log is repeated until it has that many.", min=1),
 ]
 Rounds = Annotated[int, typer.Option(help="Number of measurements; the medians are shown.", min=1)]
 Only = Annotated[
-    list[str] | None, typer.Option(metavar="NAME", help=f"Only this one; may be repeated: {', '.join(NAMES)}.")
+    list[str] | None, typer.Option(metavar="NAME", help=f"Measure only this one; may be repeated: {', '.join(NAMES)}.")
 ]
 
 
@@ -58,7 +56,7 @@ def bench(
     policy: Policy = None,
     json: Json = False,
 ) -> None:
-    """Measure: the speed (as without a name), how soon warnings come, how good they are."""
+    """Measure the speed (the default), the latency of warnings, or their quality."""
     if context.invoked_subcommand is None:
         speed(None, number, rounds, only, data, policy, json)
         return
@@ -72,8 +70,8 @@ def speed(
         list[Path] | None,
         typer.Argument(
             metavar="[FILE...]",
-            help="The log: JSON lines of CloudEvents, plain or .gz. Without: service_month.jsonl.gz in the "
-            "directory that DESK_LOGS names, or a simulated log.",
+            help="The log: JSON lines of CloudEvents, plain or .gz. By default: service_month.jsonl.gz in the "
+            "directory named by DESK_LOGS, or a simulated log.",
         ),
     ] = None,
     number: Number = MILLION,
@@ -90,7 +88,7 @@ def speed(
         policies_of(settings)
         _refuse_without_memory(number)
         lines = _log(files, number)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes end in order
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the processes in order
         with tempfile.TemporaryDirectory(prefix="deskwatch-bench-") as folder:
             figures = _measure(lines, number, settings, data or Path(folder), names, rounds)
     found = ratios(figures)
@@ -146,7 +144,7 @@ def _status(update: Callable[[str], None], prefix: str) -> Callable[[str], None]
 
 
 def table(figures: Sequence[Figure]) -> Table:
-    """The figures side by side, with the ratios of the whole job's rate to the others'."""
+    """The figures side by side, with the ratio of the whole job's rate to each of the others."""
     found = ratios(figures)
     shown = Table(box=None, pad_edge=False, header_style="dim")
     shown.add_column("name", no_wrap=True)

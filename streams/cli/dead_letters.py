@@ -1,10 +1,10 @@
-"""`deskwatch dead-letters list | show | replay`: list, show and replay rejected messages, repaired if need be.
+"""`deskwatch dead-letters list | show | replay`: list, show and replay rejected messages, repaired or as they are.
 
     deskwatch dead-letters list --open --json > letters.jsonl
     jq -c '{id, event: (.value | fromjson | .data.score = 5)}' letters.jsonl > repaired.jsonl
     deskwatch dead-letters replay --fix repaired.jsonl
 
-The letters are read from their topic, so ClickHouse need not run. An embedded desk that does not run has no broker: its
+The letters are read from their topic, without ClickHouse. An embedded desk that is not running has no broker; then the
 letters are read from its database.
 """
 
@@ -36,18 +36,18 @@ dead_letters = typer.Typer(help="Rejected messages: list, show and replay them."
 
 MAX_REASON = 100  # characters in the table
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="topic/partition/offset, as `list` names it.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="topic/partition/offset, as shown by `list`.")]
 
 
 @dead_letters.command("list")
 def list_letters(
     data: Data = None,
     policy: Policy = None,
-    only_open: Annotated[bool, typer.Option("--open", help="Only those that were not replayed.")] = False,
+    only_open: Annotated[bool, typer.Option("--open", help="Only letters not replayed yet.")] = False,
     reasons: Annotated[bool, typer.Option("--reasons", help="Only the counts by reason.")] = False,
     json: Json = False,
 ) -> None:
-    """List the letters: the origin of each and the reason, with the counts by reason."""
+    """List the letters with origin and reason, and the counts by reason."""
     with one_sentence():
         letters = [letter for letter in _letters(data, policy) if not only_open or letter.state == "open"]
     counts = Counter((kind_of(letter.reason), letter.state) for letter in letters)
@@ -84,7 +84,7 @@ def show(letter_id: Id, data: Data = None, policy: Policy = None, json: Json = F
 @dead_letters.command()
 def replay(
     letter_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID...]", help="Which letters; none: all that are open.")
+        list[str] | None, typer.Argument(metavar="[ID...]", help="The letters to replay; none: all open ones.")
     ] = None,
     fix: Annotated[
         str | None,
@@ -97,9 +97,9 @@ def replay(
     policy: Policy = None,
     json: Json = False,
 ) -> None:
-    """Send open letters to their topics again, and mark them as replayed; a letter that is still no event is refused.
+    """Send open letters to their topics again, and mark them as replayed; letters that are still invalid are refused.
 
-    Without --fix this helps if the release was at fault, or the clock.
+    Without --fix, this helps if a faulty release or clock rejected them.
     """
     with one_sentence():
         settings, running = _desk(data, policy)
@@ -124,7 +124,7 @@ def replay(
 
 
 def _desk(data: Path | None, policy: Path | None) -> tuple[Settings, bool]:
-    """The settings, with the broker of the embedded desk of `data` if that runs; and whether there is a broker."""
+    """The settings, with the broker of the embedded desk in `data` if it runs; and whether there is a broker."""
     settings = settings_of(data, policy)
     if data is None:
         return settings, True
@@ -188,7 +188,7 @@ def _repaired(file: str) -> dict[str, bytes]:
 def _checked(
     letters: Iterable[DeadLetter], repaired: Mapping[str, bytes], settings: Settings
 ) -> tuple[list[Repaired], list[tuple[str, str]]]:
-    """The letters that are events now, and the others with the reason; those are not sent."""
+    """The letters that are valid now, and the others with the reason; those are not sent."""
     now = time.time_ns() // 1_000_000 if settings.clock == "wall" else None
     accepted: list[Repaired] = []
     refused: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""`deskwatch demo`: everything on this machine, with nothing to install, and the live figures of a simulated desk."""
+"""`deskwatch demo`: the whole system on this machine, without installation, and live figures of a simulated desk."""
 
 import sys
 import time
@@ -34,24 +34,22 @@ MAX_BROKER_SHARE = 1 / 3
 """Share of this machine's memory that the broker may fill: it keeps everything in memory."""
 WARN_AT = 0.8
 MIN_FREE_BYTES = 256 << 20
-"""The demo also ends when less memory is free."""
+"""The demo also ends when less memory than this is free."""
 REFRESH_S, LINE_S = 1.0, 3.0
 FIGURES_WITHIN_S = 120.0
-"""The first figures must be there by then."""
+"""Time limit for the first figures, seconds."""
 MARK = "demo"
-"""A file of this name marks a data directory as that of a demo, which the next demo may drop."""
+"""A file of this name marks the data directory of a demo, which the next demo may drop."""
 
 
 def demo(
     data: Data = None,
     policy: Policy = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="Seconds from the first figures until it ends by itself.", min=0.0)
-    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds from the first figures to the end.", min=0.0)] = None,
     agents: Annotated[
-        int, typer.Option(help="Agents on the simulated desk; ten make about 2,000 events a day.", min=4)
+        int, typer.Option(help="Agents on the simulated desk; ten produce about 2,000 events a day.", min=4)
     ] = 1000,
-    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a board; so in a pipe, too.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a board; the default in a pipe.")] = False,
     lang: Annotated[
         str, typer.Option(envvar="DESKWATCH_LANGUAGE", metavar="en|zh", help="Language of the labels.")
     ] = "en",
@@ -95,7 +93,7 @@ def _say(console: Console, language: Language, key: str, **values: object) -> No
 
 
 def _begin(stack: Stack, settings: Settings, say: Callable[..., None]) -> tuple[Settings, Client]:
-    """Topics and an empty database. The database of an earlier demo is dropped, any other one refused."""
+    """Create topics and an empty database. The database of an earlier demo is dropped; any other one is refused."""
     mark = stack.directory.data / MARK
     with connect(stack.clickhouse) as client:
         known = client.query("SHOW DATABASES").result_columns
@@ -133,7 +131,7 @@ class Look(NamedTuple):
 
 
 class MemoryOver(DeskwatchError):
-    """The memory is used up: one sentence, in the language of the user."""
+    """The memory is used up. The message is one sentence, in the language of the user."""
 
 
 class Watch:
@@ -153,7 +151,7 @@ class Watch:
         self.pace, self.complete = Pace(), False
 
     def look(self) -> Look:
-        """Ask for the figures. Raises StackError if the broker died, Refused if the desk did, MemoryOver."""
+        """Query the figures. Raises StackError if the broker died, Refused if the desk did, MemoryOver."""
         self.stack.check()
         if self.desk.failure is not None:
             raise Refused(f"The simulated desk ended: {type(self.desk.failure).__name__} {self.desk.failure}")
@@ -164,7 +162,7 @@ class Watch:
             return Look(None, 0.0, [*notes, text("clickhouse_away", self.language)])
         history = self.desk.history
         if not self.complete and (history is None or figures.events < history):
-            # The clock is ahead of the events: half a history would show breaches that are none.
+            # The clock is ahead of the events: half a history would show false breaches.
             return Look(None, 0.0, [*notes, text("history", self.language, events=f"{figures.events:,}")])
         self.complete = True
         return Look(figures, self.pace.per_s(time.monotonic(), figures.events), notes)
@@ -181,14 +179,14 @@ class Watch:
 
 
 def memory_standing(held: int, limit: float, available: int) -> str:
-    """`over`: the demo has to end; `short`: soon; `enough`. All in bytes: held by the broker, its limit, free."""
+    """`over`: the demo has to end; `short`: it will end soon; `enough`. Bytes: held by the broker, its limit, free."""
     if held > limit or available < MIN_FREE_BYTES:
         return "over"
     return "short" if held > WARN_AT * limit or available < 2 * MIN_FREE_BYTES else "enough"
 
 
 def _lines(watch: Watch, seconds: float | None) -> None:
-    """A line every few seconds."""
+    """Print a line every few seconds."""
     end = End(seconds)
     while not end.come():
         look = _look(watch)
@@ -204,7 +202,7 @@ def _lines(watch: Watch, seconds: float | None) -> None:
 
 
 def _board(watch: Watch, seconds: float | None) -> None:
-    """The board, refreshed every second."""
+    """Show the board, refreshed every second."""
     end = End(seconds)
     with Live(console=watch.console, auto_refresh=False) as live:
         while not end.come():
@@ -221,7 +219,7 @@ def _board(watch: Watch, seconds: float | None) -> None:
 
 
 def _look(watch: Watch) -> Look | None:
-    """A look; None, after a message, if the memory is used up."""
+    """Take a look; None, after a message, if the memory is used up."""
     try:
         return watch.look()
     except MemoryOver as over:

@@ -1,4 +1,4 @@
-"""`deskwatch doctor`: checks this set-up, a line for each check."""
+"""`deskwatch doctor`: checks this set-up, one line per check."""
 
 import shutil
 import socket
@@ -35,7 +35,7 @@ _WARN_FREE_BYTES, _MIN_FREE_BYTES = 5 << 30, 512 << 20
 
 
 class Finding(NamedTuple):
-    """The result of one check: what was checked, its status, what was found and what to do."""
+    """The result of one check: its subject, its status, the finding and what to do."""
 
     about: str
     status: Literal["ok", "warn", "fail"]
@@ -43,11 +43,11 @@ class Finding(NamedTuple):
 
 
 def doctor(
-    data: Annotated[Path | None, typer.Option(help="Look at the embedded stack of this directory.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Check the embedded stack of this directory.")] = None,
     policy: Annotated[Path | None, typer.Option(help="The policy file or directory.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """Check this set-up: what is wrong, and what to do. Exit code 1 if a check fails."""
+    """Check this set-up, and say what to do. Exit code 1 if a check fails."""
     try:
         settings = load()
     except SettingsError as error:
@@ -174,7 +174,7 @@ def _topic_configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[
 
 
 def _retention_min(admin: KafkaAdminClient) -> int | None:
-    """How many minutes the broker keeps the offsets of a group without members; None if it does not report it."""
+    """For how many minutes the broker keeps the offsets of a group without members; None if not reported."""
     one = str(admin.describe_cluster()["brokers"][0]["broker_id"])
     reported = admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, one)], config_filter="all")
     entry = reported.get("broker", {}).get(one, {}).get("offsets.retention.minutes")
@@ -182,7 +182,7 @@ def _retention_min(admin: KafkaAdminClient) -> int | None:
 
 
 def topics(partitions: Mapping[str, int], expected: int) -> Finding:
-    """Whether the four input topics exist with one and the same number of partitions: a subject's events must meet."""
+    """Whether the four input topics exist with the same number of partitions: the events of a subject must meet."""
     missing = [name for name in INPUTS if name not in partitions]
     if missing:
         return Finding("topics", "fail", f"Missing: {', '.join(missing)}. Create them with {expected} partitions each.")
@@ -214,7 +214,7 @@ def topic_settings(reported: Mapping[str, Mapping[str, str]]) -> Finding:
 
 
 def groups(retention_min: int | None) -> Finding:
-    """How long the broker keeps the offsets of a group at rest: role store needs them, role track does not."""
+    """How long the broker keeps the offsets of an idle group: role store needs them, role track does not."""
     if retention_min is None:
         return Finding("groups", "ok", "The broker does not say how long it keeps the offsets of a group at rest.")
     kept = f"{retention_min / 1440:g} days"

@@ -1,4 +1,4 @@
-"""An error that a person can put right ends a command with one sentence, and exit code 1."""
+"""An error that the user can fix ends a command with one sentence, and exit code 1."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from streams.errors import UserError
 
 
 class Refused(UserError):
-    """The command will not do that: one sentence that says why and what to do."""
+    """The command refuses. The message is one sentence: why, and what to do."""
 
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Turn an error that says itself what is wrong into one line on stderr and exit code 1."""
+    """Turn a self-explanatory error into one line on stderr and exit code 1."""
     try:
         yield
     except UserError as error:

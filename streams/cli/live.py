@@ -1,4 +1,4 @@
-"""`deskwatch bench live`: the latency of warnings on a running desk, in a storm too."""
+"""`deskwatch bench live`: the latency of warnings on a running desk, also in a storm of breaches."""
 
 import dataclasses
 import signal
@@ -16,8 +16,8 @@ from streams.cli.options import Data, Json, settings_of
 
 
 def live(
-    rate: Annotated[float, typer.Option(help="Events fed a second.", min=40)] = 5000.0,
-    seconds: Annotated[float, typer.Option(help="Seconds for which events are fed.", min=25)] = 60.0,
+    rate: Annotated[float, typer.Option(help="Events fed per second.", min=40)] = 5000.0,
+    seconds: Annotated[float, typer.Option(help="Duration of the feed, seconds.", min=25)] = 60.0,
     storm: Annotated[
         int,
         typer.Option(
@@ -29,7 +29,7 @@ def live(
 ) -> None:
     """Measure the latency of sla.at_risk and sla.breached on the wall clock: from their instant to the topic."""
     with one_sentence(), tempfile.TemporaryDirectory(prefix="deskwatch-live-") as temporary:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes end in order
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the processes in order
         folder = data / "live" if data else Path(temporary)
         with Console(stderr=True).status("") as status:
             found = measure(settings_of(), folder, rate=rate, seconds=seconds, storm=storm, tell=status.update)

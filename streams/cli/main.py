@@ -1,4 +1,4 @@
-"""The command line: `deskwatch COMMAND`, one module a command."""
+"""The command line: `deskwatch COMMAND`, one module per command."""
 
 from importlib.metadata import version
 from typing import Annotated
@@ -22,7 +22,7 @@ from streams.cli.verify import verify
 from streams.cli.warning_quality import warning_quality
 from streams.cli.warnings import warnings
 
-benchmarks = typer.Typer(help="Measure: the speed (as without a name), how soon warnings come, how good they are.")
+benchmarks = typer.Typer(help="Measure the speed (the default), the latency of warnings, or their quality.")
 benchmarks.callback(invoke_without_command=True)(bench)
 benchmarks.command("speed")(speed)
 benchmarks.command("live")(live)
@@ -52,5 +52,5 @@ def deskwatch(
 
 
 def main() -> None:
-    """Run the command that was given."""
+    """Run the given command."""
     app()

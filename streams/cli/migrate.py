@@ -13,7 +13,7 @@ from streams.settings import load
 
 def migrate(
     data: Annotated[Path | None, typer.Option(help="The embedded ClickHouse of this directory.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be applied.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be applied.")] = False,
 ) -> None:
     """Bring ClickHouse to this version's schema: create the database, apply the numbered migrations."""
     with one_sentence():

@@ -12,7 +12,7 @@ Data = Annotated[Path | None, typer.Option(help="Directory of the embedded stack
 Policy = Annotated[
     Path | None, typer.Option(metavar="FILE|DIR", help="Policy file, or a directory of versions (DESKWATCH_POLICY).")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines of CloudEvents, plain or .gz.")]
 
 

@@ -1,4 +1,4 @@
-"""`deskwatch policy check FILE`: whether a policy is valid, and what it holds."""
+"""`deskwatch policy check FILE`: validates a policy, and shows its contents."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +26,7 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="Policy file, or a directory of versions.")],
     json: Json = False,
 ) -> None:
-    """Check a policy file: exit code 0 and what it holds, or 1 and what is wrong, where, and what was expected."""
+    """Check a policy file: exit code 0 and its contents, or 1 and what is wrong, where, and what was expected."""
     with one_sentence():
         for version in policies.load(file).versions:
             found = {

@@ -22,12 +22,12 @@ from streams.replay.recompute import recompute as fold
 from streams.settings import Settings
 
 AsOf = Annotated[
-    str | None, typer.Option(metavar="T", help="Business time up to which it passes; absent: the log's end.")
+    str | None, typer.Option(metavar="T", help="Business time to recompute up to; default: the log's end.")
 ]
 
 
 def recompute(files: Files, data: Data = None, policy: Policy = None, as_of: AsOf = None, json: Json = False) -> None:
-    """Fold a log in one process, into an embedded ClickHouse of its own under --data DIR."""
+    """Fold a log in one process, into a new embedded ClickHouse under --data DIR."""
     with one_sentence():
         settings = settings_of(data, policy)
         policies_of(settings)
@@ -61,13 +61,13 @@ def _recompute(files: list[Path], settings: Settings, url: str, as_of: str | Non
 
 
 def fold_into(client: Client, database: str, files: list[Path], settings: Settings, as_of: str | None) -> None:
-    """Fold the files into a database that is empty."""
+    """Fold the files into an empty database."""
     policy = policies_of(settings)
     fold(read(files), policy, Writer(client, database, policy), instant(as_of))
 
 
 def instant(text: str | None) -> int | None:
-    """The instant that --as-of names."""
+    """Parse the instant of --as-of."""
     if text is None:
         return None
     try:

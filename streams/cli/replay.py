@@ -1,4 +1,4 @@
-"""`deskwatch replay FILE…`: recorded events through the broker, as if they came now."""
+"""`deskwatch replay FILE…`: feeds recorded events through the broker as if they were live."""
 
 import asyncio
 import time
@@ -32,13 +32,15 @@ def replay(
     files: Files,
     data: Data = None,
     policy: Policy = None,
-    speed: Annotated[str, typer.Option(help="max, or how many times as fast as the log: 1x, 60x, 600x.")] = "max",
+    speed: Annotated[str, typer.Option(help="max, or a multiple of the log's own speed: 1x, 60x, 600x.")] = "max",
     embedded: Annotated[bool, typer.Option("--embedded", help="Start the embedded stack for it.")] = False,
     drain: Annotated[
         bool,
-        typer.Option("--drain", help="Wait until all is in ClickHouse (track, watch, store must run); print counts."),
+        typer.Option(
+            "--drain", help="Wait until ClickHouse has all of it (track, watch, store must run); print counts."
+        ),
     ] = False,
-    append: Annotated[bool, typer.Option("--append", help="Into a database that holds rows already.")] = False,
+    append: Annotated[bool, typer.Option("--append", help="Append to a database that already has rows.")] = False,
     partitions: Annotated[int | None, typer.Option(help="Partitions of the topics.")] = None,
     workers: Annotated[int, typer.Option(help="Track workers of the embedded stack.", min=1)] = 1,
     notify: Annotated[
@@ -82,10 +84,9 @@ def _factor(speed: str) -> float | None:
 
 
 def _log(client: Client, files: list[Path], append: bool) -> Iterable[bytes]:
-    """The lines to feed: those of the files, with `append` behind the events that are in the database.
+    """The lines to feed: those of the files, with `append` after the events in the database.
 
-    The embedded broker has forgotten the former run, so its events are fed again, and the tables derived from them are
-    emptied before.
+    The embedded broker has lost the former run, so its events are fed again, after the derived tables are emptied.
     """
     if not append:
         _refuse_rows(client)
@@ -135,7 +136,7 @@ def _replay(
 
 
 async def _while_it_works(feeding: Coroutine[Any, Any, Fed], stack: Stack | None) -> Fed:
-    """Feed while the stack works. Raises StackError as soon as its broker dies, not after the producer's time-out."""
+    """Feed while the stack runs. Raises StackError as soon as its broker dies, not after the producer's timeout."""
     task = asyncio.create_task(feeding)
     try:
         while not (await asyncio.wait({task}, timeout=POLL_S))[0]:
@@ -158,7 +159,7 @@ def _progress(quiet: bool) -> Progress:
 
 
 def _drained(client: Client, fed: Fed, partitions: int, stack: Stack | None) -> Iterator[int]:
-    """Wait until the events and all their outputs are in ClickHouse; yields how many partitions are complete."""
+    """Wait until the events and all their outputs are in ClickHouse; yields the number of complete partitions."""
     while True:
         if stack is not None:
             stack.check()

@@ -23,10 +23,10 @@ from streams.settings import Settings
 
 ROLES = ("track", "watch", "store", "escalate")
 LOOK_S = 0.2
-"""How often the roles' processes are looked at."""
+"""Interval between two checks of the roles' processes, seconds."""
 
 SETTLED_S = 20.0
-"""A role that has run for so many seconds has worked: an error in the set-up shows sooner."""
+"""Seconds after which a role counts as working: an error in the set-up shows sooner."""
 
 
 def run(
@@ -45,7 +45,7 @@ def run(
         bool, typer.Option("--notify", help="Send warnings of a replay (DESKWATCH_CLOCK=log) to receivers, too.")
     ] = False,
 ) -> None:
-    """Run the worker roles: create topics and schema where they lack, then work until Ctrl-C or SIGTERM."""
+    """Run the worker roles: create missing topics and schema, then work until Ctrl-C or SIGTERM."""
     with one_sentence():
         wanted = list(dict.fromkeys(roles or ROLES))
         if unknown := [role for role in wanted if role not in ROLES]:
@@ -61,7 +61,7 @@ def run(
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """The environment of the roles: this process's, and what the command line says over it."""
+    """The environment of the roles: that of this process, overridden by the command line."""
     environment = {**os.environ, "DESKWATCH_DATA": str(settings.data)}
     if settings.policy is not None:
         environment["DESKWATCH_POLICY"] = str(settings.policy)
@@ -77,14 +77,14 @@ def supervise(
     environment: Mapping[str, str],
     restarts: Callable[[], Restarts] = lambda: Restarts(SETTLED_S),
 ) -> None:
-    """Run each role as a process of its own until all have ended; when one ends for good, end the others.
+    """Run each role in its own process until all have ended; if one ends for good, end the others.
 
-    A role that has worked once is started again whenever it fails, so a broker that was away needs no action. A role
-    that never worked, because its port is taken, for example, ends them all.
+    A role that has worked once is restarted whenever it fails, so a broker outage needs no action. A role that never
+    worked, for example because its port is taken, ends them all.
 
     Arguments:
         commands: by role, its command line.
-        restarts: makes the rule by which one role is started again.
+        restarts: creates the restart rule of a role.
 
     Raises Refused if a role ended with an error.
     """
@@ -112,7 +112,7 @@ def supervise(
 
 
 class _Role:
-    """The process of a role, started again by `restarts`."""
+    """The process of a role, restarted by `restarts`."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], restarts: Restarts) -> None:
         self.name, self._command, self._environment, self._restarts = name, command, environment, restarts
@@ -129,7 +129,7 @@ class _Role:
         self._process.terminate()
 
     def ended(self) -> int | None:
-        """Its exit status if it has ended for good; else None, and it is started again when it is due."""
+        """Its exit status if it has ended for good; else None, after a restart if one is due."""
         status = self._process.poll()
         if status is None or self._stopping:
             return status

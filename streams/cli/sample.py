@@ -1,4 +1,4 @@
-"""`deskwatch sample`: the tickets of a day that are to be inspected, and which of them were."""
+"""`deskwatch sample`: the tickets of a day in the inspection sample, and whether each was reviewed."""
 
 from datetime import date
 from typing import Annotated
@@ -29,7 +29,7 @@ ORDER BY team
 
 def sample(
     day: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The day (UTC) on which the tickets were solved.")],
-    coverage: Annotated[bool, typer.Option("--coverage", help="The share that was inspected, by team.")] = False,
+    coverage: Annotated[bool, typer.Option("--coverage", help="The inspected share, by team.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`deskwatch simulate`: a desk as CloudEvents, one a line, in time order."""
+"""`deskwatch simulate`: a desk as CloudEvents, one per line, in time order."""
 
 import gzip
 import os
@@ -16,7 +16,7 @@ import typer
 
 from streams.simulator import Scenario, ScenarioError, World, duration, encode, events, instant, parse
 
-_LINES = 1_000  # written at once
+_LINES = 1_000  # lines written at once
 
 
 def simulate(
@@ -25,12 +25,12 @@ def simulate(
     rate: Annotated[
         float | None,
         typer.Option(
-            help="Mean contacts (calls and tickets) a day, about eleven events each; without it 20 per agent."
+            help="Mean contacts (calls and tickets) per day, about eleven events each; default: 20 per agent."
         ),
     ] = None,
     for_: Annotated[str, typer.Option("--for", help="How long: 7d, 8h, 1d12h.")] = "7d",
     start: Annotated[
-        str, typer.Option(help="First instant (RFC 3339); without an offset in the zone's time.")
+        str, typer.Option(help="First instant (RFC 3339); without an offset, in the zone's time.")
     ] = "2026-10-12T00:00:00",
     timezone: Annotated[str, typer.Option(help="The desk's time zone.")] = "Asia/Shanghai",
     scenario: Annotated[
@@ -65,7 +65,7 @@ def simulate(
 
 
 def write(world: World, lines: BinaryIO) -> int:
-    """Write a world's events, one a line; returns how many."""
+    """Write a world's events, one per line; returns their number."""
     stream = (encode(event) for event in events(world))
     count = 0
     while block := list(islice(stream, _LINES)):
@@ -76,7 +76,7 @@ def write(world: World, lines: BinaryIO) -> int:
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[BinaryIO]:
-    """The destination; a compressed file carries neither name nor time, so that its bytes are the same again."""
+    """The destination; a compressed file contains neither name nor time, so that its bytes are reproducible."""
     if out is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -93,7 +93,7 @@ def _with_zone(start: str, zone: ZoneInfo) -> str | datetime:
     try:
         when = datetime.fromisoformat(start)
     except ValueError:
-        return start  # `instant` says what is wrong
+        return start  # `instant` reports the error
     return when if when.tzinfo else when.replace(tzinfo=zone)
 
 

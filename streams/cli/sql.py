@@ -1,4 +1,4 @@
-"""`deskwatch sql`: asks ClickHouse, the configured one or the embedded one of a data directory."""
+"""`deskwatch sql`: queries ClickHouse, the configured one or the embedded one of a data directory."""
 
 import os
 import re
@@ -36,11 +36,11 @@ _NUMERIC = re.compile(r"(Nullable\()?(U?Int|Float|Decimal)")
 def sql(
     statement: Annotated[str, typer.Argument(metavar="SQL", help="The statement, in quotes.")],
     data: Annotated[
-        Path | None, typer.Option(help="Ask the embedded ClickHouse of this directory, running or not.")
+        Path | None, typer.Option(help="Query the embedded ClickHouse of this directory, running or not.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """Ask ClickHouse: a table on the terminal, tab-separated lines in a pipe, or JSON."""
+    """Query ClickHouse: a table on the terminal, tab-separated lines in a pipe, or JSON."""
     try:
         with one_sentence(), open_client(load(), data) as client:
             _answer(client, statement.strip().rstrip(";"), json)
@@ -56,8 +56,8 @@ class Unreachable(UserError):
 def open_client(settings: Settings, data: Path | None, *, database: str | None = None) -> Iterator[Client]:
     """A client of the embedded ClickHouse of `data`, or of the configured one if `data` is None.
 
-    `database` is its default database, that of the settings if None. Raises Unreachable, NoDatabase, NotInstalled,
-    DirectoryInUse, each with what to do.
+    `database`: the default database; None: that of the settings. Raises Unreachable, NoDatabase, NotInstalled,
+    DirectoryInUse; each says what to do.
     """
     name = settings.database if database is None else database
     if data is not None:
@@ -100,7 +100,7 @@ def _copy(stream: Any) -> None:
 
 
 def table_of(rows: Iterable[list[Any]]) -> Table:
-    """A table of rows, of which the first two are the names and the types of the columns."""
+    """A table of rows; the first two rows are the names and the types of the columns."""
     lines = iter(rows)
     names, types = next(lines), next(lines)
     table = Table()

@@ -1,4 +1,4 @@
-"""`deskwatch verify`: whether every number in ClickHouse is the one that the log gives."""
+"""`deskwatch verify`: whether every number in ClickHouse equals the recomputed one."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,7 +29,7 @@ def verify(
     as_of: AsOf = None,
     json: Json = False,
 ) -> None:
-    """Recompute from the log and compare with what the pipeline wrote, view by view; exit code 1 if it differs."""
+    """Recompute from the log and compare with the pipeline's rows, view by view; exit code 1 if they differ."""
     with one_sentence():
         settings = settings_of(data, policy)
         with open_client(settings, data) as client:
@@ -50,7 +50,7 @@ def _verify(
 
 
 def _log(client: Client, settings: Settings, files: list[Path], source: str | None) -> Iterable[bytes]:
-    """The log's lines, in the order of business time where they come from ClickHouse."""
+    """The log's lines; from ClickHouse, in the order of business time."""
     if files and source:
         raise Refused("Name the log once: as FILE or with --from.")
     if files:

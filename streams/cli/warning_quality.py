@@ -1,4 +1,4 @@
-"""`deskwatch bench warning-quality FILE…`: how good the warnings of a log were, measured by what followed them."""
+"""`deskwatch bench warning-quality FILE…`: the quality of a log's warnings, measured by the outcomes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ NOTES = (
 
 
 def warning_quality(files: Files, policy: Policy = None, json: Json = False) -> None:
-    """Recompute a log in this process, and measure its warnings by what followed them: precision, recall, lead time."""
+    """Recompute a log in this process, and measure its warnings by the outcomes: precision, recall, lead time."""
     with one_sentence():
         found = measure(files, policies_of(settings_of(None, policy)))
     if json:
@@ -50,13 +50,13 @@ def measure(files: Sequence[Path], policies: Policies) -> list[RuleQuality]:
 
 
 class _LiveRows:
-    """A row writer that keeps the last version of each row, as ClickHouse would; of the tables needed here only."""
+    """A row writer that keeps the last version of each row, like ClickHouse, but only for the tables needed here."""
 
     def __init__(self) -> None:
         self.rows: dict[Identity, Row] = {}
 
     def write(self, batch: Batch) -> None:
-        """Take the rows of a batch: they come in the order of their versions."""
+        """Store the rows of a batch; they arrive in the order of their versions."""
         for name, kind in _KINDS.items():
             for line in batch.block(name).splitlines() if name in batch.blocks else ():
                 row = msgspec.json.decode(line, type=kind)

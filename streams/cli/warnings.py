@@ -47,7 +47,7 @@ def warnings(
     follow: Annotated[bool, typer.Option("--follow", help="Then print new ones, until Ctrl-C.")] = False,
     json: Json = False,
 ) -> None:
-    """List warnings, open ones first; with --follow, then print new ones as they come."""
+    """List warnings, open ones first; with --follow, then print new ones as they arrive."""
     if severity and severity not in COLOURS:
         raise typer.BadParameter(f"{severity!r} is none of {', '.join(COLOURS)}", param_hint="--severity")
     now = time.time_ns() // 1_000_000
@@ -129,7 +129,7 @@ def _broker(settings: Settings, data: Path | None) -> str:
 
 
 async def follow_warnings(broker: str, wanted: Filter, since: int, json: bool) -> None:
-    """Print new warnings, by the timestamps of the records: Tansu 0.6 reports a wrong end of the log."""
+    """Print new warnings, found by the timestamps of the records: Tansu 0.6 reports a wrong end of the log."""
     consumer = AIOKafkaConsumer(WARNINGS, bootstrap_servers=broker, auto_offset_reset="latest")
     known: dict[str, dict[str, Any]] = {}
     try:

@@ -1,4 +1,4 @@
-"""The figures of the demo as text: a board for a terminal, and a line for everything else."""
+"""The figures of the demo as text: a board for a terminal, or a single line."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -33,7 +33,7 @@ def percent(rate: float) -> str:
 
 
 def board(figures: Figures, per_s: float, notes: Iterable[str], language: Language) -> RenderableType:
-    """All figures at a glance; `per_s`: events a second; `notes`: lines below."""
+    """All figures at a glance; `per_s`: events per second; `notes`: lines below."""
     say = partial(text, language=language)
     head = Text.assemble(
         (say("title"), "bold"),

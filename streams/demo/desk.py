@@ -23,22 +23,22 @@ from streams.simulator.kernel import HOUR
 HISTORY_MS = 8 * HOUR
 CATCH_UP_S = 5.0
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 0.5
-"""Bounds of the pause between two looks for due events."""
+"""Bounds of the pause between two checks for due events."""
 LOCAL_HOUR = 14
 SCENARIO = Path(__file__).with_name("scenario.toml")
 
 
 def zone_at(now: int) -> ZoneInfo:
-    """The zone whose clocks show the early afternoon at `now` (ms).
+    """The time zone in which it is early afternoon at `now` (ms).
 
-    There the desk has a busy morning behind it and hours of work before it, whenever the demo starts.
+    So the desk has had a busy morning, and has hours of work ahead, whenever the demo starts.
     """
     east = (LOCAL_HOUR - datetime.fromtimestamp(now / 1000, UTC).hour + 12) % 24 - 12
     return ZoneInfo(f"Etc/GMT{-east:+d}")  # the sign is POSIX's: Etc/GMT-8 is eight hours east
 
 
 def world_at(now: int, agents: int) -> World:
-    """The world that has `HISTORY_MS` behind it at `now`, and no end."""
+    """A world that began `HISTORY_MS` before `now`, without an end."""
     start = now - HISTORY_MS
     scenario = parse(SCENARIO.read_text(), SCENARIO.name, start)
     return World(seed=1, start=start, agents=agents, zone=zone_at(now), scenario=scenario)
@@ -47,8 +47,8 @@ def world_at(now: int, agents: int) -> World:
 class SimulatedDesk(threading.Thread):
     """Feeds the world's events to the input topics until `stop`.
 
-    `fed` counts them (without those for every partition); `history` is their number when the world has caught up with
-    the clock, None before; `failure` is the error that ended it.
+    `fed` counts them (except broadcasts); `history` is their number when the world had caught up with the clock, None
+    before; `failure` is the error that ended the thread.
     """
 
     def __init__(self, broker: str, partitions: int, world: World) -> None:
@@ -67,7 +67,7 @@ class SimulatedDesk(threading.Thread):
             self.failure = error
 
     def stop(self) -> None:
-        """End the thread, and wait for its end."""
+        """Stop the thread, and wait for it."""
         self._over.set()
         self.join()
 

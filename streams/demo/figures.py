@@ -1,4 +1,4 @@
-"""The figures of the demo's board, all of them queried from the views of ClickHouse."""
+"""The figures of the demo's board, queried from the views of ClickHouse."""
 
 from collections import deque
 from math import sqrt
@@ -23,7 +23,7 @@ class Backlog(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A running clock and the seconds left to it."""
+    """A running clock, and the seconds to its due time."""
 
     ticket_id: str
     metric: str
@@ -82,7 +82,7 @@ _CSAT = "SELECT sum(positive), sum(n) FROM satisfaction WHERE metric = 'csat'"
 
 
 def ask(client: Client, calls: Calls) -> Figures:
-    """The present figures; `calls` names the variant of the service level that the board shows."""
+    """The present figures; `calls` selects the variant of the service level."""
 
     def rows(query: str) -> list[tuple[object, ...]]:
         return client.query(query).result_rows  # type: ignore[no-any-return]
@@ -118,7 +118,7 @@ class Pace:
         self._seen: deque[tuple[float, int]] = deque()
 
     def per_s(self, now_s: float, count: int) -> float:
-        """Add the count at an instant (s); returns the growth a second since the oldest count kept."""
+        """Add the count at an instant (s); returns the growth per second since the oldest count kept."""
         seen = self._seen
         seen.append((now_s, count))
         while len(seen) > 2 and now_s - seen[0][0] > RATE_OVER_S:

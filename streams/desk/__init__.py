@@ -1,1 +1,1 @@
-"""The pure core: everything that decides. No I/O, no clock, no Faust."""
+"""The pure core: all decisions. No I/O, no clock, no Faust."""

@@ -1,11 +1,11 @@
-"""An agent's states, one after another, and a break that lasts too long.
+"""The states of an agent, and the warning about a break that is too long.
 
 available ──── break ─────── limit x overbreak ═════ available: cleared
 |-- a span ---|-- a span ------------------------|-- a span
 
-Agents are never closed. But a state that ended longer ago than the policy's hold changes nothing any more, so events
-are dropped from the front, a day at a time, up to the beginning of a state. What follows does not depend on what was
-dropped, except for the team: the first event kept is rewritten to name it.
+Agents are never released. A state that ended longer ago than the policy's hold has no further effect, so the oldest
+events are dropped, a day at a time, up to the beginning of a state. The rest does not depend on dropped events, except
+for the team: the first event kept is rewritten to name it.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from streams.models.signals import AgentState
 
 
 class Agent:
-    """An agent as they stand after their events so far. A plain fold, like a ticket; the spans are its rows."""
+    """The state of an agent after the events so far. A plain fold, like a ticket; its rows are the spans."""
 
     __slots__ = (
         "began_at",
@@ -42,14 +42,14 @@ class Agent:
     def __init__(self, agent_id: str, policies: Policies, change_set: ChangeSet) -> None:
         self.id, self.policies, self.change_set = agent_id, policies, change_set
         self.span: AgentStateRow | None = None
-        self.since = 0  # when this state began; a change of team begins a span, not a state
+        self.since = 0  # when this state began; a change of team begins a new span, not a new state
         self.warning: WarningRow | None = None
         self.next_at, self.fired_at, self.released_at = NEVER, -1, NEVER
-        self.began_at = NEVER  # when its first state here did
-        self.forget_at = NEVER  # when that one has been over for the hold
+        self.began_at = NEVER  # when the first state held began
+        self.forget_at = NEVER  # when that one will have been over for the hold
 
     def apply(self, event: Event, at: int) -> None:
-        """Fold an event in, at the instant `at`. A state that does not change: nothing new."""
+        """Fold in an event at the instant `at`. An unchanged state has no effect."""
         if self.next_at < at:
             self.pass_time(at)
         data: AgentState = event.data
@@ -78,12 +78,12 @@ class Agent:
         self.next_at = NEVER if limit is None else at + limit
 
     def _limit(self, state: str) -> int | None:
-        """How long a state that began when this one did may last (ms)."""
+        """The time limit of `state` (ms), by the policy at the beginning of the current state."""
         limit = getattr(self.policies.at(self.since).agents.limits, f"{state}_ms")
         return None if limit is None else int(limit)
 
     def pass_time(self, until: int) -> None:
-        """The limit of the state passes."""
+        """Let time pass: the limit of the state may be exceeded."""
         if self.next_at >= until:
             return
         at, self.next_at = self.next_at, NEVER
@@ -112,7 +112,7 @@ class Agent:
 
 
 def last_beginning(events: Sequence[Event], is_past: Callable[[int], bool]) -> tuple[int, str]:
-    """The index of the last event that is past and began a state, and the team then. `events`: an agent's, in order."""
+    """The index of the last past event that began a state, and the team then. `events`: an agent's, in order."""
     index, team_then, state, team = 0, "", "", ""
     for n, event in enumerate(events):
         data: AgentState = event.data
@@ -124,6 +124,6 @@ def last_beginning(events: Sequence[Event], is_past: Callable[[int], bool]) -> t
 
 
 def naming(raw: bytes, team: str) -> bytes:
-    """An event of an agent, as JSON, with the team that it is about."""
+    """Return the JSON of an agent's event with the team added."""
     event = msgspec.json.decode(raw)
     return msgspec.json.encode({**event, "data": {**event["data"], "team": team}})

@@ -1,9 +1,9 @@
-"""Commitments, which are due by an instant: a callback that was promised, an improvement action that was agreed.
+"""Commitments with a due time: promised callbacks, and agreed improvement actions.
 
 callback    due ───────── rescheduled ───────── due_at x overdue ════ done: cleared
 action      opened ──────────────────────────── due_at x overdue ════ done: cleared
 
-Done exactly at `due_at` is in time. A callback that names no due time is due within the policy's [callbacks] within.
+Completion exactly at `due_at` is in time. A callback without a due time is due within the policy's [callbacks] within.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ from streams.models.rows import Row, WarningRow
 
 
 class Commitment(ABC):
-    """A commitment as it stands after its events so far. A plain fold, like a ticket."""
+    """The state of a commitment after its events so far. A plain fold, like a ticket."""
 
     __slots__ = (
         "change_set",
@@ -58,14 +58,14 @@ class Commitment(ABC):
 
     @abstractmethod
     def take(self, data: Any, at: int) -> None:
-        """Take the data of an event."""
+        """Apply the data of an event."""
 
     @abstractmethod
     def entity_row(self) -> Row:
-        """The commitment as it stands."""
+        """The current row of the commitment."""
 
     def apply(self, event: Event, at: int) -> None:
-        """Fold an event in, at the instant `at`."""
+        """Fold in an event at the instant `at`."""
         if at > self.released_at or (not event.rank and self.created_at is not None):
             return
         if self.next_at < at:
@@ -87,11 +87,11 @@ class Commitment(ABC):
             self._fall_due(at + within, at)
 
     def within_ms(self, at: int) -> int | None:
-        """How long after its creation it is due, if no event names a due time; None: never."""
+        """The time from creation to the default due time (ms); None: no default."""
         return None
 
     def pass_time(self, until: int) -> None:
-        """Its due time passes."""
+        """Let time pass: the due time may be exceeded."""
         if self.next_at < until:
             at, self.next_at = self.next_at, NEVER
             self.fired_at = at
@@ -123,7 +123,7 @@ class Commitment(ABC):
         self.change_set.urgent = True
 
     def about(self) -> dict[str, Any]:
-        """What else its warning says."""
+        """Further columns of its warning."""
         return {}
 
     def _clear(self, at: int, by: str) -> None:
@@ -135,7 +135,7 @@ class Commitment(ABC):
 
 
 class Callback(Commitment):
-    """A callback. Every customer of a member segment (the policy's [callbacks] members) is to be called back."""
+    """A callback. Every customer of a member segment (the policy's [callbacks] members) has to be called back."""
 
     __slots__ = ("customer_id", "member", "reached", "recorded", "reschedulings", "segment")
     kind, rule, done = "callback", "callback.overdue", events.CallbackDone
@@ -148,7 +148,7 @@ class Callback(Commitment):
         self.recorded: bool | None = None
 
     def take(self, data: events.Callback, at: int) -> None:
-        """The customer; once it is done, whether the customer was reached and the call recorded (one yes is enough)."""
+        """Set the customer; once done, also whether the customer was reached and the call recorded (one yes counts)."""
         self.customer_id, self.segment = data.customer_id or self.customer_id, data.segment or self.segment
         self.member = int(self.segment in self.policies.at(at).callbacks.members)
         if data.reached is not None:
@@ -157,7 +157,7 @@ class Callback(Commitment):
             self.recorded = data.recorded or bool(self.recorded)
 
     def within_ms(self, at: int) -> int:
-        """The policy's."""
+        """The policy's limit."""
         return self.policies.at(at).callbacks.within_ms
 
     def _fall_due(self, due_at: int, at: int) -> None:
@@ -169,7 +169,7 @@ class Callback(Commitment):
         return {"customer_id": self.customer_id, "segment": self.segment}
 
     def entity_row(self) -> CallbackRow:
-        """The callback as it stands."""
+        """The current row of the callback."""
         return CallbackRow(
             self.id,
             self.status,
@@ -205,7 +205,7 @@ class ImprovementAction(Commitment):
         return {"agent_id": self.owner, "cause": self.title}
 
     def entity_row(self) -> ActionRow:
-        """The action as it stands."""
+        """The current row of the action."""
         return ActionRow(
             self.id, self.status, self.created_at, self.due_at, self.done_at, self.owner, self.title, self.ticket_id
         )

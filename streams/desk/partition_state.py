@@ -1,8 +1,8 @@
-"""The contract between the state of a partition, which decides, and :mod:`streams.checkpoint`, which saves it.
+"""The contract between the state of a partition and :mod:`streams.checkpoint`, which saves it.
 
-A state is plain Python: no I/O, no clock, no Faust. It folds the records of its input topics, and is asked now and then
-for a *snapshot*: the changes and outputs since the last one. A snapshot becomes one record batch in the changelog,
-which is written whole or not at all. So the next owner always starts from a snapshot.
+A state is plain Python: no I/O, no clock, no Faust. It folds the records of its input topics. From time to time it
+returns a *snapshot*: the changes and outputs since the last one. A snapshot becomes one record batch in the changelog,
+written whole or not at all. So the next owner always starts from a snapshot.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from streams.models.records import Output
 
 
 class Snapshot(NamedTuple):
-    """What a checkpoint writes: the entries changed since the last snapshot (None: removed), and the outputs since."""
+    """What a checkpoint writes: the entries changed (None: removed) and the outputs made since the last snapshot."""
 
     entries: list[tuple[bytes, bytes | None]]
     outputs: list[Output]
@@ -31,7 +31,7 @@ class PartitionState(Protocol):
         """Fold ``records[start:]`` (each a :class:`~streams.models.records.Record`).
 
         Return the index of the first record *not* folded. May stop early when ``pending_bytes()`` is over the limit;
-        the rest comes again after a checkpoint. Folds at least one record when nothing is pending.
+        the rest is passed again after a checkpoint. Folds at least one record when nothing is pending.
         """
 
     def advance(self, now: int | None) -> None:
@@ -47,13 +47,13 @@ class PartitionState(Protocol):
         """Return the approximate size of the next snapshot, outputs included."""
 
     def urgent(self) -> bool:
-        """Return True if an output should leave sooner than at the usual checkpoint interval."""
+        """Return True if an output should leave before the usual checkpoint interval."""
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
         """Return the changes and outputs since the last snapshot, and mark the state clean.
 
         Arguments:
-            version: of this checkpoint; rises with each checkpoint of a partition, across owners too. Below 2**63.
+            version: of this checkpoint; it rises with each checkpoint of a partition, across owners too. Below 2**63.
             offsets: next input offset by topic, as in this checkpoint.
         """
 

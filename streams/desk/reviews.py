@@ -1,7 +1,7 @@
-"""Quality inspection: which tickets are in the sample, and the rows of the reviews about one subject.
+"""Quality inspection: the sample of tickets, and the rows of the reviews about one subject.
 
-The sample is drawn by a hash of the ticket's id: it can be checked at any time, and it cannot be chosen. A ticket is in
-the sample of a share s if blake2b-64(ticket_id) < s x 2^64.
+A hash of the ticket's id draws the sample: the sample can be verified, but not chosen. A ticket is in the sample of
+a share s if blake2b-64(ticket_id) < s x 2^64.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,10 +27,10 @@ def in_sample(ticket_id: str, share_ppm: int) -> bool:
 def review_rows(
     subject: str, events: Sequence[Event], about: Callable[[int], About | None], tally: Tally
 ) -> dict[Identity, Row]:
-    """All rows of the reviews about one subject: of each review id the latest in business time stands.
+    """All rows of the reviews about one subject: for each review id, the latest in business time counts.
 
     `events`, `about`: as in `surveys.survey_rows`. A review's missing team and agent are those of the ticket or call.
-    The first review of a ticket counts in `tally` under the ticket's team, as its solving does, whatever team it names.
+    The first review of a ticket counts in `tally` under the ticket's team, like its solving, even if it names another.
     """
     standing: dict[str, tuple[ReviewCompleted, About]] = {}
     for event in events:

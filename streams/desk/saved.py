@@ -1,11 +1,11 @@
-"""What a state saves: its parts, each under changelog keys of its own.
+"""The saved parts of a state, each with its own changelog keys.
 
     key      p28560000     t17\\0 3        h
              │             │              └ header
              │             └ an event of ticket 17
-             └ a pane                       the first byte tells the part
+             └ a pane                       the first byte identifies the part
 
-A part collects the entries that changed; a snapshot takes them from all parts. A restore hands each entry to its part.
+A part collects its changed entries; a snapshot takes them from all parts. A restore passes each entry to its part.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,23 +15,23 @@ Entry = tuple[bytes, bytes | None]
 """A changelog key and its value; None: the key is removed."""
 
 HEADER, PANE = b"h", b"p"
-"""First bytes of the keys that the desk's changelog and a stage's have in common."""
+"""First bytes of the keys used both by track and by the stages."""
 
 FULL = 4 << 20
-"""Size of a snapshot, in bytes, above which a checkpoint is to be written before anything else."""
+"""Size of a snapshot, in bytes, above which a checkpoint has to be written before anything else."""
 
 ROW_BYTES, PANE_BYTES = 300, 1200
 """Estimated size of a row, and of a changed pane (an entry and a message), in a checkpoint."""
 
 
 class Saved(Protocol):
-    """A part of a state that survives in the changelog."""
+    """A part of a state that is saved in the changelog."""
 
     prefix: bytes
-    """The first bytes of its keys: each of these bytes alone begins keys of this part, and of no other part."""
+    """The first bytes of its keys: each byte belongs to this part only."""
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry while restoring; a later one of the same key replaces it (None: removed)."""
+        """Load one entry while restoring; a later one of the same key replaces it (None: removed)."""
 
     def value(self, key: bytes) -> bytes | None:
         """Return what the changelog should hold under `key`; None: nothing."""
@@ -43,7 +43,7 @@ class Saved(Protocol):
 class SavedParts:
     """All saved parts of a state, by the first byte of their keys.
 
-    A key that belongs to no part is of a newer release: it is not loaded, and removed when it is rewritten.
+    A key without a part is from a newer release: it is not loaded, and is removed when it is rewritten.
     """
 
     def __init__(self, *parts: Saved) -> None:
@@ -52,7 +52,7 @@ class SavedParts:
         self._to_rewrite: set[bytes] = set()
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Hand an entry of the changelog to its part."""
+        """Pass an entry of the changelog to its part."""
         part = self._by_prefix.get(key[:1])
         if part is not None:
             part.load(key, value)
@@ -62,7 +62,7 @@ class SavedParts:
         self._to_rewrite.update(keys)
 
     def entries(self) -> list[Entry]:
-        """Return the entries of a snapshot, and mark all parts as saved. Of one key the last entry counts."""
+        """Return the entries of a snapshot, and mark all parts as saved. For each key, the last entry counts."""
         made: list[Entry] = [(key, self._value(key)) for key in self._to_rewrite]
         self._to_rewrite.clear()
         for part in self._parts:
@@ -89,14 +89,14 @@ class PendingEntries:
         self.bytes += len(key) + (0 if value is None else len(value)) + 40
 
     def take(self) -> Iterable[Entry]:
-        """Return the entries, and begin anew."""
+        """Remove and return the entries."""
         entries = self.entries
         self.entries, self.bytes = {}, 0
         return entries.items()
 
 
 class SavedDict:
-    """A part that is a dict of bytes, by changelog key."""
+    """A part that is a dict from changelog key to bytes."""
 
     def __init__(self, prefix: bytes) -> None:
         self.prefix = prefix
@@ -109,7 +109,7 @@ class SavedDict:
         self.pending.put(key, value)
 
     def remove(self, key: bytes) -> None:
-        """Remove a key, which is there."""
+        """Remove an existing key."""
         del self.known[key]
         self.pending.put(key, None)
 
@@ -130,7 +130,7 @@ class SavedDict:
 
 
 class SavedValue:
-    """A part of one key, written with every snapshot: small, and almost always changed."""
+    """A part with one key, written with every snapshot: it is small, and almost always changed."""
 
     def __init__(self, prefix: bytes, dump: Callable[[], bytes], load: Callable[[bytes], None]) -> None:
         self.prefix, self._dump, self._load = prefix, dump, load

@@ -1,12 +1,12 @@
-"""What the stages after the desk (customers, window rules) have in common: messages in, snapshots out.
+"""The common part of the stages after track (customers, window rules): messages in, snapshots out.
 
     desk 0 ──rows, progress──┐
     desk 1 ──rows, progress──┼──> the topic of a stage ──> the stage ──> facts, rollups, warnings, progress
     desk 2 ──rows, progress──┘
 
-A message may come twice: an outbox that is sent again, or an old one of a fenced owner. Of one identity the highest
-version stands. What comes for the past is folded into the past: the rows of a stage are a function of the messages and
-of business time, and `apply_diff` writes what differs.
+A message may arrive twice: from an outbox sent again, or from a fenced owner. For each identity, the highest version
+counts. Late messages are folded at their own time: the rows of a stage are a function of the messages and of business
+time, and `apply_diff` writes the differences.
 """
 
 from collections import Counter
@@ -35,10 +35,10 @@ class _Progress(msgspec.Struct):
 
 
 class StageHeader(msgspec.Struct, array_like=True):
-    """What a stage saves besides its own parts and its panes."""
+    """The saved state of a stage besides its parts and panes."""
 
     business_time: int
-    opened: int  # the number of the pane opened last
+    opened: int  # the number of the last pane opened
     upstream: list[ProgressRow]
     reported: tuple[int, dict[str, int]]
 
@@ -50,20 +50,20 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Stage:
-    """The part that each of the later stages holds. The stage itself folds messages, and lets time pass.
+    """The common part, held by each stage. The stage itself folds messages, and lets time pass.
 
     Arguments:
-        name: of the stage, as its progress rows and messages have it.
+        name: of the stage, in its progress rows and messages.
         partition: its number.
-        topics: the topics that its rows go to.
+        topics: the topics of its rows.
         upstream: all senders of messages.
-        change_set: rows that the stage writes.
-        parts: what it saves, besides its panes.
+        change_set: receives the rows of the stage.
+        parts: its saved parts, besides its panes.
         panes: its panes, if it has any.
 
     Attributes:
-        business_time: the instant (ms) up to which everything that fell due was written; the stage sets it.
-        reported: business time as of which all was written, and the versions of the desk's checkpoints by then.
+        business_time: the instant (ms) up to which all due rows were written; the stage sets it.
+        reported: the last reported progress: business time, and the versions of track's checkpoints by then.
         totals: counters since the start of this process, for metrics.
     """
 
@@ -84,7 +84,7 @@ class Stage:
         self.reported: tuple[int, dict[str, int]] = (UNKNOWN, {})
         self.totals: Counter[str] = Counter()
         self._letters = DeadLetters()
-        self._folded = False  # anything since the last snapshot
+        self._folded = False  # whether anything was folded since the last snapshot
         header = SavedValue(HEADER, self._dump_header, self._load_header)
         self._saved = SavedParts(*parts, *(() if panes is None else (panes,)), header)
 
@@ -98,10 +98,10 @@ class Stage:
         fold: Callable[[str, msgspec.Raw], None],
         full: Callable[[], bool],
     ) -> int:
-        """Fold records[start:], or as many of them as fit in a snapshot; returns the index of the next one.
+        """Fold records[start:], or as many as fit in a snapshot; returns the index of the next record.
 
-        `fold` gets the CloudEvents type and the data of each message that is no progress; if it raises ValueError, the
-        message is a dead letter.
+        `fold` gets the CloudEvents type and the data of each message other than progress; if it raises ValueError, the
+        message becomes a dead letter.
         """
         for i in range(start, len(records)):
             record = records[i]
@@ -113,7 +113,7 @@ class Stage:
                 else:
                     fold(message.type, message.data)
                     self._folded = True
-            except ValueError as error:  # msgspec's errors are
+            except ValueError as error:  # includes msgspec's errors
                 self.totals["dead_letters"] += 1
                 self._letters.add(topic, record, str(error))
                 self._folded = True
@@ -124,10 +124,10 @@ class Stage:
     # Time
 
     def advance(self, pass_time: Callable[[int], None]) -> None:
-        """Let time pass to where all senders have come: a stage has no other clock.
+        """Let time pass up to the least progress of all senders: a stage has no other clock.
 
-        `pass_time` sets `business_time` to the instant that it gets, which is not before it (UNKNOWN: no time has come
-        yet), or to an earlier one if a checkpoint has to come first: then it is called again after it.
+        `pass_time` sets `business_time` to the instant that it gets (never an earlier one), or to one before that if a
+        checkpoint has to come first; then it is called again after the checkpoint.
         """
         until = max(self.business_time, self.upstream.watermark())
         pass_time(until)
@@ -141,12 +141,12 @@ class Stage:
         return bool(self._folded or self.change_set.rows)
 
     def pending_bytes(self) -> int:
-        """About the size of the next snapshot, without the stage's own parts."""
+        """The approximate size of the next snapshot, bytes, without the stage's own parts."""
         panes = 0 if self.panes is None else self.panes.pending_bytes()
         return len(self.change_set.rows) * ROW_BYTES + panes + self._letters.bytes
 
     def snapshot(self, version: int, extra_outputs: Iterable[Output] = ()) -> Snapshot:
-        """All that changed since the last snapshot, and the outputs made since, progress last."""
+        """All changes and outputs since the last snapshot, progress last."""
         outputs = [] if self.panes is None else self.panes.snapshot(version, self.business_time)
         entries = self._saved.entries()
         rows = list(self.change_set.rows.values())
@@ -174,10 +174,10 @@ class Stage:
             self.upstream.add(row)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self._saved.load(key, value)
 
     def rewrite_keys(self, keys: set[bytes]) -> None:
-        """Write the stage's own values of these keys with the next snapshot."""
+        """Write this stage's own values of these keys with the next snapshot."""
         self._saved.rewrite_keys(keys)
         self._folded = True

@@ -1,7 +1,7 @@
 """Surveys about one subject: each survey's offer, and for each metric the latest response in business time.
 
-A missing team, agent, channel or segment is that of the ticket or call the survey names, as it stood at the survey's
-time. So the rows are made anew from all of the subject's survey events, which are few, whenever either changes.
+A missing team, agent, channel or segment is taken from the survey's ticket or call, as of the survey's time. So the
+rows are rebuilt from all survey events of the subject, which are few, whenever either changes.
 
     ticket     created(team A)      assigned(team B)
     survey                   offered(A)          responded(B)
@@ -23,7 +23,7 @@ DIMENSIONS = ("attitude", "efficiency", "resolution", "transparency")
 
 
 class About(NamedTuple):
-    """What the ticket or call that a survey names says of itself at some instant."""
+    """The dimensions of a survey's ticket or call at an instant."""
 
     team: str = ""
     channel: str = ""
@@ -35,10 +35,10 @@ class About(NamedTuple):
 def survey_rows(
     subject: str, events: Sequence[Event], about: Callable[[int], About | None], policies: Policies
 ) -> tuple[dict[Identity, Row], Tally]:
-    """All rows of the surveys about one subject, and the tally of its responses, which counts a repeated one too.
+    """All rows of the surveys about one subject, and the tally of its responses, including repeated ones.
 
-    `events`: its survey events in order. `about(at)`: the ticket or call it names, as it stood at `at`; None if it was
-    released by then, and a survey of that time changes nothing.
+    `events`: its survey events in order. `about(at)`: its ticket or call as of `at`; None if that was released by
+    then: a survey of that time has no effect.
     """
     offers: dict[str, SurveyOffered] = {}
     responses: dict[tuple[str, str], SurveyResponded] = {}
@@ -73,7 +73,7 @@ def normalised(score: float, data: Responded) -> int:
 
 
 def classify_response(data: Responded, policies: Policies, at: int) -> dict[str, int]:
-    """What a response counts as: by the policy's thresholds, or, for NPS, promoter (9-10), passive, detractor (0-6)."""
+    """The counters of a response: by the policy's thresholds; for NPS, promoter (9-10), passive, detractor (0-6)."""
     place = normalised(data.score, data)
     found = {"responses": 1, "score_sum": place}
     if data.metric == "nps":
@@ -101,7 +101,7 @@ def _parts(data: Responded) -> dict[str, int]:
 
 
 def _named(data: Responded, stood: About) -> About:
-    """What a response is about: as it says itself, else as the ticket or call stood."""
+    """The dimensions of a response: its own, else those of the ticket or call at the time."""
     return About(
         data.team or stood.team,
         data.channel or stood.channel,

@@ -1,7 +1,7 @@
-"""How far the partitions upstream of a stage have come.
+"""The progress of the partitions upstream of a stage.
 
-Progress follows all rows of a checkpoint, on each partition that they go to. So a stage knows how far all senders have
-come, and its business time is the least of that:
+A progress row follows all rows of a checkpoint, on each partition that receives them. So a stage knows the progress of
+all senders; its business time is the least of them:
 
     desk 0    ──rows──|10:05──rows──|10:07
     desk 1    ──rows───────|10:06                    business time of the stage: 10:06
@@ -23,7 +23,7 @@ class UpstreamProgress:
         self._rows: dict[Sender, ProgressRow | None] = dict.fromkeys(expected)
 
     def add(self, row: ProgressRow) -> bool:
-        """Take the progress of a sender; False if it is not expected, or no newer than what is known."""
+        """Store the progress of a sender; False if the sender is not expected, or the row is not newer."""
         sender = (row.topic_name, row.partition)
         known = self._rows.get(sender)
         if sender not in self._rows or (known is not None and row.version <= known.version):
@@ -32,15 +32,15 @@ class UpstreamProgress:
         return True
 
     def known(self) -> list[ProgressRow]:
-        """The last progress of each sender that sent any."""
+        """The last progress row of each sender that sent one."""
         return [row for row in self._rows.values() if row is not None]
 
     def watermark(self, topic_name: str | None = None) -> int:
-        """The least instant that all senders (of one name) have come to; UNKNOWN until each of them sent progress."""
+        """The least progress of all senders (of one name); UNKNOWN until each of them sent progress."""
         return min(UNKNOWN if row is None else row.as_of for row in self._of(topic_name))
 
     def versions(self, topic_name: str | None = None) -> dict[str, int]:
-        """By partition of the desk, the version of the checkpoint up to which all of it came, from all senders."""
+        """By partition of track, the version of the last checkpoint that arrived in full, from all senders."""
         versions: dict[str, int] = {}
         for row in self._of(topic_name):
             if row is None:

@@ -1,7 +1,7 @@
 """Apache Kafka itself on this machine, for tests and measurements: one node, loopback only, no Docker.
 
-The jars come from Maven once, into `~/.cache/deskwatch` (or `$XDG_CACHE_HOME`). A broker keeps its log in a folder:
-killed and started again, it continues with that log on the same port, which the embedded broker cannot.
+The jars come from Maven once, into `~/.cache/deskwatch` (or `$XDG_CACHE_HOME`). A broker keeps its log in a folder.
+Unlike the embedded broker, it continues with that log on the same port after a kill and a restart.
 
     with Kafka(folder) as kafka:
         … kafka.address …
@@ -36,7 +36,7 @@ START_S = 60.0
 STOP_S = 20.0
 FETCH_S = 600.0
 PORTS = range(20_000, 32_000)
-"""Below the kernel's range of outgoing ports: one of those could be taken while the broker is down."""
+"""Below the kernel's range of outgoing ports: a port in that range could be taken while the broker is down."""
 
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -56,13 +56,13 @@ _JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  
 
 
 class KafkaUnavailable(UserError):
-    """Apache Kafka cannot run here; the text is one sentence that says why."""
+    """Apache Kafka cannot run here. The message is one sentence that says why."""
 
 
 def jars() -> Path:
-    """The folder with Kafka's jars, fetched by Maven if this machine has none yet. Raises KafkaUnavailable.
+    """The folder with Kafka's jars, fetched by Maven if they are missing. Raises KafkaUnavailable.
 
-    Processes that need them at the same time wait for the first one.
+    Concurrent processes wait for the first one.
     """
     if shutil.which("java") is None:
         raise KafkaUnavailable("Apache Kafka needs Java (17 or later), and there is no `java` here.")
@@ -98,7 +98,7 @@ def _fetch(folder: Path) -> Path:
 
 
 class Kafka:
-    """One Apache Kafka node, broker and controller; its log stays in `folder` over restarts.
+    """One Apache Kafka node, broker and controller; its log in `folder` survives restarts.
 
     Arguments:
         folder: created if it does not exist; `broker.log` in it is the broker's output.
@@ -130,7 +130,7 @@ class Kafka:
             "inter.broker.listener.name": "PLAINTEXT",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
             "log.dirs": str(self.folder / "data"),
-            "auto.create.topics.enable": "false",  # a topic that was not created before is a mistake
+            "auto.create.topics.enable": "false",  # an unknown topic is a mistake
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "4",
             "transaction.state.log.replication.factor": "1",
@@ -138,7 +138,7 @@ class Kafka:
             "transaction.state.log.num.partitions": "4",
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
-            # A killed broker may register again when its former session is over: 9 s by default.
+            # A killed broker may register again after its former session: 9 s by default.
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
             "group.initial.rebalance.delay.ms": "0",
@@ -160,7 +160,7 @@ class Kafka:
             raise KafkaUnavailable(f"Apache Kafka's log cannot be formatted in {self.folder}: {said[0]}")
 
     def start(self) -> None:
-        """Start it, on its log if it ran before; returns once it serves requests."""
+        """Start it, with its log if it ran before; returns once it serves requests."""
         log = self.folder / "broker.log"
         argv = ["java", *_JVM, "-cp", self._classpath, "kafka.Kafka", str(self._properties)]
         self.process = Process("kafka", argv, {}, self.folder / "broker.pid", log)
@@ -175,9 +175,9 @@ class Kafka:
             raise
 
     def _serves(self) -> bool:
-        """Whether topics can be created and groups joined; it answers requests some time before that.
+        """Whether topics can be created and groups joined; the broker answers other requests earlier.
 
-        A request for the offsets of a group makes it create the topic that holds them.
+        A request for the offsets of a group makes the broker create the topic for them.
         """
         try:
             admin = KafkaAdminClient(bootstrap_servers=self.address)
@@ -194,13 +194,13 @@ class Kafka:
             admin.close()
 
     def kill(self) -> None:
-        """End it at once, with SIGKILL; its log stays."""
+        """End it at once, with SIGKILL; the log remains."""
         if self.process is not None:
             self.process.send(signal.SIGKILL)
             self.process.end(STOP_S)
 
     def stop(self) -> None:
-        """End it in order: it closes its log."""
+        """End it cleanly: it closes its log."""
         if self.process is not None:
             self.process.ask_to_end()
             self.process.end(STOP_S)
@@ -216,7 +216,7 @@ class Kafka:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free now, and that no outgoing connection will take; another server may."""
+    """A free port of 127.0.0.1 that no outgoing connection will take; another server may take it."""
     while True:
         port = random.choice(PORTS)
         with socket.socket() as probe:

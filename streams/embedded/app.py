@@ -1,6 +1,6 @@
 """The apps of the worker roles on the embedded broker: `faust -A streams.embedded.app:track worker`.
 
-They are those of :mod:`streams.app`, whose consumers work around the broker's faults here (:mod:`.group`).
+They are those of :mod:`streams.app`, with workarounds for the broker's faults (:mod:`.group`).
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from streams.kafka.app import BatchApp
 
 
 def __getattr__(name: str) -> Any:
-    """`track`, `watch`, `store` or `escalate`, made when it is asked for, as in :mod:`streams.app`."""
+    """`track`, `watch`, `store` or `escalate`, created on demand, as in :mod:`streams.app`."""
     app = getattr(streams.app, name)
     if not isinstance(app, BatchApp):
         raise AttributeError(name)

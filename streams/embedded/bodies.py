@@ -1,7 +1,7 @@
 """Request and response bodies of the embedded ClickHouse: read whole, compressed and decompressed.
 
-A body is read from the connection before it is used, to memory up to 16 MiB and to a file above. So a client that
-disconnects in the middle leaves no half insert, and a large insert does not fill the memory.
+A body is read completely before use, into memory up to 16 MiB, and into a file above that. So a disconnecting client
+leaves no partial insert, and a large insert does not fill the memory.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def decompressed(body: IO[bytes], encoding: str) -> Iterator[bytes]:
     """The bytes of the body in pieces, decompressed by `Content-Encoding`.
 
     A body may be several frames in a row (clickhouse-connect sends one for each block of rows); every frame counts, and
-    a last frame that is cut off is an error. Raises BodyError.
+    a truncated last frame is an error. Raises BodyError.
     """
     pieces = iter(lambda: body.read(PIECE_BYTES), b"")
     if encoding in ("", "identity"):

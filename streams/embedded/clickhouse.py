@@ -3,7 +3,7 @@
 To the sink, the board, `deskwatch sql`, BI tools and Grafana it is a ClickHouse server on loopback. It implements the
 part of the interface that they use: POST and (read-only) GET, `query`, `database`, settings, `param_*`, sessions,
 compression both ways, `X-ClickHouse-Summary` with the number of rows written, ClickHouse's error codes. Without a
-password any local user may query it, so requests that a web page could have sent (a foreign `Origin` or `Host`) are
+password any local user may query it, so requests that a web page may have sent (a foreign `Origin` or `Host`) are
 refused.
 """
 
@@ -47,7 +47,7 @@ _STATUS = {
 
 
 class Disconnect(DeskwatchError):
-    """Ends the connection without an answer, as a dying server does."""
+    """Ends the connection without an answer, like a dying server."""
 
 
 class Request(NamedTuple):
@@ -62,7 +62,7 @@ class Request(NamedTuple):
 class Server(ThreadingHTTPServer):
     """The HTTP server of one database. Tests subclass it and override `answer` to inject faults.
 
-    Port 0 takes a free one (`url` has it). Raises DatabaseInUse, OSError if the port is taken.
+    Port 0 selects a free one (see `url`). Raises DatabaseInUse, OSError if the port is taken.
     """
 
     daemon_threads = True
@@ -96,7 +96,7 @@ class Server(ThreadingHTTPServer):
                 raise _denied(f"{user}: Authentication failed: password is incorrect, or there is no such user")
 
     def start(self) -> Server:
-        """Serves in a thread of its own until `stop`."""
+        """Serves in a separate thread until `stop`."""
         threading.Thread(target=self.serve_forever, name="clickhouse", daemon=True).start()
         return self
 

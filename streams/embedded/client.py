@@ -1,4 +1,4 @@
-"""A ClickHouse client for the database of a data directory, whether its stack runs or not."""
+"""A ClickHouse client for the database of a data directory, with or without a running stack."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NoDatabase(UserError):
 
 @contextmanager
 def client_of(data: Path, database: str) -> Iterator[Client]:
-    """A client of the embedded ClickHouse of `data`: the running one, or one that this process starts meanwhile.
+    """A client of the embedded ClickHouse of `data`: the running one, or a temporary one in this process.
 
     Raises NoDatabase, NotInstalled, DirectoryInUse (another process uses the database, without a stack).
     """

@@ -1,7 +1,7 @@
-"""chDB (ClickHouse's engine in this process) as a database that runs one statement at a time.
+"""chDB (ClickHouse's engine in this process), used as a database that runs one statement at a time.
 
-Every statement gets a connection of its own (0.4 ms), so settings, the current database and parameters never leak from
-one request to another; a named session keeps its connection.
+Every statement gets a new connection (0.4 ms), so settings, the current database and parameters never leak between
+requests; a named session keeps its connection.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class QueryError(DeskwatchError):
 
 
 class Query(NamedTuple):
-    """One statement of a request: its text and rows in pieces, and the options beside it."""
+    """One statement of a request: its text and rows in pieces, and its options."""
 
     pieces: Iterator[bytes]
     database: str = ""
@@ -51,7 +51,7 @@ class Query(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The result of a statement; `format` is None if it is of a kind that returns no rows."""
+    """The result of a statement; `format` is None for a kind of statement that returns no rows."""
 
     data: bytes
     format: str | None
@@ -82,7 +82,7 @@ class Database:
         self._path = path
         path.mkdir(parents=True, exist_ok=True)
         try:
-            self._root = chdb.connect(str(path))  # open to the end: the engine stops with its last connection
+            self._root = chdb.connect(str(path))  # stays open: the engine stops with its last connection
         except RuntimeError as error:
             # chDB says why on stderr only ("Cannot lock file"); its lock file has the process id (chdb-core 26.9).
             holder = _holder(path)
@@ -117,7 +117,7 @@ class Database:
 
     @contextmanager
     def _connection(self, query: Query) -> Iterator[Any]:
-        # A read-only query does not share its session's connection: readonly cannot be taken back.
+        # A read-only query does not share its session's connection: readonly cannot be unset.
         session = None if query.read_only or not query.session else self._session(query)
         connection = session.connection if session else chdb.connect(str(self._path))
         try:
@@ -163,7 +163,7 @@ def _execute(connection: Any, query: Query) -> Answer:
     if insert is not None:
         # Not chDB's send_insert: if an insert fails at its end (a full disk), chdb-core 26.9 still reports its rows as
         # written (state/sqlitelike.py:414).
-        with tempfile.TemporaryFile() as rows:  # without a name: a kill leaves nothing behind
+        with tempfile.TemporaryFile() as rows:  # unnamed: a kill leaves no file
             rows.write(head[insert.data_at :])
             rows.writelines(query.pieces)
             rows.seek(0)

@@ -1,4 +1,4 @@
-"""The data directory of an embedded stack: its lock, and the addresses of the stack's parts.
+"""The data directory of an embedded stack: its lock, and the addresses of its parts.
 
 DIR/clickhouse/       the database           DIR/run/lock          held by the running stack; its process id
 DIR/log/<role>.log    output of each part    DIR/run/<role>.pid    process id of each part
@@ -33,7 +33,7 @@ class Directory:
     def take(self, patience_s: float = 1.0) -> None:
         """Locks the directory for this process and removes the files of a killed stack. Raises DirectoryInUse.
 
-        It waits for `patience_s` seconds: `addresses` of another process holds the lock for a moment.
+        It waits up to `patience_s` seconds: `addresses` of another process briefly holds the lock.
         """
         for folder in (self.run, self.log):
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,11 +61,11 @@ class Directory:
         draft.replace(self.ports)
 
     def addresses(self) -> dict[str, str] | None:
-        """The addresses of the stack that runs in this directory; None if none runs, or not yet."""
+        """The addresses of the stack running in this directory; None if none runs, or not yet."""
         try:
             with self._lock_file.open("r") as lock:
                 if self._lock is None and _locked(lock, fcntl.LOCK_SH):
-                    return None  # not locked: ports.json, if there is one, is of a stack that was killed
+                    return None  # not locked: a ports.json is left from a killed stack
             addresses: dict[str, str] = json.loads(self.ports.read_text())
         except FileNotFoundError:
             return None

@@ -1,6 +1,6 @@
 """chDB, imported with the time zone UTC, as in ClickHouse's own images, whatever the zone of this machine.
 
-chdb-core 26.9 reads the zone from TZ when it is imported, and from nowhere else.
+chdb-core 26.9 reads the zone only from TZ, at import.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""What a member does for the consumer groups of the embedded broker, and for those of no other broker.
+"""Workarounds of a group member for the embedded broker, and for no other broker.
 
-:func:`install` adds it to an app; `streams.embedded.app` does so for the worker roles. The workarounds are for Tansu
-0.6 and name the lines of aiokafka 0.14.
+:func:`install` adds them to an app; `streams.embedded.app` does so for the worker roles. They are for Tansu 0.6, and
+name the lines of aiokafka 0.14.
 """
 
 from copy import copy
@@ -18,9 +18,9 @@ def install(app: BatchApp) -> None:
 
 
 def leave_from_generation_zero(thread: Any) -> None:
-    """Leave the group at the end from generation 0, too: the embedded broker starts there, and Apache Kafka with 1.
+    """Leave the group at the end also from generation 0: the embedded broker starts with 0, Apache Kafka with 1.
 
-    aiokafka group_coordinator.py:375 takes 0 for no generation, and the group would wait for a session.
+    aiokafka group_coordinator.py:375 reads 0 as no generation, and the group would wait for a session.
     """
     coordinator = thread._consumer._coordinator
     leave = coordinator._maybe_leave_group
@@ -33,7 +33,7 @@ def leave_from_generation_zero(thread: Any) -> None:
 
 
 def replace_missing_leader(thread: Any) -> None:
-    """Look at the group's answers to joins, and join once with the id of a leader that has left: see MissingLeader."""
+    """Watch the group's answers to joins; join once with the id of a leader that has left: see MissingLeader."""
     coordinator, leader, log = thread._consumer._coordinator, MissingLeader(), thread.log
     send = coordinator._send_req
 
@@ -57,8 +57,8 @@ class MissingLeader:
     """Detects that a group waits for a leader that has left it.
 
     The embedded broker (Tansu 0.6, administrator.rs) keeps the id of a leader that leaves while the group is forming:
-    every member is told that this leader leads, none assigns partitions, and all join again for ever. A join with the
-    leader's id makes it a member whose absence is noticed: the broker removes it after a session and chooses another.
+    every member gets this leader's id, none assigns partitions, and all rejoin for ever. A join with the leader's id
+    makes it a member again, so the broker times it out after a session, and chooses another leader.
 
         leader a  =====leaves
         b         join ── b's first try ─ second ─ third: joins once as a ──x removed ── b leads
@@ -67,18 +67,18 @@ class MissingLeader:
     Apache Kafka counts generations with each join, so this never happens there.
     """
 
-    TRIES = 3  # longer than two sessions: a leader that only hangs was removed by then
+    TRIES = 3  # longer than two sessions: a leader that only hangs is removed by then
 
     def __init__(self) -> None:
         self._named: tuple[int, str] = (-1, "")
         self._tries = 0
 
     def assigned(self) -> None:
-        """The leader has assigned partitions: it is there."""
+        """The leader has assigned partitions: it is present."""
         self._named, self._tries = (-1, ""), 0
 
     def has_left(self, generation: int, leader: str, member: str) -> bool:
-        """The group let `member` join: return True if it named the same other leader in vain often enough."""
+        """`member` has joined: return True if the group named the same absent leader TRIES times."""
         self._tries = self._tries + 1 if self._named == (generation, leader) else 1
         self._named = generation, leader
         if leader in ("", member) or self._tries < self.TRIES:

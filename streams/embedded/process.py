@@ -1,6 +1,6 @@
-"""A child process under a watchdog, with its output in a file, and when to start one again.
+"""A child process under a watchdog, with its output in a file, and the rule for restarts.
 
-Needs the standard library and psutil only: `deskwatch run` uses it in production.
+Needs only the standard library and psutil: `deskwatch run` uses it in production.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-"""Pauses before a process is started again: the first one, and the limit of the others."""
+"""Pauses before a restart, seconds: the first, and the maximum."""
 
 _WATCHDOG = Path(__file__).with_name("child_watchdog.py")
 
@@ -25,8 +25,8 @@ _WATCHDOG = Path(__file__).with_name("child_watchdog.py")
 class Process:
     """A running program `name`; its process id is in `pid_file`, its output is appended to `log_file`.
 
-    It dies when the *thread* that starts it ends (the kernel's rule for PR_SET_PDEATHSIG), so start it from a thread
-    that lives long enough. Signals of the terminal do not reach it: the stack ends its processes in order.
+    It dies when the *thread* that starts it ends (the kernel's rule for PR_SET_PDEATHSIG), so start it from a
+    long-lived thread. Signals of the terminal do not reach it: the stack ends its processes in order.
     """
 
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], pid_file: Path, log_file: Path) -> None:
@@ -76,7 +76,7 @@ class Process:
         self.send(signal.SIGTERM)
 
     def end(self, grace_s: float) -> None:
-        """Waits `grace_s` seconds for it to end by itself, then kills it."""
+        """Waits `grace_s` seconds for it to end, then kills it."""
         try:
             self._popen.wait(grace_s)
         except subprocess.TimeoutExpired:
@@ -85,7 +85,7 @@ class Process:
         self._pid_file.unlink(missing_ok=True)
 
     def last_words(self) -> str:
-        """The last line of its log, which should say why it ended."""
+        """The last line of its log, which should give the reason why it ended."""
         with self._log_file.open("rb") as log:
             log.seek(max(0, self._log_file.stat().st_size - 4096))
             lines = log.read().decode(errors="replace").split("\n")
@@ -93,12 +93,12 @@ class Process:
 
 
 class Restarts:
-    """When to start a process again that ended by itself: after a pause that doubles, until a run lasts long enough.
+    """When to restart a process that ended unexpectedly: after a pause that doubles until a run lasts long enough.
 
         started ──ended  0.5 s  started ──ended  1 s  started ──settled────────ended  0.5 s  started
 
     Arguments:
-        settled_s: a run of so many seconds has worked; an error in the set-up shows sooner.
+        settled_s: seconds after which a run counts as working; an error in the set-up shows sooner.
         pause_s: the first pause, in seconds.
         now: the monotonic clock, in seconds.
     """
@@ -109,16 +109,16 @@ class Restarts:
         self._settled = False
 
     def started(self) -> None:
-        """The process was started."""
+        """Record that the process was started."""
         self._started_at = self._now()
 
     def settled(self) -> bool:
-        """Whether the process has worked once; ask while it runs, or when it has just ended."""
+        """Whether the process has worked once; call it while the process runs, or when it has just ended."""
         self._settled = self._settled or self._ran_long()
         return self._settled
 
     def ended(self) -> float:
-        """The process has just ended: returns the pause before the next start, in seconds."""
+        """Record that the process has ended; returns the pause before the restart, seconds."""
         if self._ran_long():
             self._pause_s = self._first_pause_s
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
@@ -134,7 +134,7 @@ class Restarts:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on now; another process may still take it first."""
+    """A port of 127.0.0.1 that is free now; another process may still take it first."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

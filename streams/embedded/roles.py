@@ -33,7 +33,7 @@ def start_roles(stack: Stack, settings: Settings, clock: str, workers: int = 1) 
 
 
 def start_role(stack: Stack, settings: Settings, clock: str, name: str) -> None:
-    """Start a worker with a metrics page of its own; `name` is its role, or the role, a hyphen and a number."""
+    """Start a worker with its own metrics page; `name` is its role, or the role, a hyphen and a number."""
     port = free_port()
     env = {
         "DESKWATCH_CLOCK": clock,

@@ -5,8 +5,8 @@
         stack.start("track", ["faust", …])  # roles; they find DESKWATCH_BROKER and the rest in their environment
         stack.wait()                        # until Ctrl-C, SIGTERM or the death of the broker
 
-A role or ClickHouse that dies is started again after a growing pause. The broker keeps its data in memory: if it dies
-the stack ends with an error. Children die with this process, even at a kill -9.
+A role or ClickHouse that dies is restarted after a growing pause. The broker keeps its data in memory: if it dies, the
+stack ends with an error. Children die with this process, even on kill -9.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def clickhouse_answers(url: str, timeout_s: float = 2.0) -> bool:
 
 
 class _Part:
-    """A program that the stack keeps running: its command, its process, and when to start it again."""
+    """A program that the stack keeps running: its command, its process, and its restart rule."""
 
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         self.name, self.argv, self.env = name, argv, env
@@ -68,15 +68,15 @@ class _Part:
 class Stack:
     """Broker and ClickHouse over the data directory `data`, and the roles given to `start`.
 
-    Entering raises DirectoryInUse if another stack holds the directory, StackError if a part does not start. If it is
-    entered from the main thread, SIGTERM interrupts as Ctrl-C does (KeyboardInterrupt), so the stack ends in order.
+    Entering raises DirectoryInUse if another stack holds the directory, StackError if a part does not start. If
+    entered from the main thread, SIGTERM acts like Ctrl-C (KeyboardInterrupt), so the stack ends in order.
     """
 
     def __init__(self, data: Path) -> None:
         self.directory = Directory(data)
         self.addresses: dict[str, str] = {}
         self.environment: dict[str, str] = {}  # of the roles, beside the addresses
-        self.apps = "streams.app"  # the module of the roles' apps; the embedded broker has one of its own
+        self.apps = "streams.app"  # the module of the roles' apps; there is a separate one for the embedded broker
         self.failure: StackError | None = None
         self._parts: dict[str, _Part] = {}
         self._orders: queue.SimpleQueue[Callable[[], bool]] = queue.SimpleQueue()
@@ -97,7 +97,7 @@ class Stack:
         if threading.current_thread() is threading.main_thread():
             # SIGINT too: a shell starts background jobs with SIGINT ignored.
             self._handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        # One thread starts every child and lives to the end: the kernel ties a watchdog to the thread that started it.
+        # One thread starts every child and runs to the end: the kernel ties a watchdog to the thread that started it.
         self._keeper = threading.Thread(target=self._keep, name="stack", daemon=True)
         self._keeper.start()
         try:
@@ -131,7 +131,7 @@ class Stack:
         self._order(lambda: self._stop([name], grace_s))
 
     def announce(self, name: str, address: str) -> None:
-        """Adds an address to ports.json, of the board for example."""
+        """Adds an address to ports.json, for example that of the board."""
         self.addresses[name] = address
         self.directory.publish(self.addresses)
 
@@ -142,7 +142,7 @@ class Stack:
         return process.pid if process and process.exit_status() is None else None
 
     def memory_bytes(self, name: str) -> int:
-        """Resident memory of a part; that of the broker only grows."""
+        """Resident memory of a part, bytes; that of the broker only grows."""
         part = self._parts.get(name)
         return part.process.memory_bytes() if part and part.process else 0
 
@@ -152,7 +152,7 @@ class Stack:
             raise self.failure
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Waits for Ctrl-C or SIGTERM (True) or the time to pass (False). Raises StackError if the broker dies."""
+        """Waits for Ctrl-C or SIGTERM (True) or for the timeout (False). Raises StackError if the broker dies."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         try:
             while until is None or time.monotonic() < until:
@@ -271,7 +271,7 @@ class Stack:
         return True
 
     def _stop_all(self) -> bool:
-        """Ends the roles while broker and ClickHouse still serve them, then ClickHouse, then the broker."""
+        """Ends the roles first, while broker and ClickHouse still serve them, then ClickHouse, then the broker."""
         self._stop([name for name in self._parts if name not in (_BROKER, _CLICKHOUSE)], _GRACE_S)
         self._stop([_CLICKHOUSE], 2 * _GRACE_S)
         self._stop([_BROKER], _GRACE_S)

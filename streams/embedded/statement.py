@@ -1,7 +1,7 @@
-"""Two facts about a statement that the embedded ClickHouse needs before the engine parses it. PURE.
+"""Two facts that the embedded ClickHouse needs about a statement before the engine parses it. PURE.
 
-Whether it is an INSERT whose rows follow the statement, and where they begin; and which output format it names. Both
-are read from tokens, so quoted text and comments do not mislead.
+Whether it is an INSERT with rows after the statement, and where they begin; and its output format. Both are read from
+tokens, so quoted text and comments do no harm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HAS_ITS_ROWS = {"SELECT", "WITH", "VALUES", "FROM", "WATCH"}
 
 
 class Insert(NamedTuple):
-    """An INSERT whose rows follow it: the statement without its FORMAT, the format's name, where the rows begin."""
+    """An INSERT with rows after it: the statement without its FORMAT, the format's name, and where the rows begin."""
 
     sql: str
     format: str

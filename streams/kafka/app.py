@@ -26,13 +26,13 @@ from streams.kafka.producer import StrictProducer, check_broker
 from streams.kafka.worker import PromptTableManager, PromptWorker
 
 DRAIN_PATIENCE_S = 2.0
-"""How long a revocation or a stop waits for the batches that agents have in hand; the rest is delivered again."""
+"""How long a revocation or a stop waits for batches being processed; the rest is delivered again."""
 
 MAX_QUEUED_BATCHES = 2
-"""Batches, each up to a whole fetch, that wait for the agent of a topic; then the delivery of more waits, too."""
+"""Maximum number of batches, each up to a whole fetch, queued for the agent of a topic; then delivery waits."""
 
 SETTINGS: Mapping[str, Any] = {
-    # The guarantees rest on these.
+    # The guarantees depend on these.
     "agent_supervisor": mode.CrashingSupervisor,  # the default one, with noack, hangs at SIGTERM after a crash
     "table_standby_replicas": 0,  # 1, the default, floods the log with errors when there is one worker
     "stream_wait_empty": True,
@@ -50,10 +50,10 @@ SETTINGS: Mapping[str, Any] = {
     "broker_heartbeat_interval": 0.5,
     "broker_rebalance_timeout": 6.0,
     "broker_request_timeout": 10.0,
-    # A group that formed before its topics were known has assigned nothing: 5 minutes, the default, is long.
+    # A group formed before its topics were known assigns nothing until the next metadata: by default, 5 minutes.
     "consumer_metadata_max_age_ms": 5000,
-    # Role store blocks for as long as ClickHouse is away: after 1000 s, the default, it would leave its group. A worker
-    # that hangs is found by its lag.
+    # Role store blocks while ClickHouse is down: after 1000 s, the default, it would leave its group. A hanging worker
+    # is detected by its lag.
     "broker_max_poll_interval": 86_400.0,
     "worker_redirect_stdouts": False,
     "topic_disable_leader": True,
@@ -89,7 +89,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
         super().__init__(id, **{**SETTINGS, "TableManager": PromptTableManager, "Worker": PromptWorker, **settings})
 
     def _crash(self, reason: BaseException) -> None:
-        """Print the reason as the last line, after the log: the traceback is far above it by then."""
+        """Print the reason as the last line, after the log: the traceback is far above by then."""
         if not self.crashed:
             sentence = " ".join(f"{self.conf.id} stops: {reason or type(reason).__name__}".split())
             atexit.register(print, sentence, file=sys.__stderr__, flush=True)
@@ -109,10 +109,10 @@ class BatchApp(faust.App):  # type: ignore[misc]
         return topic
 
     async def drain(self) -> None:
-        """Wait, for DRAIN_PATIENCE_S at most, until the agents have acknowledged the batches they have in hand.
+        """Wait, at most DRAIN_PATIENCE_S, until the agents have acknowledged the batches they are processing.
 
-        Runs when partitions are revoked and when the worker stops. An app that gathers several batches before it makes
-        their effects durable overrides this to do so now.
+        Runs when partitions are revoked and when the worker stops. An app that collects several batches before it
+        persists their effects overrides this to persist them now.
         """
         deadline = time.monotonic() + DRAIN_PATIENCE_S
         while time.monotonic() < deadline:

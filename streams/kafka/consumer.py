@@ -18,14 +18,14 @@ from streams.kafka.consumer_thread import BatchThread
 from streams.kafka.in_flight import InFlight
 
 COMMIT_PATIENCE_S = 5.0
-"""How long a revocation waits for its last commit: what is not committed is only delivered again."""
+"""How long a revocation waits for its last commit: uncommitted records are delivered again."""
 
 IDLE_POLL_S = 0.05
 """How long the fetcher sleeps while no partition may be fetched."""
 
 
 class BatchScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
-    """Delivers the fetched records of a batch topic as one batch a partition, and those of other topics one by one."""
+    """Delivers the fetched records of a batch topic as one batch per partition, those of other topics one by one."""
 
     def __init__(self, batch_topics: frozenset[str]) -> None:
         self.batch_topics = batch_topics
@@ -47,7 +47,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.scheduler = BatchScheduler(self.batch_topics)
         self._in_flight: defaultdict[TP, InFlight] = defaultdict(InFlight)
         self._resume_later: set[TP] = set()  # with the flow, after the rebalance
-        self._acked_before: dict[TP, set[int]] = {}  # acknowledged and not committed when the partitions were revoked
+        self._acked_before: dict[TP, set[int]] = {}  # acknowledged but not committed at the revocation
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
@@ -129,7 +129,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         super().resume_flow()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Commit, and keep the acknowledgements that come meanwhile: consumer.py:659 forgets them too early."""
+        """Commit, and keep acknowledgements made meanwhile: consumer.py:659 forgets them too early."""
         if not self.app.should_stop and self._active_partitions:
             try:
                 await asyncio.wait_for(self._commit_acked(), COMMIT_PATIENCE_S)
@@ -159,11 +159,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         await self.app.drain()
         self._unacked_messages.clear()
         if self.app.crashed:
-            return  # a crash ends the consumer's thread, too (mode 0.7.1 services.py:931): a commit would never return
+            return  # a crash also ends the consumer's thread (mode 0.7.1 services.py:931): a commit would never return
         await self.maybe_wait_for_commit_to_finish()
         await super().wait_empty()
 
     async def _commit_acked(self) -> bool:
-        """Commit everything acknowledged by now; consumer.py:947 commits nothing while another commit is under way."""
+        """Commit everything acknowledged by now; consumer.py:947 commits nothing while another commit is running."""
         await self.maybe_wait_for_commit_to_finish()
         return await self.commit()  # type: ignore[no-any-return]

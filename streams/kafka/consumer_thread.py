@@ -1,4 +1,4 @@
-"""The thread that runs aiokafka's consumer: how it fetches, and as which member it joins its group.
+"""The thread that runs aiokafka's consumer: how it fetches, and the member id with which it joins its group.
 
 The workarounds below name the file and line of faust-streaming 0.15.3 and aiokafka 0.14 that they are for.
 """
@@ -11,14 +11,14 @@ from faust.transport.drivers import aiokafka as driver
 from streams.kafka.membership import MemberId
 
 FETCH_WAIT_MS = 250
-"""How long the broker may hold a fetch that has nothing to return; a partition resumed meanwhile waits as long."""
+"""How long the broker may hold an empty fetch; a partition resumed meanwhile waits as long."""
 
 RECLAIMED_LOG = "Joins with the member id of a process that has ended: "
-"""How a worker's log says that it reclaims a member id, which follows."""
+"""The log line about a reclaimed member id; the id follows."""
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Joins with the member id of a dead worker of this machine, if there is one: see MemberId."""
+    """Joins with the member id of a dead worker of this machine, if any: see MemberId."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,7 +33,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
     async def on_start(self) -> None:
-        """Connect and run the app's hooks. Joining comes later, with the subscription."""
+        """Connect and run the app's hooks. Joining happens later, with the subscription."""
         await super().on_start()
         for hook in self.app.consumer_hooks:
             hook(self)

@@ -1,4 +1,4 @@
-"""Which batches of a partition are delivered and not committed yet. PURE: no Faust, no Kafka."""
+"""The batches of a partition that are delivered but not committed. PURE: no Faust, no Kafka."""
 
 from collections import deque
 
@@ -9,14 +9,14 @@ class InFlight:
         delivered       ..4  ..9  ..14  ..20
         acknowledged    ..4  ..9        ..20       commit 10; then ..14 was skipped: the agent lost it
 
-    `acked`: the last offsets of the batches that are acknowledged and not committed. The caller owns it.
+    `acked`: the last offsets of the batches acknowledged but not committed. The caller owns it.
     """
 
     def __init__(self) -> None:
         self._last: deque[int] = deque()
 
     def deliver(self, first: int, last: int, acked: set[int]) -> None:
-        """A batch of the offsets `first` to `last` goes to its agent.
+        """Add a batch with the offsets `first` to `last`, delivered to its agent.
 
         If it starts at or before batches in flight, the partition was sought back: those are delivered again.
         """
@@ -33,5 +33,5 @@ class InFlight:
         return offset
 
     def skipped(self, acked: set[int]) -> int | None:
-        """Return the last offset of the first batch if a later one is acknowledged and it is not; else None."""
+        """Return the last offset of the first batch if only later ones are acknowledged; else None."""
         return self._last[0] if self._last and any(last in acked for last in self._last) else None

@@ -1,9 +1,9 @@
-"""The lease: how long ago the group still counted this worker as the owner of its partitions.
+"""The lease: the time since the group last counted this worker as the owner of its partitions.
 
-Kafka takes the partitions of a silent member away after a session. A worker that was frozen does not notice, so before
-it writes it looks at the *lease*: the age of the last heartbeat that the group accepted, counted from when it was
-**sent**, on a clock that runs on while the machine sleeps. The lease only keeps zombies rare; the fencing rule of the
-changelog keeps them harmless.
+After one session, Kafka revokes the partitions of a silent member. A frozen worker does not notice, so before it writes
+it checks the *lease*: the age of the last heartbeat that the group accepted, counted from when it was **sent**, on a
+clock that continues while the machine is suspended. The lease only makes zombies rare; the fencing rule of the
+changelog makes them harmless.
 
     heartbeat sent ──> accepted            the group waits a whole session from here
     |<──────────── lease: 0.8 session ────────────>|
@@ -18,16 +18,16 @@ LEASE_SHARE = 0.8
 """Share of the session timeout for which an accepted heartbeat counts."""
 
 CONFIRM_PATIENCE_S = 2.0
-"""How long the group may take to answer whether a worker that was held up is still a member."""
+"""How long the group may take to confirm that a delayed worker is still a member, seconds."""
 
 
 def clock() -> float:
-    """Return seconds on a clock that runs on while the machine sleeps."""
+    """Return seconds on a clock that continues while the machine is suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Lease:
-    """When the last heartbeat that the group accepted was sent, and in which generation; none before :meth:`attach`."""
+    """The send time and the generation of the last heartbeat that the group accepted; none before :meth:`attach`."""
 
     def __init__(self) -> None:
         self._accepted = float("-inf"), -1  # when it was sent, and the generation; set in the consumer's thread
@@ -52,7 +52,7 @@ class Lease:
         coordinator._do_heartbeat = heartbeat
 
     def held(self, generation: int) -> bool:
-        """Return True if a heartbeat of this generation, the current one, was accepted not too long ago."""
+        """Return True if a heartbeat of this generation, the current one, was accepted recently enough."""
         sent, leased = self._accepted
         if self._coordinator is None or not leased == generation == self._coordinator.generation:
             return False
@@ -67,7 +67,7 @@ class Lease:
         await self._thread.call_thread(self._coordinator._do_heartbeat)
 
     async def confirm(self, generation: int, patience_s: float = CONFIRM_PATIENCE_S) -> bool:
-        """Return True if the group counts the partitions as ours; a lease that is only old is renewed first."""
+        """Return True if the group counts the partitions as ours; an expired lease is renewed first."""
         if not self.held(generation):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.renew(), patience_s)

@@ -1,4 +1,4 @@
-"""Which partition a key belongs to: Kafka's default partitioner, murmur2."""
+"""The partition of a key, by Kafka's default partitioner, murmur2."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""Creating the topics before anything runs, with the settings that Kafka's defaults would get wrong."""
+"""Creates the topics before anything runs, with the settings for which Kafka's defaults are wrong."""
 
 from contextlib import suppress
 from typing import Protocol
@@ -36,8 +36,8 @@ ESCALATE_CHANGELOG = "deskwatch-escalate-chains-changelog"
 MAX_MESSAGE_BYTES = str(4 << 20)  # an oversized event must arrive, to become a dead letter
 MAX_DEAD_LETTER_BYTES = str(5 << 20)  # the message and its origin
 
-# For every topic. LogAppendTime: otherwise a producer's clock, or a replay that stamps records with the time of their
-# events, decides what retention deletes and when compaction may begin.
+# For every topic. LogAppendTime: otherwise a producer's clock, or a replay with the events' own times, decides what
+# retention deletes and when compaction may begin.
 _ALL = {"message.timestamp.type": "LogAppendTime", "unclean.leader.election.enable": "false"}
 _KEPT = {**_ALL, "cleanup.policy": "delete", "retention.ms": str(365 * DAY), "retention.bytes": "-1"}
 # Compaction skips the open segment, by default up to 1 GiB or a week, and every restart reads it: keep it small.
@@ -60,7 +60,7 @@ CONFIGS: dict[str, dict[str, str]] = {
     ACTIONS: _KEPT,
     ESCALATIONS: {**_KEPT, "max.message.bytes": MAX_MESSAGE_BYTES},
     DEAD_LETTERS: {**_KEPT, "max.message.bytes": MAX_DEAD_LETTER_BYTES},
-    # A stage keeps what it needs from these two in its own checkpoints.
+    # A stage keeps the data it needs from these two in its own checkpoints.
     CUSTOMER_FACTS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": MAX_MESSAGE_BYTES},
     WATCH_ROLLUPS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": MAX_MESSAGE_BYTES},
     CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
@@ -71,8 +71,8 @@ CONFIGS: dict[str, dict[str, str]] = {
 """The configuration of each topic, beside :func:`in_sync`.
 
 `offsets.retention.minutes` is not a topic's setting but the broker's: after that time (a week) a group without members
-loses its committed offsets. Role track is not affected: its offsets are in its checkpoints. Role store then writes
-everything again that the topics keep, which changes nothing; `deskwatch doctor` says how long that time is.
+loses its committed offsets. Role track is not affected: its offsets are in its checkpoints. Role store then
+rewrites everything in the topics, which changes nothing; `deskwatch doctor` shows how long that time is.
 """
 
 SINGLE: frozenset[str] = frozenset({WATCH_ROLLUPS, WATCH_CHANGELOG})
@@ -80,16 +80,16 @@ SINGLE: frozenset[str] = frozenset({WATCH_ROLLUPS, WATCH_CHANGELOG})
 
 
 def in_sync(replication: int) -> str:
-    """Return how many replicas must have a record before it is acknowledged: a majority, so no minority loses it."""
+    """Return min.insync.replicas: a majority, so that the loss of a minority loses no acknowledged record."""
     return str(replication // 2 + 1)
 
 
 class TopicError(UserError):
-    """The topics cannot be created, or are not as they must be: one sentence."""
+    """The topics cannot be created, or have wrong settings. The message is one sentence."""
 
 
 class TopicSettings(Protocol):
-    """The settings that decide about the topics (`streams.settings.Settings` has them)."""
+    """The settings that determine the topics (`streams.settings.Settings` has them)."""
 
     @property
     def broker(self) -> str:

@@ -11,7 +11,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 
 
 class PromptTableManager(TableManager):  # type: ignore[misc]
-    """Starts without the second that tables/manager.py:140 waits for agents: the conductor waits for them itself."""
+    """Skips the second that tables/manager.py:140 waits for agents: the conductor waits for them itself."""
 
     async def on_start(self) -> None:
         """Register the tables and start their rebalance service."""
@@ -31,9 +31,9 @@ class PromptWorker(faust.Worker):  # type: ignore[misc]
 def tune_memory() -> None:
     """Set the garbage collector and glibc's malloc of this process for a worker.
 
-    A worker keeps many small objects for long, so the collector looks for cycles rarely, not after every 700 new
-    objects. Checkpoints and inserts take megabytes: glibc returns such blocks to the system, and keeps one arena for
-    all threads.
+    A worker keeps many long-lived small objects, so the collector runs rarely, not after every 700 new objects.
+    Checkpoints and inserts take megabytes: glibc returns such blocks to the system, and uses one arena for all
+    threads.
     """
     gc.set_threshold(100_000, 20, 100)
     if platform.libc_ver()[0] == "glibc":

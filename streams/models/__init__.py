@@ -1,1 +1,1 @@
-"""What crosses a topic: events in (CloudEvents), rows and warnings out."""
+"""The contents of the topics: events in (CloudEvents), rows and warnings out."""

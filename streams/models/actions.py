@@ -1,15 +1,15 @@
-"""What people do about warnings: the events of the topic `actions`, from the API or any other producer.
+"""People's actions on warnings: the events of the topic `actions`, from the API or any other producer.
 
     {"specversion": "1.0", "id": "…", "source": "/desk/board", "type": "warning.acknowledge",
      "time": "2026-11-24T08:00:00+08:00", "data": {"warning_id": "…", "by": "li.wei", "note": "calling back"}}
 
 | type                  | data, beside warning_id, by, note   | effect                                          |
 |-----------------------|-------------------------------------|-------------------------------------------------|
-| `warning.acknowledge` |                                     | stops the chain, for as long as the policy says |
-| `warning.snooze`      | until (an instant) or for_s         | suspends the chain until then; then it goes on  |
+| `warning.acknowledge` |                                     | stops the chain, for the policy's duration      |
+| `warning.snooze`      | until (an instant) or for_s         | suspends the chain until then                   |
 | `warning.disagree`    |                                     | stops the chain for good, counted as mistaken   |
 
-The key does not matter: role escalate hands an action on to the partition that holds its warning.
+The key does not matter: role escalate forwards an action to the partition with its warning.
 """
 
 from functools import reduce
@@ -35,7 +35,7 @@ class Action(Data, kw_only=True):
 
 
 class Snooze(Action, kw_only=True):
-    """Data of `warning.snooze`: until when, or for how many seconds from the time of the event."""
+    """Data of `warning.snooze`: the end, or the number of seconds from the time of the event."""
 
     until: Instant | None = None
     for_s: Annotated[float, Meta(gt=0, le=MAX_SNOOZE_S)] | None = None
@@ -65,7 +65,7 @@ class SnoozeEvent(ActionEvent, tag="warning.snooze"):
     data: Snooze
 
     def until(self) -> int:
-        """The instant (ms) at which the chain goes on."""
+        """The instant (ms) at which the chain resumes."""
         data = self.data
         return parse_instant(data.until) if data.until is not None else self.at + round((data.for_s or 0) * 1000)
 
@@ -75,7 +75,7 @@ _decode = msgspec.json.Decoder(reduce(or_, ACTIONS)).decode
 
 
 def decode(value: bytes | None, headers: Headers = ()) -> ActionEvent | Rejected:
-    """Return the action in a message, or the reason why it is none."""
+    """Return the action in a message, or the reason for its rejection."""
     if value is None:
         return Rejected("the message has no value")
     if len(value) > LARGEST:

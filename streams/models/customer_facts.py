@@ -12,7 +12,7 @@ from streams.models.rows import FactRow
 FACTS, LINKS, CHANGES = "deskwatch.customer_facts", "deskwatch.customer_links", "deskwatch.policy_changes"
 """CloudEvents types of the messages, each with many rows."""
 
-Signal = tuple[str, int, float]  # a signal of the complaint-risk index, when it was given, and its weight
+Signal = tuple[str, int, float]  # a signal of the complaint-risk index, its instant, and its weight
 
 
 class Solved(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -1,9 +1,9 @@
-"""Dead letters: what is no event is kept on a topic of its own, with where it came from and why, until it is mended.
+"""Dead letters: rejected messages are kept on a separate topic, with origin and reason, until they are repaired.
 
-    tickets[2] offset 17 ──no event──> letter "tickets/2/17" ──mended──> tickets[2] offset 90
-                                                 └── mark: replayed
+    tickets[2] offset 17 ──rejected──> letter "tickets/2/17" ──repaired──> tickets[2] offset 90
+                                                 └── marker: replayed
 
-A dead letter and its replay marker are CloudEvents in binary mode: the bytes are the message's own, the rest stands in
+A dead letter and its replay marker are CloudEvents in binary mode: the bytes are the message's own, the rest is in
 headers. Both are in the same partition of `dead-letters`. A dead letter may be written twice (the outbox of a
 checkpoint): its id is its origin.
 """
@@ -21,12 +21,12 @@ from streams.models.topics import DEAD_LETTERS
 LETTER, REPLAYED = "deskwatch.dead_letter", "deskwatch.dead_letter_replayed"
 TRACK, REPLAY = "/deskwatch/track", "/deskwatch/dead-letters"  # sources
 
-_ORIGINAL = "header."  # before the name of a header that the message came with
+_ORIGINAL = "header."  # prefix for the names of the message's own headers
 _VARIABLE = re.compile(r"'[^']*'|\d[\d,.:TZ+-]*")
 
 
 class DeadLetter(msgspec.Struct, kw_only=True):
-    """A message that is no event: where it came from, why, and as what it came. Instants in ms."""
+    """A rejected message: its origin, the reason, and its contents. Instants in ms."""
 
     topic: str
     partition: int
@@ -49,7 +49,7 @@ class DeadLetter(msgspec.Struct, kw_only=True):
         return "open" if self.replayed_at is None else "replayed"
 
     def document(self) -> bytes | None:
-        """The message as one JSON document, as the codec would take it; raises ValueError for undecodable headers."""
+        """The message as one JSON document, as the codec accepts it; raises ValueError for undecodable headers."""
         return structured(self.value, self.headers)
 
 
@@ -69,7 +69,7 @@ class ReplayMarker(msgspec.Struct, frozen=True):
 
 
 def dead_letter(topic: str, record: Record, reason: str) -> Output:
-    """The letter of a record that is no event. A record without a value has an empty one (its reason says so)."""
+    """The letter of a rejected record. A record without a value has an empty one (its reason says so)."""
     headers = [(_ORIGINAL + name, content or b"") for name, content in record.headers or ()]
     if record.key is not None:
         headers.append(("key", record.key))
@@ -79,13 +79,13 @@ def dead_letter(topic: str, record: Record, reason: str) -> Output:
 
 
 def replayed(letter: DeadLetter, value: bytes, at: int) -> Output:
-    """The mark of a letter in whose place `value` was sent at the instant `at` (ms)."""
+    """The replay marker of a letter: `value` was sent in its place at the instant `at` (ms)."""
     told = _headers(REPLAYED, REPLAY, letter.topic, letter.partition, letter.offset, at)
     return Output(DEAD_LETTERS, _key(letter.topic, letter), value, tuple(told))
 
 
 def read(record: Record) -> DeadLetter | ReplayMarker | None:
-    """What a message of the topic is; None if it is neither letter nor mark."""
+    """Decode a message of the topic; None if it is neither letter nor marker."""
     found: dict[str, bytes] = dict(record.headers or ())
     try:
         topic = found["topic"].decode()
@@ -112,7 +112,7 @@ def read(record: Record) -> DeadLetter | ReplayMarker | None:
 
 
 def gather(messages: Iterable[DeadLetter | ReplayMarker | None]) -> list[DeadLetter]:
-    """The letters, each once, those that a mark names as replayed; in the order of their origin."""
+    """The letters, each once, in the order of their origin; those with a marker are replayed."""
     letters: dict[str, DeadLetter] = {}
     marks: dict[str, int] = {}
     for message in messages:
@@ -126,7 +126,7 @@ def gather(messages: Iterable[DeadLetter | ReplayMarker | None]) -> list[DeadLet
 
 
 def kind_of(reason: str) -> str:
-    """A reason without its numbers and quoted values, to count letters by."""
+    """A reason without its numbers and quoted values, for counts by reason."""
     return _VARIABLE.sub("…", reason)
 
 

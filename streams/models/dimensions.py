@@ -1,4 +1,4 @@
-"""The dimensions that a ticket, call or survey is counted by.
+"""The dimensions of the counts of tickets, calls and surveys.
 
 A new dimension touches seven files and the SQL: this one, the events that set it (`models.tickets`), the rows
 (`models.rows`, `models.entities`, `models.customer_facts`), `desk.tickets.ticket` (its row), and the policy's `Match`
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 Names = TypeVar("Names", bound=tuple[str, ...])
 Tags = tuple[str, ...]
 
-MAX_SHARED = 50_000  # combinations of names that are kept
+MAX_SHARED = 50_000  # combinations of names kept
 _known: dict[Any, Any] = {}
 
 
 class Dimensions(NamedTuple):
-    """What a subject is counted by; a missing one is ""."""
+    """The dimensions of a subject; a missing one is ""."""
 
     team: str = ""
     channel: str = ""
@@ -33,12 +33,12 @@ dimensions_of: Callable[[Any], tuple[str, ...]] = attrgetter(*Dimensions._fields
 
 
 def tags_of(tags: Sequence[str] | None) -> Tags:
-    """A ticket's tags as the policies match them: sorted, each once."""
+    """A ticket's tags for matching: sorted, each once."""
     return shared(tuple(sorted(set(tags)))) if tags else ()
 
 
 def shared(names: Names) -> Names:
-    """The one tuple kept of all equal ones: tickets are many, their combinations of names are few."""
+    """Intern a tuple of names: tickets are many, but combinations of names are few."""
     if len(_known) >= MAX_SHARED:
         _known.clear()
     found: Names = _known.setdefault(names, names)

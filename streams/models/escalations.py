@@ -1,4 +1,4 @@
-"""The rows of role escalate: the events of an escalation chain's steps, and what people did about a warning."""
+"""The rows of role escalate: the events of an escalation chain's steps, and people's steps on a warning."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -16,10 +16,10 @@ class StepState(StrEnum):
     """The intent to send it is recorded; whether the receiver has the message is not known yet."""
 
     SENT = "sent"
-    """The receiver took the message."""
+    """The receiver accepted the message."""
 
     FAILED = "failed"
-    """The receiver did not get the message. It is tried again for up to ten minutes."""
+    """The receiver did not get the message. It is retried for up to ten minutes."""
 
     UNKNOWN = "unknown"
     """The receiver may have got the message. It is not sent again."""
@@ -35,19 +35,19 @@ class ChainEvent(StrEnum):
     """The state of a row of step 0: an event of the chain as a whole."""
 
     ACKNOWLEDGED = "acknowledged"
-    """Somebody takes care of the warning, when no step was left to stop."""
+    """Somebody acknowledged the warning when no step was open."""
 
     SNOOZED = "snoozed"
     """The chain is suspended until an instant."""
 
     DISAGREED = "disagreed"
-    """Somebody says that the warning is mistaken: the chain ends."""
+    """Somebody disagreed with the warning: the chain ends."""
 
     LAPSED = "lapsed"
-    """The acknowledgement is over and the warning still stands: the chain goes on."""
+    """The acknowledgement has lapsed and the warning is still open: the chain resumes."""
 
     EXHAUSTED = "exhausted"
-    """All steps are done, the warning still stands, and nobody has acknowledged it."""
+    """All steps are done, and the warning is still open and unacknowledged."""
 
     FOLDED = "folded"
     """The chain of another ticket with the same parent leads the incident; the steps of this one do not fall due."""
@@ -57,7 +57,7 @@ class ChainEvent(StrEnum):
 
 
 class WarningStep(StrEnum):
-    """What happened to a warning after it was raised, apart from the rules."""
+    """A step of a warning after it was raised, apart from the rules."""
 
     ACKNOWLEDGED = "acknowledged"
     """Somebody takes care of it."""
@@ -94,7 +94,7 @@ class EscalationRow(Row, kw_only=True):
     receiver: str  # the receiver chosen when the step fell due
     due_at: int | None
     attempt: int
-    digest: str  # id of the digest that carried it
+    digest: str  # id of the digest that contains it
     by: str
     reason: str
     version: int = 0
@@ -105,7 +105,7 @@ class EscalationRow(Row, kw_only=True):
 
 
 class WarningStepRow(Row, kw_only=True):
-    """A WarningStep of a warning: when, by whom (the receiver, of an escalation), and with what note."""
+    """A WarningStep of a warning: its instant, its author (for an escalation, the receiver), and the note."""
 
     table: ClassVar[str] = "warning_step_rows"
     topic: ClassVar[str] = "risk-warnings"
@@ -118,5 +118,5 @@ class WarningStepRow(Row, kw_only=True):
     version: int = 0
 
     def identity(self) -> Identity:
-        """The warning, the step, when and by whom."""
+        """The warning, the step, the instant and the author."""
         return ("warning step", self.warning_id, self.step, self.at, self.by)

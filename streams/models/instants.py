@@ -14,13 +14,13 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 _SHAPE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _MINUTES: dict[str, int] = {}  # "2026-10-12T08:35:" -> its instant, were it UTC; most events share a minute with others
-_RESTS: dict[str, int] = {}  # "02+08:00", "02.125Z" -> what it adds to that: ms, less the offset
+_RESTS: dict[str, int] = {}  # "02+08:00", "02.125Z" -> ms to add: seconds minus the offset
 _TEXTS: dict[int, str] = {}  # instant of a minute -> its text in UTC
-_REMEMBERED = 65_000  # a minute has 60,000 rests that differ in ms
+_REMEMBERED = 65_000  # a minute has 60,000 different rests in ms
 
 
 def parse_instant(text: str) -> int:
-    """The instant of an RFC 3339 `text`, kept to the millisecond (finer is cut).
+    """The instant of an RFC 3339 `text`, truncated to the millisecond.
 
     Raises ValueError if the text is not RFC 3339, has no offset, or lies outside 1990-2100.
     """
@@ -46,7 +46,7 @@ def _parse_slowly(text: str) -> int:
     rest = second * 1000 + int((found[7] or ".0")[1:4].ljust(3, "0")) - _offset(found[8])
     if not EARLIEST <= base + rest < LATEST:
         raise ValueError(f"time {text[:40]!r} is outside the years 1990 to 2100")
-    if EARLIEST + DAY <= base < LATEST - DAY:  # then it is inside with every rest
+    if EARLIEST + DAY <= base < LATEST - DAY:  # then it is inside with any rest
         _remember(_MINUTES, text[:17], base)
         _remember(_RESTS, text[17:], rest)
     return base + rest

@@ -1,8 +1,8 @@
-"""Rows to messages: what a checkpoint sends to the output topics, each a CloudEvent.
+"""Rows to messages: the outputs of a checkpoint, each a CloudEvent.
 
-Rows of one kind travel together, some thousands a message (`data.rows`, arrays in the order of `streams.models.rows`);
-a warning and a pane travel alone, under a key of their own. Behind all rows of a checkpoint comes, on each topic, its
-progress: who has read that has read all that comes of the inputs up to its offsets.
+Rows of one kind are batched, some thousands per message (`data.rows`, arrays in the order of `streams.models.rows`);
+each warning and each pane is a separate message with its own key. On each topic, progress follows all rows of a
+checkpoint: a consumer that has read it has read all effects of the inputs up to its offsets.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from streams.models.tallies import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Tall
 from streams.models.topics import ROLLUPS, WARNINGS, WATCH_ROLLUPS
 
 PROGRESS = "deskwatch.progress_rows"
-BATCH_ROWS = 2000  # rows a message
+BATCH_ROWS = 2000  # rows per message
 SOURCE = "/deskwatch/track"
 
 _json = msgspec.json.encode
@@ -26,7 +26,7 @@ _ROLLUP_DATA = b'","datacontenttype":"application/json","data":{"rows":['
 
 
 def messages(partition: int, version: int, rows: Iterable[Row], source: str = SOURCE) -> list[Output]:
-    """The messages of one checkpoint's rows, which get its `version`. `source`: the CloudEvents source."""
+    """The messages for one checkpoint's rows, after setting their `version`. `source`: the CloudEvents source."""
     kinds: dict[type[Row], list[Row]] = {}
     for row in rows:
         row.version = version  # type: ignore[attr-defined]
@@ -46,9 +46,9 @@ def messages(partition: int, version: int, rows: Iterable[Row], source: str = SO
 
 
 def progress(topic: str, row: ProgressRow, partition: int | None = None) -> Output:
-    """What comes last on a topic (in that partition of it; None: the maker's own): how far it goes.
+    """The progress message, the last one on a topic (`partition`: of the topic; None: the state's own).
 
-    The key is the row's topic_name: on a compacted topic, a stage's progress does not stand for the desk's.
+    The key is the row's topic_name: on a compacted topic, a stage's progress must not replace track's.
     """
     event_id = f"{row.topic_name}/{row.partition}/{row.version}/progress"
     return Output(topic, row.topic_name.encode(), _event(event_id, PROGRESS, row.as_of, {"rows": [row]}), (), partition)
@@ -57,7 +57,7 @@ def progress(topic: str, row: ProgressRow, partition: int | None = None) -> Outp
 def batches(
     topic: str, kind: str, event_id: str, rows: Sequence[object], source: str = SOURCE, partition: int | None = None
 ) -> list[Output]:
-    """Rows of one kind, many a message, for that partition of a topic (None: the maker's own)."""
+    """Rows of one kind, many per message, for a partition of a topic (None: the state's own)."""
     made = []
     for start in range(0, len(rows), BATCH_ROWS):
         event = _event(f"{event_id}/{start}", kind, None, {"rows": rows[start : start + BATCH_ROWS]}, source=source)
@@ -68,7 +68,7 @@ def batches(
 def tallies(
     partition: int, version: int, rows: Sequence[TallyRow], announced: Sequence[AnnouncementRow], as_of: int
 ) -> list[Output]:
-    """What role watch hears of a checkpoint: what happened, what was announced, how far that goes."""
+    """The messages of a checkpoint for role watch: tallies, announcements, progress."""
     made = []
     for first in range(0, len(rows), BATCH_ROWS):
         data = Tallies(partition, version, first, list(rows[first : first + BATCH_ROWS]))
@@ -81,7 +81,7 @@ def tallies(
 
 
 def pane(partition: int, version: int, key: bytes, row: bytes) -> Output:
-    """The message of a pane, around its row as it stands in the checkpoint too."""
+    """The message of a pane: the envelope, and the same row as in the checkpoint."""
     head = b"".join((_ROLLUP_HEAD, b"%d/%b/%d" % (partition, key, version), _ROLLUP_DATA))
     return Output(ROLLUPS, key, b"".join((head, row, b"]}}")))
 
@@ -106,7 +106,7 @@ _WarningData = msgspec.defstruct("_WarningData", [(each.name, each.type) for eac
 def _warning(row: WarningRow, source: str) -> Output:
     state = "withdrawn" if row.is_deleted else row.state
     at = row.raised_at if row.cleared_at is None else row.cleared_at
-    # A ticket's warnings go where its parent's go, which they fold into; the others are of their subject.
+    # A ticket's warnings go to the partition of its parent's, into which they fold; others to that of their subject.
     of_ticket = row.metric or row.subject.startswith("ticket/")
     about = row.parent_id or (row.ticket_id if of_ticket else row.subject)
     event_id, data = f"{row.warning_id}/{row.version}", _WarningData(*astuple(row))

@@ -37,7 +37,7 @@ class Record(Protocol):
 
 
 class Output(NamedTuple):
-    """A record for an output topic. `partition`: where it goes; None: the same number as the state that made it."""
+    """A record for an output topic. `partition`: its target; None: the same number as the state's."""
 
     topic: str
     key: bytes | None

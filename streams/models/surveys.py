@@ -1,4 +1,4 @@
-"""Survey events, keyed by the ticket or call they name, else by survey_id."""
+"""Survey events, keyed by their ticket or call, else by survey_id."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -11,7 +11,7 @@ Score = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
 
 
 class SurveyData(Data, kw_only=True):
-    """What every survey event may name."""
+    """The common data of survey events."""
 
     survey_id: Id
     ticket_id: str | None = None
@@ -20,12 +20,12 @@ class SurveyData(Data, kw_only=True):
 
 
 class SurveyEvent(Event):
-    """A survey event: its subject is the ticket or call that it is about."""
+    """A survey event: its subject is its ticket or call."""
 
     data: SurveyData
 
     def key(self) -> str:
-        """The ticket or call it names, else the survey."""
+        """The ticket or call, else the survey."""
         return self.data.ticket_id or self.data.call_id or self.data.survey_id
 
 
@@ -36,7 +36,7 @@ class Offered(SurveyData):
 
 
 class SurveyOffered(SurveyEvent, tag="survey.offered"):
-    """A customer was asked."""
+    """A survey was offered to a customer."""
 
     rank: ClassVar[int] = 0
     data: Offered
@@ -52,7 +52,7 @@ class Dimensions(Data):
 
 
 class Responded(SurveyData, kw_only=True):
-    """Data of `survey.responded`; `score` lies on [scale_min, scale_max], NPS on 0-10."""
+    """Data of `survey.responded`; `score` is within [scale_min, scale_max], for NPS 0-10."""
 
     metric: SurveyMetric
     score: Score
@@ -72,7 +72,7 @@ class SurveyResponded(SurveyEvent, tag="survey.responded"):
     data: Responded
 
     def fault(self) -> str | None:
-        """What is wrong with the score, as one sentence; None if nothing is."""
+        """The fault of the score, as one sentence; None if it is valid."""
         data = self.data
         low, high = data.scale_min, data.scale_max
         if low >= high:

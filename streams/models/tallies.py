@@ -10,7 +10,7 @@ TALLIES, ANNOUNCEMENTS = "deskwatch.tally_rows", "deskwatch.announcement_rows"
 """CloudEvents types of the messages."""
 
 Combination = tuple[str, str, str, str, str, str]
-"""Team, channel, segment, category, queue and agent of what is counted together."""
+"""Team, channel, segment, category, queue and agent of a tally."""
 
 
 class TallyRow(Row):

@@ -8,7 +8,7 @@ risk-warnings, actions ──escalate──> escalations
 INPUTS = ("tickets", "calls", "surveys", "signals")
 LEDGER = "sla-ledger"
 FACTS = "facts"
-"""Facts, and each entity as it stands."""
+"""Facts, and the current row of each entity."""
 
 ROLLUPS = "rollups"
 """Minute panes, compacted."""
@@ -17,20 +17,20 @@ WARNINGS = "risk-warnings"
 DEAD_LETTERS = "dead-letters"
 CUSTOMER_FACTS = "customer-facts"
 WATCH_ROLLUPS = "watch-rollups"
-"""Tallies: what the window rules count."""
+"""Tallies: the counts for the window rules."""
 
 ACTIONS = "actions"
 ESCALATIONS = "escalations"
 AUDIT = "audit"
 
 PROGRESS_TOPICS = (LEDGER, FACTS, ROLLUPS, WARNINGS)
-"""On each of these role track says how far it is."""
+"""Role track reports its progress on each of these."""
 
 TRACK_OUTPUTS = (*PROGRESS_TOPICS, DEAD_LETTERS, CUSTOMER_FACTS, WATCH_ROLLUPS)
 ESCALATE_OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
 
 CUSTOMERS, WATCH = "customers", "watch"
-"""The stages after the desk. Each says on its topics how far it is, in progress rows that are named `topic/stage`."""
+"""The stages after track. Each reports its progress on its topics, in progress rows named `topic/stage`."""
 
 CUSTOMERS_TOPICS, WATCH_TOPICS = (FACTS, ROLLUPS, WARNINGS), (WARNINGS,)
-"""The topics that the rows of a stage go to."""
+"""The topics of the rows of a stage."""

@@ -1,8 +1,8 @@
-"""Reads the topic of dead letters, and sends repaired events to the topics that the letters came from.
+"""Reads the topic of dead letters, and sends repaired events to the topics of origin.
 
     read ──> letters ──repaired──> origin topic ──acknowledged──> marker on dead-letters ──acknowledged──> next ones
 
-In this order nothing is lost. An interrupted run sends some events twice, which changes nothing: they are duplicates.
+This order loses nothing. An interrupted run sends some events twice, which changes nothing: they are duplicates.
 """
 
 import asyncio
@@ -21,22 +21,22 @@ from streams.models.topics import DEAD_LETTERS
 from streams.replay.log import place, targets
 
 MAX_MESSAGE_BYTES = 6 << 20
-BATCH_SIZE = 500  # letters that are sent before their markers
+BATCH_SIZE = 500  # letters sent before their markers
 
 
 class DeadLettersError(UserError):
-    """The topic cannot be read or written: one sentence."""
+    """The topic cannot be read or written. The message is one sentence."""
 
 
 class Repaired(NamedTuple):
-    """A letter and the event that is sent in its place."""
+    """A letter, and the event to send in its place."""
 
     letter: DeadLetter
     value: bytes
 
 
 def fault(value: bytes | None, now: int | None) -> str | None:
-    """Why a value would be rejected again; None if it is an event. `now`: the wall clock in ms, None in a replay."""
+    """Why a value would be rejected again; None if it is valid. `now`: the wall clock in ms, None in a replay."""
     event = decode(value, (), now)
     if isinstance(event, Rejected):
         return event.reason
@@ -50,7 +50,7 @@ def read_letters(broker: str) -> list[DeadLetter]:
 
 
 def send_letters(broker: str, repaired: Sequence[Repaired]) -> None:
-    """Send events in the place of letters, and a marker for each. Raises DeadLettersError."""
+    """Send repaired events, and a marker for each letter. Raises DeadLettersError."""
     asyncio.run(_guarded(broker, _send(broker, repaired)))
 
 
@@ -110,7 +110,7 @@ async def _send(broker: str, repaired: Sequence[Repaired]) -> None:
 
 
 async def _events(producer: AIOKafkaProducer, repaired: Repaired) -> Iterable[tuple[int, Output]]:
-    """The messages in the place of a letter: on its topic, in the partition of the event's key, or in all of them."""
+    """The messages that replace a letter: on its topic, in the partition of the event's key, or in all partitions."""
     line = place(repaired.value)
     key = None if line.key is None else line.key.encode()
     topic = repaired.letter.topic

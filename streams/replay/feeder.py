@@ -4,7 +4,7 @@
     log time    |-----+--+---------+-----------------+
     to all      clock.advanced at the start, as minutes of log time pass, and at the end
 
-At full speed clock.advanced is sent some twenty times a second, not every minute of the log; results are the same.
+At full speed, clock.advanced is sent about twenty times a second, not every minute of the log; the results are equal.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ MAX_UNACKNOWLEDGED = 64  # batches
 SOURCE = "/deskwatch/replay"
 CLOCK_EVERY_S = 0.05
 PATIENCE_MS = 120_000
-"""How long a batch waits for a broker that is away, since it may be restarting."""
+"""How long a batch waits for a broker that does not answer: it may be restarting."""
 
 TopicPartition = tuple[str, int]
 
@@ -42,11 +42,11 @@ class Fed(NamedTuple):
 
 
 class ReplayError(UserError):
-    """The log cannot be fed: one sentence."""
+    """The log cannot be fed. The message is one sentence."""
 
 
 class Feeder:
-    """Sends records to their partitions in order, in batches of its own: ten times as fast as one by one."""
+    """Sends records to their partitions in order, in its own batches: ten times as fast as one by one."""
 
     def __init__(self, producer: AIOKafkaProducer, partitions: int) -> None:
         self.producer, self.partitions = producer, partitions
@@ -66,7 +66,7 @@ class Feeder:
             await self._flush(tp)
 
     async def flush(self, *, wait: bool = False) -> None:
-        """Send what is queued; `wait` until all of it is acknowledged."""
+        """Send the queued records; with `wait`, wait until all are acknowledged."""
         for tp in [tp for tp, batch in self._batches.items() if batch]:
             await self._flush(tp)
         if wait and self._under_way:
@@ -94,7 +94,7 @@ class Feeder:
         self, tp: TopicPartition, records: list[tuple[bytes | None, bytes]], former: "asyncio.Task[None] | None"
     ) -> None:
         if former is not None:
-            await former  # the order of a partition's batches is that in which they are sent
+            await former  # keeps the order of a partition's batches
         batch, now = self.producer.create_batch(), time.time_ns() // 1_000_000
         for key, value in records:
             batch.append(timestamp=now, key=key, value=value)
@@ -107,8 +107,8 @@ async def feed(
 ) -> Fed:
     """Feed a log through the broker.
 
-    `lines`: the events in the order of the log. `speed`: how many times as fast as the log's own time; None: without
-    pause. `progress` is called with the number of lines, every thousand lines. Raises ReplayError.
+    `lines`: the events in the order of the log. `speed`: a multiple of the log's own speed; None: no pauses.
+    `progress` is called every thousand lines, with the number of lines. Raises ReplayError.
     """
     async with connected(broker, partitions) as feeder:
         return await _feed(lines, feeder, partitions, speed, progress)
@@ -116,7 +116,7 @@ async def feed(
 
 @asynccontextmanager
 async def connected(broker: str, partitions: int) -> AsyncIterator[Feeder]:
-    """A feeder, connected to a broker. Raises ReplayError if the broker refuses events, or is away for too long."""
+    """A feeder, connected to a broker. Raises ReplayError if the broker refuses events, or is down for too long."""
     producer = AIOKafkaProducer(
         bootstrap_servers=broker,
         acks="all",
@@ -184,7 +184,7 @@ async def advance_clock(feeder: Feeder, partitions: int, to: int) -> None:
 
 
 class Pace:
-    """When an event of the log is due on the wall clock."""
+    """Computes when an event of the log is due on the wall clock."""
 
     def __init__(self, speed: float | None) -> None:
         self.speed = speed

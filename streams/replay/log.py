@@ -17,14 +17,14 @@ _OTHERS = "signals"
 
 
 class LogError(UserError):
-    """A file of events cannot be read: one sentence."""
+    """A file of events cannot be read. The message is one sentence."""
 
 
 class Line(NamedTuple):
     """A line of a log.
 
-    `topic`: where it belongs. `key`: None for all partitions (`broadcast`), or if it is unknown. `event`: None if the
-    line is no event.
+    `topic`: its topic. `key`: None for all partitions (`broadcast`), or if unknown. `event`: None if the line is not a
+    valid event.
     """
 
     value: bytes
@@ -52,7 +52,7 @@ def _lines(files: Sequence[Path]) -> Iterator[bytes]:
 
 
 class _Envelope(msgspec.Struct):
-    """The readable parts of a line that is no event."""
+    """The readable parts of a line that is not a valid event."""
 
     type: str = ""
     data: dict[str, object] = {}
@@ -62,7 +62,7 @@ _envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 def place(value: bytes) -> Line:
-    """The topic and key of a line; if it is no event: where its type says, else `signals`."""
+    """The topic and key of a line; for an invalid event, the topic of its type, else `signals`."""
     event = decode(value)
     if isinstance(event, Rejected | Unknown):
         return _place_rejected(value)
@@ -81,5 +81,5 @@ def _place_rejected(value: bytes) -> Line:
 
 
 def targets(line: Line, partitions: int) -> Iterable[int]:
-    """The partitions that a line goes to."""
+    """The target partitions of a line."""
     return range(partitions) if line.broadcast else (partition_of(line.key, partitions),)

@@ -17,7 +17,7 @@ from streams.models.tallies import TallyRow
 from streams.models.topics import CUSTOMER_FACTS, DEAD_LETTERS, INPUTS, WATCH_ROLLUPS
 from streams.replay.log import Line, place
 
-BATCH_SIZE = 5000  # lines that are folded before time passes
+BATCH_SIZE = 5000  # lines folded before time passes
 MAX_ROWS, MAX_BYTES = 50_000, 32 << 20  # of a batch for ClickHouse
 
 
@@ -32,7 +32,7 @@ class RowWriter(Protocol):
 
 
 class Recomputed(NamedTuple):
-    """The lines of a recomputation, the dead letters among them, and the instant up to which it goes (ms)."""
+    """The number of lines of a recomputation, that of dead letters among them, and its end (ms)."""
 
     lines: int
     dead: int
@@ -62,9 +62,9 @@ def recompute(
 ) -> Recomputed:
     """Fold the log and write all rows to the writer's database, which should be empty.
 
-    `as_of`: the instant (ms) up to which time passes, without the events after it; None: the latest time of the log.
-    `late`: the tallies that were too late for the window rules of the pipeline, to be excluded here too: in one process
-    no tally is late.
+    `as_of`: the instant (ms) up to which time passes; later events are ignored; None: the latest time of the log.
+    `late`: the tallies that were too late for the pipeline's window rules, to be excluded here too: in one process, no
+    tally is late.
     """
     fold = _Fold(policies, writer)
     n = 0
@@ -87,11 +87,11 @@ class _Fold:
     def __init__(self, policies: Policies, writer: RowWriter) -> None:
         self.desk = Desk(0, policies, wall=False)
         self.watch = Watch(1, policies)
-        self.stages: dict[str, Customers | Watch] = {  # by the topic that feeds them
+        self.stages: dict[str, Customers | Watch] = {  # by input topic
             CUSTOMER_FACTS: Customers(0, policies),
             WATCH_ROLLUPS: self.watch,
         }
-        self.progress: list[_Record] = []  # of the desk: fed to watch at the end, which then judges all minutes at once
+        self.progress: list[_Record] = []  # of track: fed to watch at the end, which then judges all minutes at once
         self.writer, self.batch = writer, Batch()
         self.latest, self.version = -1, 0
         self.offsets = dict.fromkeys(INPUTS, 0)
@@ -110,7 +110,7 @@ class _Fold:
             start = 0
             while start < len(records):
                 start = self.desk.feed(topic, records, start)
-                if start < len(records):  # the desk is full: a large dead letter needs room, for example
+                if start < len(records):  # the state is full: a large dead letter needs room, for example
                     self._checkpoint()
                 else:
                     self._checkpoint_if_full()
@@ -155,7 +155,7 @@ class _Fold:
                 fed[output.topic].append(_Record(output.value, output.topic, 0, 0))
             else:
                 self._add(output)
-        self.progress = [fed[WATCH_ROLLUPS].pop()]  # the last message is the progress of the desk
+        self.progress = [fed[WATCH_ROLLUPS].pop()]  # the last message is track's progress
         for topic, records in fed.items():
             self._feed(self.stages[topic], topic, records)
         self._write_if_large()

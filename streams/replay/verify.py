@@ -10,7 +10,7 @@ from streams.desk.policy.versions import Policies
 from streams.models.tallies import TallyRow
 from streams.replay.recompute import recompute
 
-SUFFIX = "_recomputed"  # of the database of the recomputation
+SUFFIX = "_recomputed"  # of the recomputation's database
 
 RECEIPT = {"topic", "partition", "offset", "received_at"}  # how an event arrived
 VIEWS: dict[str, set[str]] = {
@@ -49,7 +49,7 @@ MAX_EXAMPLES = 5
 
 
 class Difference(NamedTuple):
-    """The difference of one view: how many rows only the pipeline, only the recomputation has, and examples of each."""
+    """The difference of one view: the numbers of rows only in the pipeline and only recomputed, with examples."""
 
     view: str
     rows: int
@@ -61,7 +61,7 @@ class Difference(NamedTuple):
 def verified(
     client: Client, database: str, log: Iterable[bytes], policies: Policies, as_of: int | None = None
 ) -> list[Difference]:
-    """Recompute from the log into a database of its own, compare, and drop it; one Difference a view, empty or not.
+    """Recompute the log into a temporary database, compare, and drop it; one Difference per view, empty or not.
 
     `as_of`: the instant (ms) up to which the log is recomputed; None: the pipeline's own.
     """
@@ -79,14 +79,14 @@ def verified(
 
 
 def _late(client: Client, database: str) -> list[TallyRow]:
-    """The tallies that were too late for the window rules: the log does not say when an event arrived."""
+    """The tallies that were too late for the window rules: the log does not record arrival."""
     columns = ", ".join(f"`{name}`" for name in TallyRow.__struct_fields__)
     found = client.query(f"SELECT {columns} FROM `{database}`.late_tally_rows FINAL")
     return [TallyRow(*row) for row in found.result_rows]
 
 
 def compare(client: Client, pipeline: str, recomputed: str) -> list[Difference]:
-    """Compare the views of the databases `pipeline` and `recomputed`; one Difference a view, empty or not."""
+    """Compare the views of the databases `pipeline` and `recomputed`; one Difference per view, empty or not."""
     return [_compare(client, view, left_out, pipeline, recomputed) for view, left_out in VIEWS.items()]
 
 
@@ -101,7 +101,7 @@ def _compare(client: Client, view: str, left_out: set[str], pipeline: str, recom
 
 
 def _only(client: Client, these: str, those: str, where: str) -> tuple[int, list[dict[str, Any]]]:
-    """How many rows of `these` are not in `those` (duplicates count), and some of them."""
+    """The number of rows of `these` that are not in `those` (duplicates count), and examples."""
     surplus = f"({these}) EXCEPT ALL ({those})"
     number = client.query(f"SELECT count() FROM ({surplus})").result_rows[0][0]
     if not number:

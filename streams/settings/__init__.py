@@ -1,8 +1,8 @@
-"""What an installation sets: addresses, credentials, paths; one frozen object, read once at the start.
+"""The settings of an installation: addresses, credentials, paths; one frozen object, read once at the start.
 
-From the environment (`DESKWATCH_BROKER`), or from a TOML file that `DESKWATCH_CONFIG` names (`broker = "…"`), where the
-environment wins. A secret may stand in a file of its own: `DESKWATCH_CLICKHOUSE_PASSWORD_FILE`. What a supervisor
-changes is not here but in the policy. `streams.settings.options` describes each setting, for docs/settings.md too.
+From the environment (`DESKWATCH_BROKER`), or from a TOML file named by `DESKWATCH_CONFIG` (`broker = "…"`); the
+environment wins. A secret may be in a separate file: `DESKWATCH_CLICKHOUSE_PASSWORD_FILE`. What a supervisor changes is
+in the policy, not here. `streams.settings.options` describes each setting, also for docs/settings.md.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from streams.settings.options import OPTIONS, PREFIX, RENAMED
 
 
 class SettingsError(UserError, ValueError):
-    """A setting that cannot be used: one sentence with its name and what was expected; never a secret's value."""
+    """An unusable setting. The message has its name and what was expected, but never a secret's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Settings:
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process. Raises SettingsError.
 
-    Variables that end in `_URL` belong to the policy's receivers (`url_env`) and are kept in `receivers` by their name;
-    they may be `…_URL_FILE` too.
+    Variables that end in `_URL` (or `_URL_FILE`) belong to the policy's receivers (`url_env`); they are kept in
+    `receivers` by name.
     """
     found = os.environ if environ is None else environ
     variables = {name: value for name, value in found.items() if name.startswith(PREFIX)}
@@ -74,7 +74,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values, receivers=receivers)
 
 
-_Given = dict[str, tuple[str, str]]  # key -> (its name as it was written, its text)
+_Given = dict[str, tuple[str, str]]  # key -> (its name as written, its text)
 
 
 def _by_key(variables: Mapping[str, str]) -> _Given:
@@ -111,12 +111,12 @@ def _without_old_names(given: _Given) -> _Given:
 
 @cache
 def _warn(sentence: str) -> None:
-    """Print a warning on stderr, once a process."""
+    """Print a warning on stderr, once per process."""
     print(f"{sentence} The old name is read for this release only.", file=sys.stderr)
 
 
 def _without_files(given: _Given) -> _Given:
-    """The same with each secret's `<key>_file` replaced by what stands in that file."""
+    """The same with each secret's `<key>_file` replaced by the contents of that file."""
     plain = dict(given)
     for key, (where, text) in given.items():
         secret = key.removesuffix("_file")
@@ -138,7 +138,7 @@ def _parsed(key: str, where: str, text: str) -> Any:
     try:
         return option.parse(text)
     except ValueError:
-        # A password may stand in a URL by mistake, so a URL is not repeated either.
+        # A URL may contain a password by mistake, so a URL is not repeated either.
         shown = where if option.secret or "@" in text else f"{where} = {text!r}"
         raise SettingsError(f"{shown} is not {option.expected}.") from None
 

@@ -1,4 +1,4 @@
-"""Every setting: how its text is read, what was expected if that fails, and what it is for."""
+"""Every setting: the parser of its text, the expectation named in errors, and its meaning."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +10,9 @@ PREFIX = "DESKWATCH_"
 
 
 class Option(NamedTuple):
-    """How one setting is read, and what it is for.
+    """The parser and the meaning of one setting.
 
-    `parse` raises ValueError; `expected` ends the sentence "… is not …"; `meaning` stands in the documentation.
+    `parse` raises ValueError; `expected` ends the sentence "… is not …"; `meaning` is for the documentation.
     """
 
     parse: Callable[[str], Any]

@@ -1,4 +1,4 @@
-"""A simulated service desk: a world with limited agents, from whose queues the events of a desk emerge.
+"""A simulated service desk: a world with limited agents, whose queues produce the events of a desk.
 
 Pure: no clock, no I/O; the same `World` gives the same events, byte for byte. `events` is for files, `Feed` for a live
 demo, `parse` reads scenario files.

@@ -1,4 +1,4 @@
-"""A ticket as the desk sees it: how it comes to be, and the changes that its story writes down."""
+"""A simulated ticket: its creation, and the changes that its process emits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RANKS = {"urgent": 0, "high": 1, "normal": 2, "low": 3}
 
 
 class Case:
-    """A ticket in the making: its dimensions now, and what has befallen it so far."""
+    """The state of a simulated ticket: its present dimensions and its history."""
 
     __slots__ = (
         "agent_id", "channel", "created_at", "id", "kind", "mood", "priority", "reopened", "replied", "stage",
@@ -49,7 +49,7 @@ class Case:
 
 
 def open_case(sim: Simulation, visit: Visit, channel: str = "", team: str = "", **more: Any) -> Case:
-    """Create a ticket: draws what is not given, writes `ticket.created`."""
+    """Create a ticket: draws the missing values, emits `ticket.created`."""
     chance = sim.chance
     surge = visit.surge
     kind = "incident" if surge is not None and surge.outage else _KINDS.draw(chance())
@@ -94,7 +94,7 @@ def assign(sim: Simulation, case: Case, team: str, agent: Agent | None) -> None:
 
 
 def set_status(sim: Simulation, case: Case, status: str, reason: str = "", agent_id: str = "") -> None:
-    """Change a ticket's status, if it is another one."""
+    """Change a ticket's status, if it differs."""
     if case.status != status:
         case.status = status
         data = known(ticket_id=case.id, status=status, agent_id=agent_id, reason=reason)
@@ -104,7 +104,7 @@ def set_status(sim: Simulation, case: Case, status: str, reason: str = "", agent
 def reply(
     sim: Simulation, case: Case, author: str, agent_id: str = "", public: bool = True, auto: bool = False
 ) -> None:
-    """Write an entry of the conversation, public or private; customers' words are at times scored."""
+    """Emit an entry of the conversation, public or private; some of the customers' entries are scored."""
     data: dict[str, Any] = {"ticket_id": case.id, "author": author, "public": public}
     if auto:
         data["auto"] = True
@@ -119,7 +119,7 @@ def reply(
 
 
 def advance_stage(sim: Simulation, case: Case, stage: str) -> None:
-    """Move a complaint on to a stage; other tickets have none, and no stage is taken twice."""
+    """Move a complaint to a stage; other tickets have none, and no stage repeats."""
     to = STAGES.index(stage)
     if case.kind == "complaint" and to > case.stage:
         case.stage = to

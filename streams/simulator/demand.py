@@ -1,7 +1,7 @@
-"""When customers come: a Poisson stream whose rate follows the hour, the weekday and the scenario.
+"""The arrivals of customers: a Poisson stream whose rate follows the hour, the weekday and the scenario.
 
-The rate is constant within a quarter of an hour; an arrival that would fall behind the quarter's end is drawn again
-from there, which is exact for a Poisson process.
+The rate is constant within a quarter of an hour; an arrival beyond the quarter's end is drawn again from there, which
+is exact for a Poisson process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from streams.simulator.world import HOUR_MEAN, HOURS, PHONE_SHARE, WEEKDAYS
 
 
 def arrivals(sim: Simulation) -> Process:
-    """All contacts of a run, each the start of its own story."""
+    """All contacts of a run; each starts its own process."""
     per_ms = sim.world.contacts_per_day / DAY
     surges = sim.world.scenario.surges
     random = sim.random
@@ -37,12 +37,12 @@ def arrivals(sim: Simulation) -> Process:
 
 
 def rhythm(local: datetime) -> float:
-    """How busy a local hour is, 1 being the mean of the week."""
+    """The load of a local hour; 1 is the mean of the week."""
     return HOURS[local.hour] / HOUR_MEAN * WEEKDAYS[local.weekday()]
 
 
 def _surge(chance: float, present: Sequence[Surge]) -> Surge | None:
-    """The surge that brought a contact: with weight factor - 1 each, against 1 for the ordinary."""
+    """The surge that caused a contact: each has the weight factor - 1, ordinary demand has 1."""
     at = chance * (1 + sum(surge.factor - 1 for surge in present)) - 1
     for surge in present:
         if at < 0:

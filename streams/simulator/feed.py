@@ -1,4 +1,4 @@
-"""The events of a world: all in order, or those that are due by an instant of another clock."""
+"""The events of a world: all in order, or those due by an instant of another clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.simulator.world import World
 
 
 def events(world: World) -> Iterator[Event]:
-    """The world's events in time order, made as they are asked for: memory holds only what is open at the time."""
+    """The world's events in time order, created on demand: memory holds only open contacts."""
     sim = Simulation(world)
     sim.spawn(days(sim))
     sim.spawn(clock(sim))
@@ -46,16 +46,16 @@ def encode(event: Event) -> bytes:
 
 
 class Feed:
-    """A world played against a clock: which events are due at an instant of that clock. It never sleeps.
+    """A world mapped to a clock: the events due at an instant of that clock. It never waits.
 
-    At instant `start` (ms) of the clock, the world stands at its own start and goes on `speed` times as fast, until it
-    has caught up with the clock; then it keeps pace, so that no event is ever ahead of the clock:
+    At instant `start` (ms) of the clock, the world is at its own start. It runs `speed` times as fast until it has
+    caught up with the clock; then it keeps pace, so that no event is ever ahead of the clock:
 
         clock   start ────────────────┬──────────────> now
         world   world.start ──speed x──┴── 1x ────────> now
 
-    `position(now)` is where the world stands, `due(now)` what has happened since the last question, and `next_at()`
-    the instant of the clock at which something is due again (None: the world is over).
+    `position(now)` is the world's present instant, `due(now)` yields the events since the last call, and `next_at()` is
+    the instant of the clock at which the next event is due (None: the world is over).
     """
 
     def __init__(self, world: World, start: int, speed: float = 1.0) -> None:
@@ -84,7 +84,7 @@ class Feed:
         """The first instant of the clock at which an event is due."""
         if self._next is None:
             return None
-        behind = -(self._next_time - self._world_start) * self._per // self._ms  # rounded so that it is not early
+        behind = -(self._next_time - self._world_start) * self._per // self._ms  # rounded so as not to be early
         return max(self._next_time, self._start - behind)
 
     def _draw(self) -> None:

@@ -1,13 +1,13 @@
-"""The virtual clock of the simulated desk: a heap of processes, each a generator that says how long it waits.
+"""The virtual clock of the simulated desk: a heap of processes; each is a generator that yields its waits.
 
-A process is written as the story of one call, ticket or shift. It yields either a delay in milliseconds, or a `Turn`
-(a place in a team's queue), and is resumed when the delay is over, an agent is free or its patience has run out:
+A process is the story of one call, ticket or shift. It yields either a delay in milliseconds, or a `Turn` (a place in a
+team's queue). It is resumed when the delay is over, an agent is free, or its patience is exhausted:
 
     offered ──(ivr)──> turn ──────────┬── agent ──> answered ──(talk)──> ended
                         │<─patience─> └── None  ──> abandoned
 
-Everything happens in the order of (instant, order of asking), so a run is a pure function of its seed, and what is
-emitted is in time order by itself.
+Processes run in the order of (instant, order of request). So a run is a pure function of its seed, and its events are
+in time order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Event = dict[str, Any]
 
 
 class Turn:
-    """A place in a queue: whoever yields it is resumed with an agent, or with None after `patience` ms."""
+    """A place in a queue: the process that yields it is resumed with an agent, or with None after `patience` ms."""
 
     __slots__ = ("agent", "join", "over", "patience", "process")
 
@@ -49,10 +49,10 @@ Process = Generator[Wait, Any, None]
 
 
 class Kernel:
-    """Runs processes by their own clock and collects the events they emit.
+    """Runs processes on a virtual clock, and collects the events they emit.
 
-    `now` is the instant (ms since the epoch) of what is happening; `random` the only source of chance; `seed` names
-    the run in the events' source, so that runs of different seeds never share an identity.
+    `now` is the present instant (ms since the epoch); `random` is the only source of chance; `seed` names the run in
+    the events' source, so that runs with different seeds never share an identity.
     """
 
     def __init__(self, start: int, seed: int, zone: tzinfo) -> None:
@@ -73,13 +73,13 @@ class Kernel:
         self._push(self.now + delay, process, None)
 
     def serve(self, turn: Turn, agent: object) -> None:
-        """Give a waiting turn its agent: its process goes on at this instant."""
+        """Give a waiting turn its agent: its process resumes at this instant."""
         turn.agent = agent
         assert turn.process is not None
         self._push(self.now, turn.process, turn)
 
     def step(self) -> None:
-        """Run what is next: one process up to its next wait."""
+        """Run the next process up to its next wait."""
         at, _, process, turn = heappop(self._heap)
         agent = None
         if turn is not None:
@@ -101,7 +101,7 @@ class Kernel:
         asked.join(asked)
 
     def emit(self, type_: str, subject: str, data: dict[str, Any]) -> None:
-        """Write down that something happened now."""
+        """Emit an event that happens now."""
         self._events += 1
         self.emitted.append(
             {
@@ -124,7 +124,7 @@ class Kernel:
         return f"{self._hour}{self._minute + minute:02}:{rest // 1000:02}.{rest % 1000:03}{self._offset}"
 
     def today(self) -> datetime:
-        """The quarter of an hour that it is, in the desk's zone."""
+        """The start of the present quarter of an hour, in the desk's zone."""
         if self.now // QUARTER != self._quarter:
             self._turn_to(self.now // QUARTER)
         return self.local

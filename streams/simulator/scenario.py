@@ -1,9 +1,9 @@
-"""Scenario files: what befalls the desk beside its ordinary days.
+"""Scenario files: exceptional events of the desk.
 
 [[outage]]                    # a surge of incidents under one parent ticket
 at = "1d10h"                  # after the start of the run, or an RFC 3339 instant
 for = "3h"
-contacts = 3.0                # contacts of all kinds, times the usual
+contacts = 3.0                # contacts of all kinds, as a multiple of the usual
 category = "payment"
 
 [[policy_change]]             # announced at `at`, in force `notice` later, with questions for a while
@@ -14,7 +14,7 @@ title = "New return rules"
 contacts = 1.4
 category = "returns"
 
-[[shortage]]                  # agents who do not come to their shifts
+[[shortage]]                  # agents absent from their shifts
 at = "2d"
 for = "1d"
 absent = 0.4
@@ -45,11 +45,11 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 class ScenarioError(UserError, ValueError):
-    """A scenario file or a duration that cannot be understood; the message says what and where."""
+    """An invalid scenario file or duration; the message says what and where."""
 
 
 class Surge(NamedTuple):
-    """`factor` times the usual contacts in [begins_at, ends_at); what is too much is about `category`."""
+    """`factor` times the usual contacts in [begins_at, ends_at); the additional ones are about `category`."""
 
     begins_at: int
     ends_at: int
@@ -69,7 +69,7 @@ class Announcement(NamedTuple):
 
 
 class Shortage(NamedTuple):
-    """A share `absent` of the shifts that begin in [begins_at, ends_at) is not worked; team '' is every team."""
+    """A share `absent` of the shifts that begin in [begins_at, ends_at) is not worked; team '': every team."""
 
     begins_at: int
     ends_at: int
@@ -87,7 +87,7 @@ class Closure(NamedTuple):
 
 
 class Scenario(NamedTuple):
-    """What befalls the desk, in instants (ms since the epoch)."""
+    """The events of a scenario, at instants (ms since the epoch)."""
 
     surges: tuple[Surge, ...] = ()
     announcements: tuple[Announcement, ...] = ()
@@ -154,7 +154,7 @@ def duration(text: str) -> int:
 def parse(text: str, name: str, start: int) -> Scenario:
     """Read a scenario file's text.
 
-    `name` stands in the message of a ScenarioError; `start` is the run's first instant (ms), from which offsets count.
+    `name` appears in the message of a ScenarioError; `start` is the run's first instant (ms), the base of offsets.
     """
     try:
         file = msgspec.convert(tomllib.loads(text), _File)

@@ -1,4 +1,4 @@
-"""What surrounds the contacts: inspections, callbacks, announcements, and the desk's own week.
+"""Events beside the contacts: inspections, callbacks, announcements, and the desk's weekly routine.
 
 every hour   clock.advanced
 Mon          action.opened (done within days)           every day  metric.reported, contact.proactive,
@@ -37,7 +37,7 @@ def review(sim: Simulation, about: dict[str, str], agent: Agent) -> Process:
 
 
 def callback(sim: Simulation, visit: Visit, ticket_id: str) -> Process:
-    """A promise to ring back: kept in time, put off, late or, at times, forgotten."""
+    """A promise to call back: kept in time, postponed, late or sometimes forgotten."""
     yield MINUTE
     chance = sim.chance
     callback_id = sim.id("B")
@@ -66,7 +66,7 @@ def outage(sim: Simulation, surge: Surge) -> Process:
 
 
 def announce(sim: Simulation, change: Announcement) -> Process:
-    """A policy change is made known."""
+    """The announcement of a policy change."""
     yield 0
     change_id = sim.id("P")
     sim.emit("policy.announced", change_id, {
@@ -76,7 +76,7 @@ def announce(sim: Simulation, change: Announcement) -> Process:
 
 
 def close(sim: Simulation, closure: Closure) -> Process:
-    """A calendar will be closed."""
+    """The announcement of an ad-hoc closure."""
     yield 0
     sim.emit("desk.closed", closure.calendar, known(
         calendar=closure.calendar, reason=closure.reason,
@@ -85,18 +85,18 @@ def close(sim: Simulation, closure: Closure) -> Process:
 
 
 def clock(sim: Simulation) -> Process:
-    """Every full hour: time has come this far."""
+    """Emit `clock.advanced` every full hour."""
     while True:
         yield HOUR - sim.now % HOUR
         sim.emit("clock.advanced", "clock", {"to": sim.kernel.time(sim.now)})
 
 
 def days(sim: Simulation) -> Process:
-    """Start the desk's own business of each local day."""
+    """Start the desk's own events of each local day."""
     day = sim.kernel.today().date()
     while True:
         midnight = _at(sim, datetime.combine(day, time()))
-        if midnight >= sim.now:  # a first day that is cut has none of it
+        if midnight >= sim.now:  # a partial first day has none
             _today(sim, day.weekday(), day.isoformat())
         day += timedelta(days=1)
         yield _at(sim, datetime.combine(day, time())) - sim.now

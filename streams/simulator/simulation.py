@@ -1,4 +1,4 @@
-"""A run of a world: the kernel, the staff and the customers, and the few draws that every story makes."""
+"""A run of a world: the kernel, the staff and the customers, and the random draws that all processes share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Choice(Generic[T]):
         self._bounds = list(accumulate(weights.values()))
 
     def draw(self, chance: float) -> T:
-        """The value at `chance` (0 to 1) of the whole weight."""
+        """The value at the share `chance` (0 to 1) of the total weight."""
         at = chance * self._bounds[-1]
         for value, bound in zip(self._values, self._bounds, strict=True):
             if at < bound:
@@ -35,7 +35,7 @@ _REMEMBERED = 2_000  # the latest contacts, from which repeat contacts come
 
 
 class Visit:
-    """A customer at the desk's door: what they come about, and the last ticket about it, if any."""
+    """A customer's contact: the customer, the category, and the last ticket about it, if any."""
 
     __slots__ = ("category", "customer_id", "segment", "surge", "ticket_id")
 
@@ -48,7 +48,7 @@ class Visit:
 
 
 class Simulation:
-    """One run. `emit`, `spawn` and `chance` are the kernel's, under one name for the stories."""
+    """One run. `emit`, `spawn` and `chance` are those of the kernel."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -65,11 +65,11 @@ class Simulation:
 
     @property
     def now(self) -> int:
-        """The instant of what is happening (ms)."""
+        """The present instant (ms)."""
         return self.kernel.now
 
     def id(self, prefix: str) -> str:
-        """The next id of a kind of thing: `T7-000042` is the 42nd ticket of seed 7."""
+        """The next id with a prefix: `T7-000042` is the 42nd ticket of seed 7."""
         number = self._numbers[prefix] = self._numbers.get(prefix, 0) + 1
         return f"{prefix}{self.world.seed}-{number:06}"
 
@@ -82,7 +82,7 @@ class Simulation:
         return f"K{int(self.chance() * self._population):06}"
 
     def visit(self, surge: Surge | None) -> Visit:
-        """Who comes: one in six was here lately, most of these about the same thing."""
+        """Draw a visit: one customer in six was here recently, most of them about the same category."""
         chance = self.chance
         if self._recent and chance() < 0.17:
             known = self._recent[int(chance() * len(self._recent))]
@@ -103,10 +103,10 @@ class Simulation:
 
 
 def known(**fields: Any) -> dict[str, Any]:
-    """The data of an event without what is not known ('' or None)."""
+    """The data of an event, without unknown values ('' or None)."""
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
 
 def mood(waited_ms: int, patience_ms: float) -> float:
-    """How a wait tells on satisfaction: 0 for none, -0.5 for three times what a customer bears."""
+    """The effect of a wait on satisfaction: 0 for none, -0.5 for three times a customer's patience."""
     return -min(0.5, waited_ms / patience_ms / 6)

@@ -1,7 +1,7 @@
-"""Agents: their shifts and breaks, and who takes what is waiting next.
+"""Agents: their shifts and breaks, and the assignment of waiting turns.
 
-Waiting emerges here: a turn is served at once if an agent of its team is free, else when one becomes free, the lowest
-rank first. An agent whose pause or end of shift has come finishes the contact in hand before.
+A turn is served at once if an agent of its team is free, else when one becomes free, the lowest rank first. An agent
+finishes the present contact before a pause or the end of the shift.
 
     available ── on_contact ── wrapup ── available ── meal ── available ── ... ── offline
 """
@@ -20,7 +20,7 @@ from streams.simulator.world import SHIFT_HOURS, SHIFTS, TEAMS, World
 class Agent:
     """One agent: `working` from the first to the last minute of a shift, `idle` while it waits for work.
 
-    `pauses` are the states that are due once the contact in hand is over, with their length (state, ms).
+    `pauses`: the states due after the present contact, with their lengths (state, ms).
     """
 
     __slots__ = ("id", "idle", "number", "pauses", "shift", "state", "team", "working")
@@ -79,14 +79,14 @@ class Staff:
         return Turn(join, patience)
 
     def state(self, agent: Agent, state: str) -> None:
-        """Write down an agent's new state, if it is another one."""
+        """Emit an agent's new state, if it differs."""
         if agent.state == state:
             return
         agent.state = state
         self._kernel.emit("agent.state_changed", agent.id, {"agent_id": agent.id, "state": state, "team": agent.team})
 
     def release(self, agent: Agent) -> None:
-        """An agent has finished: it goes on the pause that is due, to whoever waits, or is free."""
+        """An agent has finished: it takes a due pause, serves the next turn, or is free."""
         if agent.pauses:
             self._kernel.spawn(self._pause(agent))
             return
@@ -95,7 +95,7 @@ class Staff:
             turn = heappop(team.waiting)[2]
             if not turn.over and turn.agent is None:
                 if agent.state not in ("on_contact", "wrapup"):
-                    self.state(agent, "available")  # back from a pause, the telephone rings
+                    self.state(agent, "available")  # back from a pause, a call is waiting
                 self._kernel.serve(turn, agent)
                 return
         agent.idle = True
@@ -113,8 +113,8 @@ class Staff:
         self.release(agent)
 
     def _shift(self, agent: Agent, end: int) -> Process:
-        """One shift from now to `end`: breaks, a meal, now and then a meeting or a training."""
-        if agent.working:  # overtime of the shift before
+        """One shift from now to `end`: breaks, a meal, sometimes a meeting or a training."""
+        if agent.working:  # overtime of the previous shift
             return
         kernel, chance = self._kernel, self._kernel.random.random
         agent.working = True
@@ -148,7 +148,7 @@ class Staff:
             self._kernel.spawn(self._pause(agent))
 
     def _roster(self) -> Process:
-        """Each local midnight the shifts of that day; at the start those of the day before too (nights)."""
+        """Start, at each local midnight, the shifts of that day; at the start also those of the day before (nights)."""
         kernel = self._kernel
         day = kernel.today().date()
         day -= timedelta(days=1)
@@ -184,7 +184,7 @@ def team_sizes(agents: int) -> dict[str, int]:
 
 
 def works(agent: Agent, day: datetime) -> bool:
-    """Five days of seven: the even ones of a team from Monday to Friday, the odd ones with two other days off."""
+    """Whether an agent works on a day: five of seven; even agents Monday to Friday, odd ones with other days off."""
     weekday = day.weekday()
     if agent.number % 2 == 0:
         return weekday < 5

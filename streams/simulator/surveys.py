@@ -1,4 +1,4 @@
-"""Surveys after a contact: a fifth is answered, some days late, some corrected; scores follow what was endured."""
+"""Surveys after a contact: a fifth is answered, some days late, some corrected; scores follow the contact's course."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ASPECTS = ("attitude", "efficiency", "resolution", "transparency")
 
 
 def survey(sim: Simulation, about: dict[str, str], mood: float, handled_by: str, dimensions: dict[str, str]) -> Process:
-    """Ask about a contact, and perhaps be answered.
+    """Offer a survey about a contact; it may be answered.
 
-    `about` names the ticket or call, `mood` (-1..1) is added to the chance to be satisfied, `dimensions` are agent_id,
-    team, channel and segment: half the answers carry them, the others leave them to the reader.
+    `about` names the ticket or call; `mood` (-1..1) is added to the chance of satisfaction; `dimensions` are agent_id,
+    team, channel and segment: half of the answers carry them, the others omit them.
     """
     chance = sim.chance
     survey_id = sim.id("S")
@@ -53,7 +53,7 @@ def _answer(sim: Simulation, metric: str, satisfied: bool) -> dict[str, Any]:
 
 
 def _score(sim: Simulation, low: int, high: int, satisfied: bool) -> int:
-    """The satisfied give the highest or, at times, one below; the others anything lower."""
+    """Satisfied customers give the highest score or one below; the others any lower one."""
     chance = sim.chance
     if high - low == 1:
         return high if satisfied else low

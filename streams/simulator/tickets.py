@@ -1,4 +1,4 @@
-"""The story of a ticket, from its creation to its archive.
+"""The process of a ticket, from creation to closing.
 
 created ─> (bot) ─> queue ─> assigned, open ─> replies ─┬─> pending ─> customer ─> queue
                      ^                                  ├─> on_hold ─> queue
@@ -38,7 +38,7 @@ def ticket(sim: Simulation, visit: Visit) -> Process:
 
 
 def ticket_of_call(sim: Simulation, visit: Visit, agent: Agent, call_id: str) -> Process:
-    """A ticket that an agent writes down after a call: mostly solved with it, else for the second line."""
+    """A ticket that an agent creates after a call: mostly solved at once, else for the second line."""
     case = open_case(sim, visit, "phone", "hotline", agent_id=agent.id, attributes={"call_id": call_id})
     case.agent_id = agent.id
     yield 5_000
@@ -57,7 +57,7 @@ def ticket_of_call(sim: Simulation, visit: Visit, agent: Agent, call_id: str) ->
 
 
 def _until_solved(sim: Simulation, case: Case) -> Process:
-    """Wait, be worked on, wait for others, again and again."""
+    """Alternate between waiting, work, and waiting for others."""
     chance = sim.chance
     while True:
         agent: Agent | None = yield from _queue(sim, case)
@@ -96,7 +96,7 @@ def _until_solved(sim: Simulation, case: Case) -> Process:
 
 
 def _queue(sim: Simulation, case: Case) -> Generator[Wait, Any, Agent | None]:
-    """Wait for an agent of the team; returns it, or None if a waiting customer left. Others write once more."""
+    """Wait for an agent of the team; returns it, or None if a waiting customer left. Other customers write again."""
     since = sim.now
     live = case.channel in _LIVE and not case.replied
     patience = sim.spread(9 * MINUTE, 0.7) if live else sim.spread(10 * HOUR)
@@ -194,7 +194,7 @@ def _after(sim: Simulation, case: Case, agent: Agent | None, handled_by: str) ->
 
 
 def _duplicate(sim: Simulation, case: Case) -> Process:
-    """The customer writes the same again; someone notices and merges it."""
+    """The customer writes the same again; somebody notices and merges it."""
     again = open_case(sim, Visit(case.visit.customer_id, case.visit.segment, case.visit.category, "", None))
     yield sim.spread(12 * MINUTE)
     sim.emit("ticket.merged", again.id, {"ticket_id": again.id, "into": case.id})

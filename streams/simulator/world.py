@@ -1,4 +1,4 @@
-"""What a simulated desk is made of: its size, its hours, its subjects. All figures of the ordinary day stand here."""
+"""The parameters of a simulated desk: its size, its hours, its subjects; all figures of an ordinary day."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LATEST = 4_102_444_800_000
 
 NO_SCENARIO = Scenario()
 CONTACTS_A_DAY_PER_AGENT = 20.0
-"""Contacts a day which keep the staff busy, but not too busy: the default of `World.contacts_a_day` per agent."""
+"""Contacts a day that keep the staff busy, but not overloaded: the default of `World.contacts_a_day` per agent."""
 
 # Contacts by hour of the local day (mean 1): the morning's peak is more than twice the mean.
 HOURS = (.20, .12, .09, .08, .08, .12, .25, .55, 1.25, 2.35, 2.75, 2.15,
@@ -27,7 +27,7 @@ PHONE_SHARE = 0.48
 TEAMS = {"hotline": 0.36, "online": 0.36, "technical": 0.16, "complaints": 0.12}
 """Teams and their share of the agents."""
 
-# Hours at which shifts begin; a team's agents take them in turn. Only the hotline has a night (22-06).
+# Hours at which shifts begin; a team's agents rotate through them. Only the hotline has a night (22-06).
 SHIFTS = {
     "hotline": (9, 8, 10, 13, 9, 22, 8, 14, 9, 10),
     "online": (9, 8, 10, 13, 9, 12),
@@ -36,7 +36,7 @@ SHIFTS = {
 }
 SHIFT_HOURS = 9
 
-# queue: share of the calls; all are the hotline's. Calls for vip customers go to their own queue.
+# queue: share of the calls; all belong to the hotline. Calls for vip customers go to their own queue.
 QUEUES = {"general": 0.5, "billing": 0.3, "orders": 0.2}
 CHANNELS = {"chat": 0.30, "email": 0.22, "web": 0.17, "app": 0.18, "social": 0.08, "api": 0.03, "in_person": 0.02}
 KINDS = {"question": 0.40, "incident": 0.18, "problem": 0.05, "task": 0.10, "complaint": 0.13, "order": 0.14}
@@ -53,9 +53,9 @@ class World:
     """A desk to be simulated: the same world gives the same events, byte for byte.
 
     `start` and `end` are instants (ms since the epoch; `end` None: for ever). `contacts_a_day` is the mean number of
-    calls and tickets that customers open on a day of the week's mean, without scenarios (a contact makes about eleven
-    events); None: as many as the agents can bear. The seed is part of every id: worlds that share a database need
-    different seeds.
+    calls and tickets that customers open on a day of the week's mean, without scenarios (a contact produces about
+    eleven events); None: as many as the agents can handle. The seed is part of every id: worlds that share a database
+    need different seeds.
     """
 
     seed: int
@@ -80,7 +80,7 @@ class World:
 
     @property
     def contacts_per_day(self) -> float:
-        """The mean contacts of a day, chosen or by the staff."""
+        """The mean contacts of a day, as given or by the staff."""
         if self.contacts_a_day is None:
             return self.agents * CONTACTS_A_DAY_PER_AGENT
         return self.contacts_a_day

@@ -1,4 +1,4 @@
-"""The floor of speed and memory that was measured, with nothing else running; the goals are in docs/benchmarks.md."""
+"""The minimum speed and maximum memory, with nothing else running; the goals are in docs/benchmarks.md."""
 
 import json
 import subprocess

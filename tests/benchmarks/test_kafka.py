@@ -1,4 +1,4 @@
-"""Fetching Apache Kafka: once, for concurrent callers too; and the sentence that says why it is not available."""
+"""Fetching Apache Kafka: once, also for concurrent callers; the error message if it is not available."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""The logs of the benchmark: a repeated log is the log again, later and with other names."""
+"""The logs of the benchmark: a repeated log has the same events, later and with other names."""
 
 import json
 from typing import Any

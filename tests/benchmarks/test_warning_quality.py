@@ -1,4 +1,4 @@
-"""`deskwatch bench warning-quality` over a small log, every figure reckoned by hand."""
+"""`deskwatch bench warning-quality` over a small log, every figure computed by hand."""
 
 import json
 from pathlib import Path

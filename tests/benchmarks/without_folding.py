@@ -4,8 +4,8 @@
 
 A desk of four partitions folds the log first, untimed, with a checkpoint of each after every 2,600 events, and its rows
 are kept. Timed, each the least of five: decoding the events; rows to messages; the outbox; record batches for changelog
-and topics. No broker, no state, no decision: so it is a bound for every design in one process of CPython that writes
-these rows.
+and topics. No broker, no state, no decision: so it is a bound for every design in one CPython process that writes these
+rows.
 """
 
 import gc

@@ -1,10 +1,10 @@
-"""Which record is folded next: batches may come twice, be dropped on the way, follow a gap, or never come.
+"""The next record to fold: batches may arrive twice, be dropped on the way, follow a gap, or never arrive.
 
 topic      0 1 2 3 4 5 6 7 8 9 ...
 folded     ─────────> want 5
 fetched              5..8, 9..12     in order
                 2..8                 again: from index 3
-                             9..12   a hole: seek back to 5, and look what comes
+                             9..12   a gap: seek back to 5, and see what arrives
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Partitions change hands: restored, claimed, and the last outbox sent again, unless the generation is over.
 
-a    c1 ── c2 ──────────────────>           writes on until it learns that it is fenced
+a    c1 ── c2 ──────────────────>           writes until it learns that it is fenced
 b            read ── claim ── c1 ──>        continues from c2, and sends c2's outbox again
 """
 

@@ -1,4 +1,4 @@
-"""What the laws of the fold are stated with: a desk through checkpoints and restores, and what may differ."""
+"""Helpers for the laws of the fold: a desk through checkpoints and restores, and the allowed differences."""
 
 from random import Random
 from typing import Any

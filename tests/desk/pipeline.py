@@ -1,7 +1,7 @@
-"""All of a pipeline's states in one process: desks and customers, with changelogs and topics that behave as Kafka's do.
+"""All of a pipeline's states in one process: desks and customers, with changelogs and topics that behave like Kafka's.
 
     events ──> desk 0..n ──outputs──> customer-facts 0..n ──> customers 0..n
-                  └──────────────── rows ──────────────────────────┴──> the highest version of each identity stands
+                  └──────────────── rows ──────────────────────────┴──> the highest version of each identity counts
 
 What a schedule may do at any time: take a snapshot, restore from the last one, send an outbox again, late.
 """

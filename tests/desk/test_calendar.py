@@ -1,4 +1,4 @@
-"""Worked examples of business time: the hours that others got wrong, with figures counted by hand."""
+"""Worked examples of business time: cases that other systems got wrong, with figures computed by hand."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Business time against a walk over every minute, and the laws it keeps."""
+"""Business time against a walk over every minute, and its laws."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache

@@ -1,4 +1,4 @@
-"""How many questions a second a calendar answers."""
+"""The number of queries per second of a calendar."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The laws of the stage customers: nothing but the events, the policy and the time matters."""
+"""The laws of the stage customers: only the events, the policy and the time matter."""
 
 import tomllib
 from itertools import pairwise

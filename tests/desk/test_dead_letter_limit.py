@@ -1,6 +1,6 @@
-"""Too many dead letters stop a partition: loudly, with all of them kept, and until a person decides.
+"""Too many dead letters stop a partition: with an error, with all of them kept, and until a person decides.
 
-records   ....xxxxx     window 10, max_ratio 0.5: nothing is said before 10 records were read
+records   ....xxxxx     window 10, max_ratio 0.5: no verdict before 10 records were read
           0       9
 """
 

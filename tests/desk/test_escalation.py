@@ -1,4 +1,4 @@
-"""Escalation chains, each law with its timeline in minutes after START. Time is the wall's, except in a replay."""
+"""Escalation chains, each law with its timeline in minutes after START. Time is the wall clock, except in a replay."""
 
 from typing import Any, get_args
 

@@ -1,4 +1,4 @@
-"""Laws of escalation: of any story of warnings and actions, wherever a worker ends."""
+"""Laws of escalation: for any sequence of warnings and actions, wherever a worker ends."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""Eviction is unobservable: whichever subjects are evicted between two checkpoints, a desk writes the same."""
+"""Eviction is unobservable: a desk writes the same rows, whichever subjects are evicted between two checkpoints."""
 
 from typing import Any
 

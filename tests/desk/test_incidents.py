@@ -1,4 +1,4 @@
-"""Warnings of tickets with one parent are one incident. Each law has its timeline (minutes after START)."""
+"""Warnings of tickets with one parent form one incident. Each law has its timeline (minutes after START)."""
 
 from typing import Any
 
@@ -171,7 +171,7 @@ def test_after_the_cool_down_the_next_child_begins_anew() -> None:
 
 
 def test_a_chain_that_leads_again_uses_no_number_twice() -> None:
-    """t1 leads, is cleared by mistake, t2 goes on; then t1 stands again after all, folded, and leads once more."""
+    """t1 leads, is cleared by mistake, t2 continues; then t1 is open again, folded, and leads once more."""
     bench = Bench()
     bench.feed(of_parent(1), of_parent(2))
     bench.run(1)

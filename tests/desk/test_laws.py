@@ -1,4 +1,4 @@
-"""The laws of the fold: order, repetition, checkpoints, restores change nothing; and it is what the naive fold says."""
+"""The laws of the fold: order, repetition, checkpoints and restores change nothing; it equals the naive fold."""
 
 import tomllib
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""A dead letter keeps all that its message was, and is known by where it came from."""
+"""A dead letter keeps its whole message, and is identified by its origin."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""What a policy says: its sections, whose target a ticket gets, versions one after another, closures, files."""
+"""Policies: sections, the target of a ticket, the sequence of versions, closures, files."""
 
 import re
 from datetime import datetime

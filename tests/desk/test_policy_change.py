@@ -1,8 +1,8 @@
-"""A policy that changes in flight: what is still to come is followed, the past is refused, or counted anew.
+"""A policy that changes at a restart: future versions are followed; a changed past is refused, or restated.
 
 A   |──────────────────────>        followed so far, up to the restart R
-B   |─────────|────R───────>        another past: refused, or, restated, as if it had been followed from the start
-C   |──────────────R──|────>        a version that is still to come: as if it had been there from the start
+B   |─────────|────R───────>        a changed past: refused, or restated as if followed from the start
+C   |──────────────R──|────>        a future version: as if it had been there from the start
 """
 
 from random import Random
@@ -109,7 +109,7 @@ def test_a_restated_policy_is_as_if_it_had_been_there_from_the_start(
     run.feed(log[:at])
     run.restart(versions(texts), restate=True)
     run.desk.full = lambda: random.random() < 0.4
-    for _ in range(random.randint(0, 6)):  # it is stopped half-way, and goes on
+    for _ in range(random.randint(0, 6)):  # stopped half-way, and continued
         run.desk.advance(None)
         run.restart(versions(texts), restate=True)
         run.desk.full = lambda: random.random() < 0.4

@@ -1,4 +1,4 @@
-"""The policy packs: each is right, and does what its comments promise; every outcome reckoned by hand.
+"""The policy packs: each is valid, and does what its comments promise; every outcome computed by hand.
 
 Numbers on the time lines are minutes after Monday 2026-10-12 00:00 in Shanghai; `x` breached.
 """

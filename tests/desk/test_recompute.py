@@ -1,4 +1,4 @@
-"""Recomputing comes to an end, whatever the log holds."""
+"""Recomputing terminates, whatever the log contains."""
 
 from typing import Any
 

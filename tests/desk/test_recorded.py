@@ -13,7 +13,7 @@ from tests.desk.laws import FCR
 from tests.naive.fold import fold
 from tests.recorded import recorded
 
-SOME = 25_000  # lines: those of all the logs are told by `make proof`
+SOME = 25_000  # lines; `make proof` takes all lines of all logs
 
 
 def compare(name: str, number: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Rotas: who is on shift, and the gaps. Expert pools: who is called in, by what the warning is about."""
+"""Rotas: who is on shift, and the gaps. Expert pools: who gets a message, by the tags of the warning."""
 
 from datetime import UTC, datetime
 from typing import Any

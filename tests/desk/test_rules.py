@@ -80,7 +80,7 @@ def test_the_variants_of_the_service_level() -> None:
     }
 
 
-# An evaluation by itself
+# A single evaluation
 
 
 @dataclass
@@ -223,7 +223,7 @@ def test_the_order_and_pace_in_which_counts_come_changes_nothing(
 @settings(max_examples=200, deadline=None)
 @given(_counts)
 def test_a_case_is_what_judging_every_minute_says(counts: list[tuple[int, int, int]]) -> None:
-    """The naive way: at each minute's end sum the window anew, and look at the limits."""
+    """The naive way: at each minute's end sum the window from scratch, and compare with the limits."""
     under = bench()
     for minute, part, rest in counts:
         add(under.evaluation, minute, part, part + rest)

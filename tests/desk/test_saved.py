@@ -1,4 +1,4 @@
-"""The saved parts of a state: entries reach their part, and what is rewritten is what the changelog had."""
+"""The saved parts of a state: entries reach their part, and rewritten entries equal those of the changelog."""
 
 from random import Random
 from typing import Any

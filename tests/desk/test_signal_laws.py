@@ -1,4 +1,4 @@
-"""Callbacks, improvements, agents, reviews: the laws of the fold, and the naive fold says the same."""
+"""Callbacks, improvements, agents, reviews: the laws of the fold, and equality with the naive fold."""
 
 import tomllib
 from random import Random

@@ -1,6 +1,6 @@
-"""Silence and transfers: worked examples, every instant reckoned by hand.
+"""Silence and transfers: worked examples, every instant computed by hand.
 
-Numbers on the time lines are minutes after Monday 2026-10-12 00:00 UTC; `-` is silence, `x` raised, `=` it stands.
+Numbers on the time lines are minutes after Monday 2026-10-12 00:00 UTC; `-` is silence, `x` raised, `=` open.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""The traps that other service desks' SLA clocks fell into, each with figures reckoned by hand, in core and naive fold.
+"""Known faults of other service desks' SLA clocks, with figures computed by hand, in core and naive fold.
 
-Times are of Monday 2026-10-12 (UTC) unless a test says otherwise: `=` runs, `.` stands still, `x` breaches.
+Times are of Monday 2026-10-12 (UTC) unless a test says otherwise: `=` runs, `.` is paused, `x` breaches.
 """
 
 import tomllib
@@ -41,7 +41,7 @@ resolution = {resolution}
 
 
 def policy(**changes: str) -> str:
-    """A policy's text: 8 hours for everything, round the clock, unless told otherwise."""
+    """A policy's text: 8 hours for everything, round the clock, unless given otherwise."""
     usual = {
         "version": "v1",
         "effective_from": "",
@@ -64,7 +64,7 @@ def instant(time: str) -> str:
 
 
 def log_of(*events: tuple[str, str, dict[str, Any]]) -> list[bytes]:
-    """(time, type, data) of one ticket's events; a status change may be told by its status alone."""
+    """(time, type, data) of one ticket's events; a status change may be given by its status alone."""
     return [
         msgspec.json.encode(
             {

@@ -164,7 +164,7 @@ class Pipeline:
             self.checkpoint(self.desks[n])
         if when == len(self.desks):
             self.restore()
-        while random.random() > 0.5:  # it is stopped half-way, and goes on
+        while random.random() > 0.5:  # stopped half-way, and continued
             self.watch.full = lambda: random.random() > 0.5  # type: ignore[method-assign]
             self.bring([])
             self.restore()

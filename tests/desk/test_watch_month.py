@@ -1,4 +1,4 @@
-"""The shipped rules on a recorded month: what they raise, that nothing flaps, whatever the arrangement."""
+"""The shipped rules on a recorded month: the warnings raised, and no flapping, in every arrangement."""
 
 from collections import Counter
 from itertools import pairwise
@@ -35,7 +35,7 @@ def test_what_the_shipped_rules_raise_in_the_month() -> None:
     found = warnings_of(1, 1000)
     raised = Counter(row.rule for row in found.values())
     # The month has no complaints, no announcements: severe_complaints.high and policy.short_notice cannot be raised.
-    # It has no inspections either, so the teams with thirty tickets solved in a day are told so.
+    # It has no inspections either, so teams with thirty tickets solved in a day get that warning.
     of_rates = {"breach_rate.high", "csat.low", "service_level.low", "abandon_rate.high", "review.coverage"}
     assert set(raised) == {*of_rates, "category.surge"}
     assert min(raised.values()) >= 3

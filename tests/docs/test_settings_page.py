@@ -1,4 +1,4 @@
-"""Every setting is documented: docs/settings.md is made of the settings themselves."""
+"""Every setting is documented: docs/settings.md is generated from the settings themselves."""
 
 from dataclasses import fields
 

@@ -1,4 +1,4 @@
-"""The embedded ClickHouse with injected faults, as of a server, a proxy or a network."""
+"""The embedded ClickHouse with injected faults, like those of a server, a proxy or a network."""
 
 from __future__ import annotations
 

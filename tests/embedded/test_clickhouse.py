@@ -1,4 +1,4 @@
-"""The embedded ClickHouse as its clients see it: clickhouse-connect, curl, Grafana."""
+"""The embedded ClickHouse from its clients' view: clickhouse-connect, curl, Grafana."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What production uses of `streams.embedded` needs none of the extra's packages."""
+"""The modules of `streams.embedded` used in production need none of the extra's packages."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A process that ends by itself is started again, after a pause that grows until it runs well."""
+"""A process that ends unexpectedly is restarted, after a pause that grows until a run lasts long enough."""
 
 from streams.embedded.process import LONGEST_PAUSE_S, Restarts
 

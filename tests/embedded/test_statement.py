@@ -1,4 +1,4 @@
-"""What the embedded ClickHouse sees in a statement."""
+"""How the embedded ClickHouse classifies a statement."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The role track with one of its guarantees switched off, or none, run by `faust -A tests.faults.broken:app worker`.
 
-BROKEN names it: `claim` (the last write counts, a successor goes unnoticed), `outbox` (a successor sends nothing
-again), `deduplication` (every event is new). A worker also injects faults into itself, at points that no signal from
-outside could hit: a file DESKWATCH_DATA/inject-<pid> that says `append STOP` stops it just before the append of its
+BROKEN names it: `claim` (the last write counts, a new owner goes unnoticed), `outbox` (a new owner sends nothing
+again), `deduplication` (every event is new). A worker also injects faults into itself, at points that no external
+signal could hit: a file DESKWATCH_DATA/inject-<pid> that says `append STOP` stops it just before the append of its
 next checkpoint, `appended KILL` kills it just after, before its outputs are sent.
 """
 

@@ -1,7 +1,7 @@
 """The embedded ClickHouse with faults: `python -m tests.faults.clickhouse --path DIR --port PORT --fault FILE`.
 
-FILE names the fault that each INSERT meets while the file exists; queries are answered as ever. With `away` in it the
-server does not start until the file is gone.
+FILE names the fault that each INSERT meets while the file exists; queries are answered as usual. With `away` in it, the
+server does not start until the file is removed.
 
 The full disk is the engine's own check, not a full disk of this machine: the setting
 `min_free_disk_bytes_to_perform_insert` asks for more free bytes than any disk has.

@@ -1,7 +1,7 @@
-"""The events of a round: recorded ones, if there are any, among simulated ones of the same days, in disorder.
+"""The events of a round: recorded ones, if available, among simulated ones of the same days, out of order.
 
 in order        e1 e2 e3 e4 e5 e6 …
-as they are fed e2 e1 e3 e1 # e5 e6 … e4       doubled, up to an hour out of order, hours late, and poison (#)
+order of feed   e2 e1 e3 e1 # e5 e6 … e4       doubled, up to an hour out of order, hours late, and poison (#)
 """
 
 import heapq

@@ -1,4 +1,4 @@
-"""What came of a round: each injected fault with its consequences, and whether the result is exact."""
+"""The result of a round: each injected fault with its consequences, and whether the views are exact."""
 
 import statistics
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which faults are injected when: PURE, a function of the seed alone, so that a round can be repeated exactly.
+"""The schedule of faults: PURE, a function of the seed alone, so that a round can be repeated exactly.
 
 feeding   |=======================================|  then drain and verify
 faults       x kill_track   x clickhouse_500   x …

@@ -1,7 +1,7 @@
 """The system under test: the embedded stack, with a ClickHouse that can be made to fail, and a broker of either kind.
 
-Its parts are the processes of the product. The stack starts a part again that dies, as in a demo or a replay; under
-Docker the restart policy does that.
+Its parts are the processes of the product. The stack restarts a part that dies, as in a demo or a replay; under Docker,
+the restart policy does that.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""The suite can fail: it does with the claim, the outbox or the deduplication switched off, and else it does not.
+"""The suite can fail: it fails with the claim, the outbox or the deduplication switched off, and passes otherwise.
 
 before the append    a ====~~~~~~~~~~~ (zombie: appends) ====      ~ frozen, x killed
                      b ====:==========:x=====
-after the append     a ====x   =====                               the outputs are not sent by the killed one
+after the append     a ====x   =====                               the killed worker does not send the outputs
 """
 
 import os
@@ -68,7 +68,7 @@ class CheckpointRound(Round):
 
 
 def dense(seconds: float) -> list[bytes]:
-    """Simulated events of one busy hour and a half: each minute's pane goes on changing for as long as it is fed."""
+    """Simulated events of one busy hour and a half: each minute's pane keeps changing while it is fed."""
     number = int(seconds * RATE)
     contacts = number / 11 * 8
     world = World(seed=3, start=MONDAY, agents=int(contacts / 20), contacts_a_day=contacts)

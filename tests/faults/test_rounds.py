@@ -1,4 +1,4 @@
-"""The short part of the fault suite (`make faults` runs the long one): faults in full flow, and every view is exact."""
+"""The short part of the fault suite (`make faults` runs the long one): faults under load, and every view is exact."""
 
 import time
 from pathlib import Path
@@ -92,7 +92,7 @@ class ForgottenGroups(Round):
 @pytest.mark.faults
 @pytest.mark.kafka
 def test_the_committed_offsets_may_be_lost(tmp_path: Path) -> None:
-    """Track goes on from its checkpoints; store writes all again, which changes nothing."""
+    """Track continues from its checkpoints; store rewrites everything, which changes nothing."""
     result = Result(5, "kafka")
     system = System(tmp_path, kafka=True)
     with system:

@@ -1,4 +1,4 @@
-"""What the embedded broker kept dies with it: the stack says what is lost, and a fresh replay makes everything whole.
+"""The embedded broker's data dies with it: the stack says what is lost, and a new replay restores everything.
 
 replay  =====x (the broker, or the command itself, is killed)          replay --append  ==========> verify
 """

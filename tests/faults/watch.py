@@ -1,4 +1,4 @@
-"""Watches a round from outside: the progress in ClickHouse, and which checkpoints of the changelog count."""
+"""Watches a round from outside: the progress in ClickHouse, and the counting checkpoints of the changelog."""
 
 import asyncio
 import threading

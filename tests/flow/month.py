@@ -1,4 +1,4 @@
-"""The recorded month in other arrangements, and the whole job on them."""
+"""The recorded month in other arrangements, and the whole job over them."""
 
 import gzip
 import random

@@ -1,4 +1,4 @@
-"""A running embedded desk without a simulator, in the time of the log, and questions to it."""
+"""A running embedded desk without a simulator, in log time, and queries to it."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""What the project asks of a Kafka broker, asked of each: topics, batches, groups, the changelog."""
+"""The project's requirements on a Kafka broker, checked for each: topics, batches, groups, the changelog."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Dead letters on a running desk: listed, shown, repaired and replayed; and too many of them stop the worker."""
+"""Dead letters on a running desk: listed, shown, repaired and replayed; too many stop the worker."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What only Apache Kafka does: its log outlives it, it reports settings, deletes records, and has transactions."""
+"""Features of Apache Kafka only: a persistent log, reported settings, deletion of records, transactions."""
 
 import asyncio
 from collections.abc import Iterator

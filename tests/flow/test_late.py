@@ -2,7 +2,7 @@
 
 monday   10:00       10:30      10:45    11:00       12:00   12:30   13:00           tuesday 17:00
 t1       created     replied    at risk  breached    csat 2  csat 3  csat 5          (the desk is here)
-                     └ comes 30 hours late: met              └───────└ come late, the last one first
+                     └ arrives 30 hours late: met            └───────└ arrive late, the last one first
 """
 
 from collections.abc import Iterator

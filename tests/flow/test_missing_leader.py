@@ -1,4 +1,4 @@
-"""A leader leaves while its group is forming: the embedded broker keeps its id, and no member would ever lead."""
+"""A leader leaves while its group is forming: the embedded broker keeps its id, so no member can lead."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""A worker that is started again with another policy: the past is refused, or restated, and the tables follow.
+"""A worker restarted with another policy: a changed past is refused, or restated, and the tables follow.
 
 t1        created 10:00 ──── 10:30 ──── 11:00 ──── 12:00
 policy a  1 h                           breached

@@ -1,4 +1,4 @@
-"""The role store as it runs: from a broker's topics into ClickHouse, through faults and kills."""
+"""The running role store: from a broker's topics into ClickHouse, through faults and kills."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""The whole job on some days of the recorded month: in any arrangement, what ClickHouse shows is what the log says."""
+"""The whole job on some days of the recorded month: in any arrangement, ClickHouse agrees with the log."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.embedded
 
 
 def broken(identity: str, kind: str, data: str, time: str = "2026-10-17T08:00:00Z") -> bytes:
-    """A line that is no event, for what its data or time say."""
+    """A line that is not a valid event, because of its data or time."""
     head = f'"specversion":"1.0","id":"{identity}","source":"t","type":"{kind}","time":"{time}"'
     return f'{{{head},"data":{data}}}'.encode()
 

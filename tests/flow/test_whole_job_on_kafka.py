@@ -1,4 +1,4 @@
-"""The whole job on Apache Kafka, by the commands that an installation runs; ClickHouse is the embedded one."""
+"""The whole job on Apache Kafka, with the commands of an installation; ClickHouse is the embedded one."""
 
 import sys
 from collections.abc import Iterator

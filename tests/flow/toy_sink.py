@@ -1,4 +1,4 @@
-"""A worker that writes its input to a file: a batch app without a table, as the sinks are."""
+"""A worker that writes its input to a file: a batch app without a table, like the sinks."""
 
 import os
 from pathlib import Path

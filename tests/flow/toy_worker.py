@@ -1,6 +1,6 @@
 """A worker with a toy desk, configured by environment; run by `faust -A tests.flow.toy_worker worker`.
 
-TOY_PREFIX and TOY_BROKER say where, TOY_EMBEDDED that the broker is the embedded one; TOY_FAULT="append:3:KILL" sends
+TOY_PREFIX and TOY_BROKER name topics and broker, TOY_EMBEDDED the kind of broker; TOY_FAULT="append:3:KILL" sends
 the worker a signal before it appends its third checkpoint, "appended:3:STOP" after it, and "feed:3:RAISE" raises
 instead. TOY_LOSE=n loses the first n batches of calls.
 """

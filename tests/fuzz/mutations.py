@@ -1,4 +1,4 @@
-"""Events as nobody would write them: bytes changed, fields lost, and values put where they do not belong. Seeded."""
+"""Broken events: bytes changed, fields lost, and values in the wrong places. Seeded."""
 
 from collections.abc import Sequence
 from random import Random

@@ -1,4 +1,4 @@
-"""Whatever comes in: an event, an unknown type or a dead letter, and never the end of a worker."""
+"""Any input is an event, an unknown type or a dead letter, and never ends a worker."""
 
 from collections import Counter
 

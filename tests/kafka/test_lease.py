@@ -1,4 +1,4 @@
-"""The lease: how long an accepted heartbeat counts, and what a worker that was held up asks the group.
+"""The lease: how long an accepted heartbeat counts, and how a delayed worker asks the group.
 
 heartbeats    accepted ─────── 0.8 sessions ───────┐
 lease         held ────────────────────────────────┘ not held   ── confirm: the group is asked

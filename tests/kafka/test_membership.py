@@ -1,4 +1,4 @@
-"""A member id is free when its process has ended, for any reason, and not before."""
+"""A member id is free once its process has ended, for any reason, and not before."""
 
 import signal
 import subprocess

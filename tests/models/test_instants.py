@@ -1,4 +1,4 @@
-"""Instants: read as Python's own datetime reads them, whether minute, second and offset were met before or not."""
+"""Instants: parsed like Python's own datetime, with and without cached minute, second and offset."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,8 +1,8 @@
-"""Keeps a run of this release as test data, so that later releases are tested against what it left behind.
+"""Keeps a run of this release as test data, so that later releases are tested against it.
 
     python -m tests.releases.keep FOLDER
 
-FOLDER/log.jsonl.xz        the log: a simulated desk of three days, and a few events by hand
+FOLDER/log.jsonl.xz        the log: a simulated desk of three days, and a few handwritten events
 FOLDER/topics.msgpack.xz   each record of every topic, changelogs too, after the first two days
 FOLDER/clickhouse.tar.xz   the embedded database at that time
 FOLDER/kept.json           the release, the number of lines fed, the policy, the rows of each view

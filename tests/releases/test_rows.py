@@ -1,4 +1,4 @@
-"""Rows of every earlier release are read by this one: fields stay where they are, and new ones come last."""
+"""Rows of every earlier release are read by this one: fields keep their positions, and new ones come last."""
 
 import json
 import lzma

@@ -1,4 +1,4 @@
-"""The table of events of the contract, written out plainly: what each type must and may carry."""
+"""The table of events of the contract, in full: the required and optional data of each type."""
 
 from datetime import datetime
 from typing import Any

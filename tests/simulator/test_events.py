@@ -1,4 +1,4 @@
-"""A week of the simulated desk against the contract and against what a desk looks like."""
+"""A week of the simulated desk against the contract, and against the statistics of a real desk."""
 
 from collections import Counter, defaultdict
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""The feed: what is due at an instant of another clock."""
+"""The feed: the events due at an instant of another clock."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Scenario files: what they say, what they do to the desk, and how they are refused."""
+"""Scenario files: their contents, their effects on the desk, and their errors."""
 
 from importlib.resources import files
 

@@ -1,4 +1,4 @@
-"""How fast events are made: at least 20,000 a second, with memory that holds only what is open."""
+"""The speed of the simulation: at least 20,000 events a second, with only open contacts in memory."""
 
 import resource
 import time

@@ -1,4 +1,4 @@
-"""Agents are limited: what waits, who is served first, and what overload does to the service level."""
+"""Agents are limited: the queue, the order of service, and the effect of overload on the service level."""
 
 from zoneinfo import ZoneInfo
 

@@ -1,4 +1,4 @@
-"""Small logs, the desk that folds them, and the database that its rows go to."""
+"""Small logs, the desk that folds them, and the database for its rows."""
 
 import random
 from collections.abc import Iterable, Sequence

@@ -14,7 +14,7 @@ from tests.sinks.desk import Database
 
 
 def raised(n: int, at: int = 0, **fields: object) -> WarningRow:
-    """The row of the warning that `warning(n, at)` tells of."""
+    """The row of the warning created by `warning(n, at)`."""
     data = msgspec.json.decode(warning(n, at).value or b"")["data"]
     data.pop("version")
     known = {name: data[name] for name in WarningRow.__struct_fields__ if name in data}

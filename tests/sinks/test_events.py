@@ -1,4 +1,4 @@
-"""Records become rows of events and of progress; a record that is no event is skipped."""
+"""Records become rows of events and of progress; an invalid record is skipped."""
 
 from base64 import b64decode
 

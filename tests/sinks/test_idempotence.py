@@ -1,4 +1,4 @@
-"""Rows may be written twice, in any order, by a former owner and its successor: the views are the same."""
+"""Rows may be written twice, in any order, by a former and a new owner: the views are the same."""
 
 import random
 from collections.abc import Callable, Iterable

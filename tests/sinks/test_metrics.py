@@ -1,4 +1,4 @@
-"""Metrics: what the page serves is what the list says, read from real desks and a real writer."""
+"""Metrics: the page serves the listed metrics, with values from real desks and a real writer."""
 
 import json
 import socket

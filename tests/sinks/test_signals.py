@@ -1,4 +1,4 @@
-"""Callbacks, improvements, agents' states, reviews and their coverage as BI sees them; figures computed by hand."""
+"""Callbacks, improvements, agents' states, reviews and their coverage in the views for BI; figures computed by hand."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The views against figures computed by hand, from the events on: log, desk, rows, ClickHouse, view."""
+"""The views against figures computed by hand, from end to end: log, desk, rows, ClickHouse, view."""
 
 from typing import Any
 

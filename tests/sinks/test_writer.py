@@ -1,4 +1,4 @@
-"""Whatever server, proxy or network do, every row is written once, or the error says why not."""
+"""Under any fault of server, proxy or network, every row is written once, or the error says why not."""
 
 import asyncio
 import logging

@@ -1,1 +1,1 @@
-"""Business time: opening hours, holidays, and how much time of a calendar lies between two instants."""
+"""Business time: opening hours, holidays, and the open time of a calendar between two instants."""

@@ -1,16 +1,16 @@
-"""Business time: how long a calendar was open between two instants, and when a duration of it will have passed.
+"""Business time: the open time of a calendar between two instants, and the instant at which a duration has passed.
 
     open          ####----####            ####----####
     instant      a  |          b
-    between      ^^^      ^^^^                              between(a, b): what is open in [a, b)
+    between      ^^^      ^^^^                              between(a, b): the open time in [a, b)
     due          a .......... t                             due(a, d): the first t with between(a, t) = d
 
 Laws (tests/desk/test_calendar_laws.py): between(a, c) = between(a, b) + between(b, c) for a <= b <= c, and
 between(a, due(a, d)) = d, with due(a, d) the earliest such instant.
 
-The open spans lie in sorted arrays with the open time before each, so that a question costs two binary searches. The
-arrays grow by whole years (UTC) as questions reach them. Outside FIRST_YEAR..LAST_YEAR, where no event may be, every
-calendar counts as open round the clock: so every question has a finite answer.
+The open spans are in sorted arrays, with the open time before each, so a query costs two binary searches. The arrays
+grow by whole years (UTC) as queries reach them. Outside FIRST_YEAR..LAST_YEAR, where no event is valid, every calendar
+counts as open round the clock, so every query has a finite answer.
 """
 
 from bisect import bisect_left, bisect_right
@@ -41,7 +41,7 @@ _ORDINAL_EPOCH = date(1970, 1, 1).toordinal()
 
 
 class Calendar:
-    """When a desk is open. Immutable: equal questions have equal answers (what it works out, it keeps).
+    """The open time of a desk. Immutable for callers: it only caches the years that it computes.
 
     Build one with `Calendar.always` or `Calendar.weekly`; close it ad hoc with `with_closures`.
     """
@@ -54,16 +54,16 @@ class Calendar:
         *,
         round_the_clock: bool = False,
     ) -> None:
-        """Use `always` or `weekly`. `closures`: sorted, disjoint; `years`: what copies have worked out without them."""
+        """Use `always` or `weekly`. `closures`: sorted, disjoint; `years`: the shared cache, without closures."""
         self.round_the_clock = round_the_clock and not closures
-        """Whether it is 24x7 and never closed."""
+        """Whether it is 24x7 without closures."""
         self._hours = hours
         self._closures = tuple(closures)
         self._years: dict[int, _Year] = {} if years is None else years
         # The arrays hold the blocks [_first_block, _next_block), which are the instants [_from, _to).
         self._first_block = self._next_block = 0
         self._from = self._to = 0
-        self._base = 0  # open time at _from, counted from an origin that never moves
+        self._base = 0  # open time at _from, from a fixed origin
         self._opens: list[int] = []
         self._closes: list[int] = []
         self._before: list[int] = []  # open time before each span, from the same origin
@@ -73,7 +73,7 @@ class Calendar:
     @staticmethod
     @lru_cache(maxsize=64)
     def always(timezone: str = "UTC") -> "Calendar":
-        """Return the 24x7 calendar; its zone matters to local days only."""
+        """Return the 24x7 calendar; its zone matters only for local days."""
         week = {day: ["00:00-24:00"] for day in WEEKDAYS}
         return Calendar(OpeningHours(ZoneInfo(timezone), week), round_the_clock=True)
 
@@ -97,7 +97,7 @@ class Calendar:
         return self._hours.zone.key
 
     def with_closures(self, closures: Iterable[Span]) -> "Calendar":
-        """Return this calendar closed also in the spans [from_ms, to_ms); empty or inverted ones close nothing."""
+        """Return this calendar, also closed in the spans [from_ms, to_ms); empty or inverted ones close nothing."""
         closed = merge([*self._closures, *closures])
         if tuple(closed) == self._closures:
             return self
@@ -143,7 +143,7 @@ class Calendar:
             opens, closes = max(a, self._opens[i]), min(b, self._closes[i])
             if opens >= closes:
                 continue
-            if span is not None and span[1] == opens:  # a span over the turn of a year lies in two blocks
+            if span is not None and span[1] == opens:  # a span over New Year is in two blocks
                 span = (span[0], closes)
                 continue
             if span is not None:
@@ -153,13 +153,13 @@ class Calendar:
             yield span
 
     def working_days(self, start: int, n: int) -> int:
-        """Return the close of the n-th (n >= 1) working day after the local day of `start`: what `3wd` means.
+        """Return the close of the n-th (n >= 1) working day after the local day of `start` (`3wd`).
 
             day        Fri         Sat  Sun   Mon       Tue
             open     #########              ########  ########
             start        ^                                   ^ working_days(start, 2)
 
-        A working day is a local day on which an open span starts (ad-hoc closures taken out).
+        A working day is a local day on which an open span starts (without ad-hoc closures).
         """
         if n < 1:
             raise ValueError(f"a number of working days is at least 1, not {n}")
@@ -169,12 +169,12 @@ class Calendar:
             i = bisect_right(self._days, today) + n - 1
             if i < len(self._days):
                 return self._days_closes[i]
-            if self._next_block > _LAST_BLOCK:  # past LAST_YEAR every day is worked round the clock
+            if self._next_block > _LAST_BLOCK:  # past LAST_YEAR every day is open round the clock
                 return _YEAR_STARTS[-1] + (i - len(self._days) + 1) * DAY_MS
             self._extend_right(self._next_block)
 
     def calendar_days(self, start: int, n: int) -> int:
-        """Return the instant `n` local days after `start`, at the same wall time: what `15cd` means (open or not)."""
+        """Return the instant `n` local days after `start`, at the same wall time (`15cd`), open or not."""
         return instant(self._hours.local(start) + timedelta(days=n), self._hours.zone) if n else start
 
     def _open_before(self, t: int) -> int:
@@ -186,7 +186,7 @@ class Calendar:
         return self._before[i] + (t if t < closes else closes) - self._opens[i]
 
     def _cover(self, a: int, b: int) -> None:
-        """Make the arrays reach over [a, b] (a <= b)."""
+        """Extend the arrays to cover [a, b] (a <= b)."""
         first, last = bisect_right(_YEAR_STARTS, a), bisect_right(_YEAR_STARTS, b)
         if self._first_block == self._next_block:
             self._first_block = self._next_block = first
@@ -212,7 +212,7 @@ class Calendar:
         self._to = _YEAR_STARTS[last] if last < _LAST_BLOCK else _FAR
 
     def _extend_left(self, first: int) -> None:
-        """Put the blocks from `first` in front."""
+        """Prepend the blocks from `first` on."""
         earlier = Calendar(self._hours, self._closures, self._years)
         earlier._first_block = earlier._next_block = first
         earlier._extend_right(self._first_block - 1)
@@ -227,7 +227,7 @@ class Calendar:
         self._from = _YEAR_STARTS[first - 1] if first else -_FAR
 
     def _block(self, block: int) -> list[Span]:
-        """The open spans of a block, closures taken out."""
+        """The open spans of a block, without closures."""
         if block == 0:
             return [(-_FAR, _YEAR_STARTS[0])]
         if block == _LAST_BLOCK:
@@ -256,7 +256,7 @@ class _Year(NamedTuple):
 
 
 def _open_year(hours: OpeningHours, block: int) -> _Year:
-    """Work out a year, with the neighbouring days that reach into it."""
+    """Compute a year, including the neighbouring days that reach into it."""
     start, end = _YEAR_STARTS[block - 1], _YEAR_STARTS[block]
     first, last = start // DAY_MS + _ORDINAL_EPOCH, end // DAY_MS + _ORDINAL_EPOCH
     days = [(ordinal, hours.spans(date.fromordinal(ordinal))) for ordinal in range(first - 2, last + 2)]
@@ -265,7 +265,7 @@ def _open_year(hours: OpeningHours, block: int) -> _Year:
 
 
 def _without(spans: list[Span], closures: Sequence[Span]) -> list[Span]:
-    """`spans` less `closures`, both sorted and disjoint."""
+    """`spans` minus `closures`, both sorted and disjoint."""
     if not closures or not spans:
         return spans
     left: list[Span] = []

@@ -1,14 +1,13 @@
-"""When a desk is open on one local day: weekly hours, holidays, make-up working days, daylight saving.
+"""The opening hours of one local day: weekly hours, holidays, make-up working days, daylight saving.
 
-`OpeningHours` answers for a single day; `streams.desk.calendars.business_time` strings the days together and does the
-arithmetic.
+`OpeningHours` handles single days; `streams.desk.calendars.business_time` joins them and does the arithmetic.
 
-A wall time names **the first instant at which the local clock has reached it**. So it always names one instant:
+A wall time names **the first instant at which the local clock has reached it**, so it always names one instant:
 
-    spring, 02:00 jumps to 03:00       01:59 | 03:00         02:30 is skipped: it names the jump itself
-    autumn, 03:00 falls to 02:00       02:00 .. 03:00 | 02:00 .. 03:00     02:30 happens twice: the first counts
+    spring, 02:00 jumps to 03:00       01:59 | 03:00         02:30 is skipped: it names the jump
+    autumn, 03:00 falls to 02:00       02:00 .. 03:00 | 02:00 .. 03:00     02:30 occurs twice: the first counts
 
-and "00:00-24:00" has 23 hours on the first of these days and 25 on the second.
+"00:00-24:00" has 23 hours on the first of these days, and 25 on the second.
 """
 
 import re
@@ -34,7 +33,7 @@ def instant(wall: datetime, zone: ZoneInfo) -> int:
     first = wall.replace(tzinfo=zone, fold=0)
     second = wall.replace(tzinfo=zone, fold=1)
     before, after = first.utcoffset(), second.utcoffset()
-    if before is None or after is None or before >= after:  # plain, or shown twice: the first
+    if before is None or after is None or before >= after:  # unique, or shown twice: the first
         return (first - EPOCH) // MILLISECOND
     low, high = (second - EPOCH) // MILLISECOND, (first - EPOCH) // MILLISECOND  # skipped: the jump is in (low, high]
     while high - low > 1:
@@ -74,15 +73,15 @@ def merge(spans: Iterable[Span]) -> list[Span]:
 
 
 class DaysOff:
-    """Which dates are holidays and which are extra working days.
+    """The holidays and the extra working days.
 
     `entries`: ISO countries ("CN", with a subdivision "DE-BY") and single dates ("2026-10-01");
-    `extra_working_days`: dates. What the policy names itself goes before the country's rules, and a country's make-up
-    working days before its holidays.
+    `extra_working_days`: dates. The policy's own dates take precedence over the country's rules, and a country's
+    make-up working days over its holidays.
 
     Countries come from the `holidays` library. Its make-up working days are `HolidayBase.weekend_workdays`
     (holidays 0.109, holiday_base.py), filled from the notices of China's State Council for 2001 to 2026
-    (countries/china.py); for later years it knows the festivals, but neither shifted days off nor make-up days, until
+    (countries/china.py); for later years it knows the festivals, but no shifted days off and no make-up days, until
     it is updated.
     """
 
@@ -95,22 +94,22 @@ class DaysOff:
             raise ValueError(f"expected {min(both)} to be either a holiday or an extra working day, found both")
 
     def is_extra_working(self, day: date) -> bool:
-        """Return whether `day` is worked with Monday's hours, whatever its weekday."""
+        """Return whether `day` is a working day with Monday's hours, whatever its weekday."""
         if day in self._working or day in self._holidays:
             return day in self._working
-        # `day in country` makes the library work out that year, which fills `weekend_workdays` too.
+        # `day in country` makes the library compute that year, which fills `weekend_workdays` too.
         return any((day in country or True) and day in country.weekend_workdays for country in self._countries)
 
     def is_holiday(self, day: date) -> bool:
-        """Return whether `day` is a holiday (asked only of days that are not extra working days)."""
+        """Return whether `day` is a holiday. Call it only for days that are not extra working days."""
         return day in self._holidays or any(day in country for country in self._countries)
 
 
 class OpeningHours:
-    """The hours of a desk: for each weekday any number of intervals of wall time, in one zone, less the days off.
+    """The hours of a desk: any number of wall-time intervals for each weekday, in one zone, without the days off.
 
-    An overnight interval belongs to the day on which it starts: the eve of a holiday runs into the holiday, and a
-    holiday's own night is closed. Overlapping intervals are united. Raises ValueError for hours that are never open.
+    An overnight interval belongs to the day on which it starts: the night before a holiday runs into it, and the
+    holiday's own night is closed. Overlapping intervals are merged. Raises ValueError for hours that are never open.
     """
 
     def __init__(self, zone: ZoneInfo, week: Mapping[str, Sequence[str]], days_off: DaysOff | None = None) -> None:

@@ -1,1 +1,1 @@
-"""What belongs to a customer: contacts, first-contact resolution, the complaint-risk index and its warning."""
+"""The stage `customers`: contacts, first-contact resolution, the complaint-risk index and its warning."""

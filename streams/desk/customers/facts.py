@@ -1,4 +1,4 @@
-"""All facts of a partition's customers, and the policy changes that they are judged by, as the desk sent them."""
+"""The facts of a partition's customers, and the policy changes that apply to them, as track sent them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,7 +15,7 @@ _change = msgspec.msgpack.Decoder(PolicyChange).decode
 
 
 class FactStore:
-    """Facts by customer id and subject; a part that is saved. Encoded: there are many, and they are seldom needed."""
+    """Facts by customer id and subject; a saved part. They stay encoded: they are many, and seldom needed."""
 
     prefix = FACT
 
@@ -32,17 +32,17 @@ class FactStore:
         return iter(self._facts)
 
     def put(self, fact: CustomerFact) -> bool:
-        """Take a fact; False if one of this identity is known that is as new, or newer."""
+        """Store a fact; False if the stored one of this identity is as new or newer."""
         facts = self._facts.setdefault(fact.customer_id, {})
-        stands = facts.get(fact.subject)
-        if stands is not None and _fact(stands).version >= fact.version:
+        stored = facts.get(fact.subject)
+        if stored is not None and _fact(stored).version >= fact.version:
             return False
         facts[fact.subject] = encoded = _encode(fact)
         self.pending.put(_fact_key(fact.customer_id, fact.subject), encoded)
         return True
 
     def of(self, customer_id: str) -> list[CustomerFact]:
-        """The facts of one customer id, deleted ones too."""
+        """The facts of one customer id, including deleted ones."""
         return [_fact(encoded) for encoded in self._facts.get(customer_id, {}).values()]
 
     def forget(self, customer_id: str) -> None:
@@ -74,7 +74,7 @@ class FactStore:
 
 
 class PolicyChanges:
-    """The policy changes announced, by key. A part that is saved."""
+    """The announced policy changes, by key. A saved part."""
 
     prefix = CHANGE
 
@@ -87,7 +87,7 @@ class PolicyChanges:
         return self._changes.values()
 
     def put(self, change: PolicyChange) -> set[str] | None:
-        """Take a change; returns the tags that it concerns, or None if it is known, as new or newer."""
+        """Store a change; returns the tags it concerns, or None if the stored one is as new or newer."""
         known = self._changes.get(change.key)
         if known is not None and known.version >= change.version:
             return None

@@ -1,11 +1,11 @@
-"""First-contact resolution: was a ticket solved without another contact of the customer about the same?
+"""First-contact resolution: whether a ticket was solved without another contact about the same category.
 
     solved |─────────── 7 days ───────────|
     ticket      fcr_provisional             fcr_yes           in the minute of solving
                       └ another contact: fcr_no               reopened, transferred: fcr_no at any time
 
-A contact counts if it has the ticket's category as it stood at the solving, or is a call without one. The verdict is on
-a ticket's first solving, and is corrected when a contact, or a customer, becomes known late.
+A contact counts if it has the ticket's category at the time of solving, or is a call without a category. The verdict is
+about the first solving, and is corrected when a contact or a customer becomes known late.
 """
 
 from bisect import bisect_right
@@ -15,7 +15,7 @@ from streams.models.customer_facts import CustomerFact, Solved
 from streams.models.instants import NEVER, WEEK
 from streams.models.rows import FactRow, fact_of
 
-CALL = "c"  # kind of a subject
+CALL = "c"  # first letter of a call's subject
 
 
 class Contacts:
@@ -31,7 +31,7 @@ class Contacts:
             instants.sort()
 
     def again(self, solved: Solved) -> bool:
-        """Whether there was another contact within 7 days after the solving. (The ticket's own came before it.)"""
+        """Whether another contact followed within 7 days of the solving. (The ticket's own contact precedes it.)"""
         for category in (solved.category, None):
             instants = self.instants.get(category, ())
             after = bisect_right(instants, solved.at)
@@ -41,7 +41,7 @@ class Contacts:
 
 
 def verdict(solved: Solved, contacts: Contacts, as_of: int) -> tuple[str, int]:
-    """fcr_yes, fcr_no or fcr_provisional as of an instant, and when time alone changes it."""
+    """Return fcr_yes, fcr_no or fcr_provisional as of an instant, and when time alone changes it."""
     if solved.again or contacts.again(solved):
         return "fcr_no", NEVER
     final_at = solved.at + WEEK

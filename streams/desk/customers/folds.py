@@ -1,4 +1,4 @@
-"""The rows of each customer of a partition: a fold of all facts, made anew when one changes, or as time passes."""
+"""The rows of each customer of a partition: a fold of all facts, repeated when a fact changes or time passes."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,13 +15,13 @@ from streams.models.rows import Identity, Row
 
 
 class CustomerFolds:
-    """The rows that stand of each customer, by canonical id.
+    """The current rows of each customer, by canonical id.
 
     Arguments:
-        partition, homes: which customers are folded here.
-        facts, identities, changes: what they are folded of.
-        policies_of: the policies that a customer follows.
-        change_set: where differences are written.
+        partition, homes: decide which customers are folded here.
+        facts, identities, changes: the input of the folds.
+        policies_of: returns the policies that a customer follows.
+        change_set: receives the differences.
     """
 
     def __init__(
@@ -39,32 +39,32 @@ class CustomerFolds:
         self._facts, self._identities, self._changes = facts, identities, changes
         self._policies_of, self._change_set = policies_of, change_set
         self._rows: dict[str, bytes] = {}
-        self._tombstones: dict[str, int] = {}  # of customers that have only deleted facts, until when they are kept
+        self._tombstones: dict[str, int] = {}  # customers with only deleted facts -> when to forget them
 
     def customers(self) -> set[str]:
-        """All customers of which anything is known."""
+        """The canonical ids of all known customers."""
         return {self._identities.canonical(customer_id) for customer_id in self._facts}
 
     def refold(self, touched: Iterable[str], as_of: int) -> None:
-        """Fold the customers of these ids as of an instant, and write what differs."""
+        """Fold the customers of these ids as of an instant, and write the differences."""
         ids = set(touched)
-        # An id that was linked to another customer takes its own rows back, so it is folded too.
+        # An id now linked to another customer has to withdraw its own rows, so it is folded too.
         for customer in ids | {self._identities.canonical(customer_id) for customer_id in ids}:
             before, rows = self._rows.pop(customer, NO_ROWS), self._fold(customer, as_of)
             after = pack(rows)
             if after != before:
                 apply_diff(self._change_set, unpack(before), rows)
-            if customer in self.timers:  # else the customer is forgotten: what was written stands
+            if customer in self.timers:  # else the customer is forgotten: its rows stay written
                 self._rows[customer] = after
 
     def restore(self, as_of: int) -> None:
-        """Fold all customers; emits nothing, for these rows were emitted before."""
+        """Fold all customers; emits nothing: these rows were emitted before."""
         for customer in self.customers():
             if rows := self._fold(customer, as_of):
                 self._rows[customer] = pack(rows)
 
     def _fold(self, customer: str, as_of: int) -> dict[Identity, Row]:
-        """The rows of a customer, none where the customer is not at home; one that is long over is forgotten."""
+        """Return the rows of a customer, none if it is not folded here. Forgets a customer whose history is over."""
         former = self.timers.stop(customer)
         if self._identities.canonical(customer) != customer or self._homes.of(customer) != self._partition:
             return {}

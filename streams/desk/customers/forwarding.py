@@ -1,10 +1,10 @@
-"""Facts that a partition received, but that belong to a customer who is folded in another one.
+"""Forwarding of facts: a partition may receive facts of a customer that another partition folds.
 
     links         b ── a                         one customer: a
     home of b     facts of b ──forwarded──┐
     home of a     facts of a ─────────────┴──> folded as a
 
-After the facts it forwards, a partition sends its own upstream watermark; the watermarks of the others wait for it.
+After the facts it forwards, a partition sends its own upstream watermark; the other partitions' watermarks wait for it.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from streams.models.records import Output
 from streams.models.rows import ProgressRow
 from streams.models.topics import CUSTOMER_FACTS, CUSTOMERS
 
-FORWARDED = f"{CUSTOMER_FACTS}/{CUSTOMERS}"  # topic_name of the progress that partitions send each other
+FORWARDED = f"{CUSTOMER_FACTS}/{CUSTOMERS}"  # topic_name of the progress rows between partitions
 _SOURCE = f"/deskwatch/{CUSTOMERS}"
 
 
@@ -33,21 +33,21 @@ class Forwarder:
         self._sent: tuple[int, dict[str, int]] | None = None  # upstream watermark and versions
 
     def senders(self) -> list[Sender]:
-        """The other partitions, which forward facts to this one."""
+        """The other partitions: they forward facts to this one."""
         return [(FORWARDED, number) for number in self._others]
 
     def concerns(self, customer_id: str) -> bool:
-        """Whether facts of a customer id come to this partition, but the customer is folded in another one."""
+        """Whether facts of a customer id arrive here, but another partition folds the customer."""
         if not self._others or self._homes.of(customer_id) != self._partition:
             return False
         return self._homes.of(self._identities.canonical(customer_id)) != self._partition
 
     def add(self, facts: Iterable[CustomerFact]) -> None:
-        """Forward facts."""
+        """Forward facts with the next snapshot."""
         self._facts += facts
 
     def outputs(self, version: int, upstream: UpstreamProgress) -> list[Output]:
-        """The messages of a snapshot: facts by their home, and how far the desk's facts have come here."""
+        """The messages of a snapshot: the facts for each home, and this partition's upstream watermark."""
         by_home: dict[int, list[CustomerFact]] = {}
         for fact in self._facts:
             home = self._homes.of(self._identities.canonical(fact.customer_id))

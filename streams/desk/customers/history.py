@@ -1,11 +1,11 @@
-"""One customer: what all tickets and calls of the customer say together. A pure fold of facts: `fold(…, as_of)`.
+"""One customer: the combined history of all tickets and calls. A pure fold of facts: `fold(…, as_of)`.
 
 After `hold` + 7 days of inactivity a customer's history restarts as a new episode. Each episode is folded apart, so it
 makes no difference whether a former one was forgotten. A fact that becomes known before an episode is over belongs to
 it:
 
-    facts     |== t1 ===========|                       from `known_at` to the hold and a week after the last of it,
-                        |== c4 ======|                  no sooner over than the desk releases it
+    facts     |== t1 ===========|                       from `known_at` to the hold and a week after its last step,
+                        |== c4 ======|                  not over before track releases the subject
                                             |== t2 ==
     episodes  |-------- t1, c4 ------|      |-- t2 --   an episode is not over while a warning is open
 """
@@ -21,7 +21,7 @@ from streams.models.rows import Identity, Row
 
 
 class Folded(NamedTuple):
-    """The result of a fold: the rows, when time alone changes them, and whether the customer may be forgotten."""
+    """The result of a fold: the rows, when time alone changes them, and whether to forget the customer."""
 
     rows: dict[Identity, Row]
     next_at: int
@@ -33,8 +33,8 @@ def fold(
 ) -> Folded:
     """Fold the facts of one customer as of an instant.
 
-    `ids`: of the customer, the canonical one first. `changes`: the policy changes announced. Facts may come in any
-    order; all instants are ms.
+    `ids`: of the customer, the canonical one first. `changes`: the announced policy changes. The order of facts does
+    not matter; all instants are ms.
     """
     rows: dict[Identity, Row] = {}
     known = [fact for fact in facts if fact.known_at <= as_of]
@@ -56,8 +56,8 @@ def fold(
     next_at = min(ahead_at, history.fold_until(as_of), history.judge_first_contacts(as_of))
     forget_at = NEVER
     if history.warning.row is None:
-        forget_at = max(episode.over_at, history.warning.cleared_at) + DAY  # a day for what comes late
-    if as_of > forget_at:  # a customer who is forgotten has no row any more
+        forget_at = max(episode.over_at, history.warning.cleared_at) + DAY  # a day for late facts
+    if as_of > forget_at:  # a forgotten customer has no row
         return Folded(rows | history.change_set.rows, ahead_at, ahead_at == NEVER)
     history.change_set.put(history.row())
     return Folded(rows | history.change_set.rows, min(next_at, forget_at), False)

@@ -1,4 +1,4 @@
-"""The home of a customer: the partition of `customer-facts` that the facts of this customer go to."""
+"""The home of a customer: the partition of `customer-facts` that receives the customer's facts."""
 
 from collections.abc import Callable
 from typing import NamedTuple

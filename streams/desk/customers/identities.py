@@ -1,9 +1,9 @@
-"""Linked customer ids: `customer.linked` joins two ids, and links of links; the least is the canonical id.
+"""Linked customer ids: `customer.linked` joins two ids, transitively; the least id is the canonical one.
 
     a ── b      c ── d            two customers: a (a, b) and c (c, d)
          └───── c                 one more link: one customer a (a, b, c, d)
 
-Links hold for all time: which customer a ticket belongs to does not depend on when two ids were linked.
+A link holds for all time: a ticket's customer does not depend on when two ids were linked.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Cus
 
 
 class CustomerIdentities:
-    """All links, and the groups that they make. A part that is saved."""
+    """All links, and the groups that they form. A saved part."""
 
     prefix = LINK
 
@@ -28,18 +28,18 @@ class CustomerIdentities:
         self._links: dict[str, CustomerLink] = {}  # by key
         self._groups: dict[
             str, list[str]
-        ] = {}  # by id, all ids of the customer, in order; ids without a link are absent
+        ] = {}  # id -> all ids of the customer, in order; ids without a link are absent
 
     def ids(self, customer_id: str) -> list[str]:
         """All ids of the customer with this id, in order."""
         return self._groups.get(customer_id) or [customer_id]
 
     def canonical(self, customer_id: str) -> str:
-        """The id that stands for the customer."""
+        """The canonical id of the customer with this id."""
         return self.ids(customer_id)[0]
 
     def link(self, link: CustomerLink) -> set[str]:
-        """Take a link; returns the ids whose canonical id may have changed, none if the link was known."""
+        """Add a link; returns the ids whose canonical id may have changed, none for a known link."""
         concerned = self._add(link)
         if concerned:
             self.pending.put(LINK + link.key.encode(), _encode(link))
@@ -53,7 +53,7 @@ class CustomerIdentities:
         if known is None:
             return set(self._join(link))
         concerned = {*self.ids(known.customer_id), *self.ids(link.customer_id), *self.ids(link.other_id)}
-        self._groups = {}  # a link was corrected, which is rare: begin anew
+        self._groups = {}  # a link was corrected, which is rare: rebuild
         for other in self._links.values():
             self._join(other)
         return concerned

@@ -1,4 +1,4 @@
-"""The rows of a customer, encoded: there are very many customers, and their rows are seldom needed."""
+"""The rows of a customer, encoded: customers are very many, and their rows are seldom needed."""
 
 import msgspec
 
@@ -33,7 +33,7 @@ def pack(rows: dict[Identity, Row]) -> bytes:
 
 
 def unpack(packed: bytes) -> dict[Identity, Row]:
-    """Return the rows that were packed."""
+    """Return the packed rows."""
     found = _decode(packed)
     rows: list[Row] = [*found.facts, *found.warnings, *found.customers]
     return {row.identity(): row for row in rows}

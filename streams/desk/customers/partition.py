@@ -1,16 +1,16 @@
-"""The stage `customers`: one partition's customers, each with the facts that the whole desk sent.
+"""The stage `customers`: one partition's customers, each with the facts from all partitions of track.
 
     desk 0 ──fact of c9──┐                     ┌─ first-contact resolution, complaint-risk warnings,
     desk 1 ──fact of c9──┼─> home of c9: fold ─┤  the customer's row
-    desk 2 ──fact of c9──┘                     └─ (only what differs is written)
+    desk 2 ──fact of c9──┘                     └─ (only differences are written)
 
-The facts of a customer go to the partition of the customer id. Links go to all partitions, so that all of them know
-which ids are one customer; a customer is folded in the home of the canonical id alone, and the homes of the other ids
-forward their facts (`streams.desk.customers.forwarding`). The identities of a customer's rows contain the canonical id:
-two partitions never write the same row.
+The facts of a customer id go to the partition of that id, its home. Links go to all partitions, so that each knows
+which ids are one customer. Only the home of the canonical id folds the customer; the homes of the other ids forward
+their facts (`streams.desk.customers.forwarding`). The identities of a customer's rows contain the canonical id: two
+partitions never write the same row.
 
-A policy that takes effect in the past (`streams.desk.policy.restatement`) is followed by one customer after another, in
-order of their ids; until all follow it, no message is folded and no time passes.
+A policy that takes effect in the past (`streams.desk.policy.restatement`) is applied to one customer after another, in
+order of their ids. Until that is done, no message is folded and no time passes.
 """
 
 from collections.abc import Sequence
@@ -36,10 +36,10 @@ from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChan
 from streams.models.records import Record
 from streams.models.topics import CUSTOMER_FACTS, CUSTOMERS, CUSTOMERS_TOPICS
 
-RESTATED = b"r"  # changelog key of how far a restatement has come
-FIRST_PANES = 1000  # added to the partition: the number of its panes, which differs from the desk's
-BATCH_SIZE = 2000  # customers folded between two looks at the size of the snapshot
-CUSTOMER_BYTES = 1200  # estimated size of a customer that is to be folded, in a snapshot
+RESTATED = b"r"  # changelog key of a restatement's progress
+FIRST_PANES = 1000  # added to the partition number in panes, which keeps them apart from track's
+BATCH_SIZE = 2000  # customers folded between two checks of the snapshot's size
+CUSTOMER_BYTES = 1200  # estimated size in a snapshot of a customer yet to be folded
 
 
 class _Facts(msgspec.Struct):
@@ -71,17 +71,17 @@ class Customers:
         self.policy = Following(partition, policies, restate)
         self.restatement = Restatement()
         self.facts, self.changes, self.identities = FactStore(), PolicyChanges(), CustomerIdentities()
-        self.touched: set[str] = set()  # ids whose customer is to be folded
+        self.touched: set[str] = set()  # ids whose customer has to be folded
         self._saved_restatement = SavedRestatement(RESTATED, self.restatement)
         self._counted = (
             self.facts,
             self.identities,
             self.changes,
             self._saved_restatement,
-        )  # that have entries pending
+        )
         self._forwarder = Forwarder(partition, homes, self.identities)
         panes = Panes(FIRST_PANES + partition, LocalDays(lambda at: self.policy.followed.at(at).timezone))
-        # A key of its own: the desk's pane of the same minute is in the same partition of the compacted topic.
+        # A separate key: track's pane of the same minute is in the same partition of the compacted topic.
         saved_panes = SavedPanes(panes, b"%d/" % panes.partition)
         self.stage = Stage(
             CUSTOMERS,
@@ -99,13 +99,13 @@ class Customers:
 
     @property
     def business_time(self) -> int:
-        """The instant (ms) up to which everything that fell due was written; -1 before any."""
+        """The instant (ms) up to which all due rows were written; -1 before any."""
         return self.stage.business_time
 
     # Policy
 
     def _follows_given_policy(self) -> bool:
-        """Whether the given policy is followed; if it is not, fold customers by it. Raises PolicyRefused."""
+        """Whether all customers follow the given policy; if not, begin or continue restating. Raises PolicyRefused."""
         return self.policy.go_on_restating(self.business_time, self._begin_restating, self._go_on_restating)
 
     def _begin_restating(self, _policies: Policies) -> None:
@@ -131,7 +131,9 @@ class Customers:
     # Messages
 
     def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        """Fold records[start:], once all follow the given policy; returns the next index. Raises PolicyRefused."""
+        """Fold records[start:], once all customers follow the given policy; returns the next index.
+
+        Raises PolicyRefused."""
         if not self._follows_given_policy():
             return start
         return self.stage.feed(topic, records, start, self._fold_message, self.full)
@@ -167,19 +169,19 @@ class Customers:
         tags = self.changes.put(change)
         if tags is None:
             return
-        for customer_id in self.facts:  # announced late, it may explain earlier contacts
+        for customer_id in self.facts:  # a late announcement may explain earlier contacts
             if any(not tags.isdisjoint((fact.category, *fact.tags)) for fact in self.facts.of(customer_id)):
                 self.touched.add(customer_id)
 
     # Time
 
     def advance(self, now: int | None) -> None:
-        """Let time pass, once all follow the given policy. Raises PolicyRefused."""
+        """Let time pass, once all customers follow the given policy. Raises PolicyRefused."""
         if self._follows_given_policy():
             self.stage.advance(self._pass_time)
 
     def _pass_time(self, until: int) -> None:
-        """Fold all customers that were touched, or that time changes, step by step of time."""
+        """Fold all customers that were touched or have a timer due, in batches of timers."""
         while True:
             reached = self.folds.timers.collect(until, self.touched, BATCH_SIZE)
             self.stage.business_time = max(self.business_time, reached)
@@ -198,35 +200,35 @@ class Customers:
         return self.stage.unsaved() or any(part.pending.entries for part in self._counted)
 
     def pending_bytes(self) -> int:
-        """About the size of the next snapshot, with the customers that are to be folded."""
+        """The approximate size of the next snapshot, bytes, including the customers yet to be folded."""
         entries = sum(part.pending.bytes for part in self._counted)
         return self.stage.pending_bytes() + entries + len(self.touched) * CUSTOMER_BYTES
 
     def full(self) -> bool:
-        """Whether a checkpoint is to be written before anything else."""
+        """Whether a checkpoint has to be written before anything else."""
         return self.pending_bytes() > FULL
 
     def urgent(self) -> bool:
-        """Whether a warning waits."""
+        """Whether a warning waits to be sent."""
         return self.stage.change_set.urgent
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """All that changed since the last snapshot, and the outputs made since."""
+        """All changes and outputs since the last snapshot."""
         return self.stage.snapshot(version, self._forwarder.outputs(version, self.stage.upstream))
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self.stage.load(key, value)
 
     def restored(self) -> None:
-        """All entries are in: fold all customers. Raises PolicyRefused."""
+        """All entries are loaded: fold all customers. Raises PolicyRefused."""
         self.policy.restore(self.restatement.under_way, self.business_time, busy=False)
         self.folds.restore(self.business_time)
         if self.restatement.under_way:
             self.restatement.begin(self.folds.customers(), self.restatement.done)
-        for part in self._counted:  # customers that were forgotten on the way are forgotten at every restore
+        for part in self._counted:  # customers forgotten during a restore are forgotten at every restore
             part.pending.take()
 
     def rewrite_keys(self, keys: set[bytes]) -> None:
-        """Write the stage's own values of these keys with the next snapshot."""
+        """Write this partition's own values of these keys with the next snapshot."""
         self.stage.rewrite_keys(keys)

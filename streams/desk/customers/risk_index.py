@@ -1,10 +1,10 @@
 """The complaint-risk index of a customer: points per signal, which halve every half-life and stop at a cap.
 
-    points of a signal at t    each time it is given: min(cap, what is left of the points + points x weight)
-    what is left after dt      points x 2^(-dt / half_life)                      exponential decay by half-lives
+    points of a signal at t    each time it occurs: min(cap, points left + points x weight)
+    points left after dt       points x 2^(-dt / half_life)                      exponential decay by half-lives
     index at t                 min(100, factor x sum over all signals);          factor: vip_factor for a VIP, else 1
 
-So the index is additive over the signals, lies between 0 and 100, falls as time passes, and no signal ever lowers it.
+The index is additive over the signals, lies between 0 and 100, and decays over time; no signal lowers it.
 Weights: the share used for `sla_share`, minus the score for `negative_sentiment`, 0.5 for major and 1 for critical
 severity; 1 for the others. `docs/complaint-risk.md` has a worked example.
 """
@@ -13,11 +13,11 @@ from streams.desk.policy.sections import RiskIndex, Signal
 from streams.models.instants import DAY, NEVER
 
 MAX_INDEX = 100.0
-MIN_POINTS = 0.05  # fewer count as none: an index never decays to 0
+MIN_POINTS = 0.05  # fewer count as none: decay alone never reaches 0
 
 
 class Risk:
-    """The points of a customer. `levels`: points by signal, when (ms) they were last added to, the half-life (ms)."""
+    """The points of a customer. `levels`: by signal, its points, when (ms) they last rose, and the half-life (ms)."""
 
     __slots__ = ("index", "levels", "vip")
 
@@ -27,7 +27,7 @@ class Risk:
         self.vip = False
 
     def add(self, name: str, at: int, weight: float = 1.0) -> bool:
-        """Add the points of a signal, no earlier than any before; False if the policy has no points for it."""
+        """Add the points of a signal, in order of time; False if the policy has no points for it."""
         signal = self.signal(name)
         if signal is None:
             return False
@@ -36,12 +36,12 @@ class Risk:
         return True
 
     def signal(self, name: str) -> Signal | None:
-        """The section of the policy about a signal."""
+        """The policy's section for a signal."""
         found = getattr(self.index, name, None)
         return found if isinstance(found, Signal) else None
 
     def switch(self, index: RiskIndex, at: int) -> None:
-        """Another version of the policy holds from `at` on: its half-lives and caps apply to the points left."""
+        """Switch to another policy version at `at`: its half-lives and caps apply to the points left."""
         left = {name: self.points(name, at) for name in self.levels}
         self.index, self.levels = index, {}
         for name, points in left.items():
@@ -57,7 +57,7 @@ class Risk:
 
     @property
     def factor(self) -> float:
-        """What the sum of the points is multiplied by."""
+        """The factor applied to the sum of the points."""
         return self.index.vip_factor if self.vip else 1.0
 
     def score(self, at: int) -> float:
@@ -68,14 +68,14 @@ class Risk:
         return min(MAX_INDEX, self.factor * total)
 
     def parts(self, at: int) -> list[tuple[str, float]]:
-        """Each signal with its points at `at`, most points first; what being a VIP adds is a part of its own."""
+        """Each signal with its points at `at`, most points first; the VIP bonus is a separate part."""
         found = [(name, points) for name in sorted(self.levels) if (points := self.points(name, at)) >= MIN_POINTS]
         if self.vip and self.factor > 1:
             found.append(("vip", (self.factor - 1) * sum(points for _, points in found)))
         return sorted(found, key=lambda part: -part[1])
 
     def falls_to(self, limit: float, at: int) -> int:
-        """The first whole ms, not before `at`, at which the index is no higher than `limit`, if nothing is given."""
+        """The first whole ms from `at` on at which the index is no higher than `limit`, without further signals."""
         limit = max(limit, MIN_POINTS)
         if self.score(at) <= limit:
             return at

@@ -4,10 +4,10 @@
                            ╯  ╰─╮
                clear_at ········ ╰──╮····╭╮··················
                         ────╯        ╰───╯╰──────
-    warning                 |==raised===|                      no sooner cleared than a cool-down after it was raised,
-                                        |--cool-down--|        no sooner raised again than one after it was cleared
+    warning                 |==raised===|                      cleared at least a cool-down after it was raised,
+                                        |--cool-down--|        raised again at least a cool-down after it was cleared
 
-So between a raise and a clear of one customer there is always a cool-down: it cannot flap.
+Two changes of one customer's warning are always at least a cool-down apart, so it cannot flap.
 """
 
 from typing import Final
@@ -29,12 +29,12 @@ _DEFAULT = Rule(rule=RULE, by="customer")
 
 
 class RiskWarning:
-    """The warnings of a customer; `judge` after each instant at which a signal was given, `pass_time` in between.
+    """The warnings of a customer. Call `judge` after each instant with a signal, and `pass_time` in between.
 
     Attributes:
-        row: the warning that is open.
+        row: the open warning.
         cleared_at: when the last one was cleared.
-        next_at: the next instant at which time alone does something.
+        next_at: the next instant at which time alone changes something.
     """
 
     def __init__(self, customer_id: str, risk: Risk, policies: Policies, change_set: ChangeSet) -> None:
@@ -42,19 +42,19 @@ class RiskWarning:
         self.row: WarningRow | None = None
         self.cleared_at = 0
         self.next_at = NEVER
-        self._policy: Policy | None = None  # of the last instant, and its rule
+        self._policy: Policy | None = None  # at the last instant, and its rule
         self._rule = _DEFAULT
-        self._ready_at = 0  # the end of the cool-down: none is raised before it
+        self._ready_at = 0  # the end of the cool-down: no warning is raised before it
 
     def pass_time(self, until: int) -> None:
-        """Do what falls due before `until`."""
+        """Process everything due before `until`."""
         while self.next_at < until:
             self.judge(self.next_at, None, "")
 
     def judge(self, at: int, fact: CustomerFact | None, cause: str) -> None:
         """Raise, change or clear the warning, once all signals of the instant `at` are in the index.
 
-        `fact`: one that gave a signal then, if any did. `cause`: the policy change that explains the contact.
+        `fact`: one with a signal at that instant, if any. `cause`: the policy change that explains the contact.
         """
         policy = self.policies.at(at)
         if policy is not self._policy:

@@ -1,4 +1,4 @@
-"""When time alone changes a customer: an index that decays, a verdict that becomes final."""
+"""When time alone changes a customer: the index decays, or a verdict becomes final."""
 
 from heapq import heappop, heappush
 
@@ -8,25 +8,25 @@ class Timers:
 
     def __init__(self) -> None:
         self._at: dict[str, int] = {}
-        self._heap: list[tuple[int, str]] = []  # an entry that is not in `_at` any more is skipped
+        self._heap: list[tuple[int, str]] = []  # entries no longer in `_at` are skipped
 
     def __contains__(self, customer: str) -> bool:
         return customer in self._at
 
     def stop(self, customer: str) -> int | None:
-        """Stop the timer of a customer; returns when it was set for, to be handed to `start`."""
+        """Stop the timer of a customer; returns its instant, to pass to `start`."""
         return self._at.pop(customer, None)
 
     def start(self, customer: str, at: int, former: int | None) -> None:
         """Start the timer of a customer; `former`: what `stop` returned."""
         self._at[customer] = at
-        if at != former:  # else it is in the heap still: those that were taken out are in the past
+        if at != former:  # else it is still in the heap: popped entries are in the past
             heappush(self._heap, (at, customer))
 
     def collect(self, until: int, into: set[str], batch: int) -> int:
-        """Add customers whose timers are before `until` to a set, but no further instant once it has `batch`.
+        """Add the customers with timers before `until` to a set; stop after an instant at which it has `batch`.
 
-        Returns the instant up to which all are in it.
+        Returns the instant up to which all customers are included.
         """
         heap, last = self._heap, -1
         while heap and heap[0][0] < until and (len(into) < batch or heap[0][0] == last):

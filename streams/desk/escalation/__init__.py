@@ -1,1 +1,1 @@
-"""Escalation chains: who gets a message about a warning, when, how, and what stops it."""
+"""Escalation chains: who receives a message about a warning, when and how, and what stops it."""

@@ -1,4 +1,4 @@
-"""What an action on a warning does to its chain: acknowledge, snooze, disagree. Pure."""
+"""The effects of an action on the chain of its warning: acknowledge, snooze, disagree. Pure."""
 
 from streams.desk.escalation import transitions
 from streams.desk.escalation.chain import Chain, write_event
@@ -14,7 +14,7 @@ from streams.models.escalations import ChainEvent, WarningStep, WarningStepRow
 
 
 class ActionHandler:
-    """Folds the events of `actions` whose warning is known."""
+    """Folds the events of `actions` about known warnings."""
 
     def __init__(
         self, chains: ChainStore, outbox: Outbox, sender: Sender, time: PartitionTime, policies: Policies
@@ -23,7 +23,7 @@ class ActionHandler:
         self._sender, self._time, self._policies = sender, time, policies
 
     def handle(self, chain: Chain, event: ActionEvent) -> None:
-        """Take an action on a chain's warning, or on the incident that it is folded into; once, by its id."""
+        """Apply an action to a chain, or to the leader of its incident; at most once for each action id."""
         if chain.folded and chain.cleared_at is None:
             chain = self._chains.incidents.leader(incident_of(chain.warning)) or chain
         identity = (event.source, event.id)
@@ -48,15 +48,15 @@ class ActionHandler:
         self._chains.touch(chain)
 
     def _stop(self, chain: Chain, event: ActionEvent, at: int) -> None:
-        """Stop the chain: for good if somebody disagreed, else for as long as the policy says."""
+        """Stop the chain: for good if somebody disagreed, else for the policy's duration."""
         write, by, note = self._outbox.write, event.data.by, event.data.note
-        stands = chain.cleared_at is None
+        is_open = chain.cleared_at is None
         disagrees = isinstance(event, Disagree)
         if disagrees:
             write_event(chain, None, ChainEvent.DISAGREED, at, write, by=by, reason=note)
-        elif stands and not any(step.open for step in chain.steps):
+        elif is_open and not any(step.open for step in chain.steps):
             write_event(chain, None, ChainEvent.ACKNOWLEDGED, at, write, by=by, reason=note)
-        if stands:
+        if is_open:
             chain.stopped |= disagrees
             warning = chain.warning
             policy = self._policies.at(warning.raised_at)
@@ -64,6 +64,6 @@ class ActionHandler:
             transitions.acknowledge(chain, at, lapse_ms, write, by, note)
 
     def _instant(self, chain: Chain, event: ActionEvent) -> int:
-        """The time of the action: not before its warning was raised; live, not in the future."""
+        """The time of the action: not before its warning was raised, and, live, not in the future."""
         at, raised_at, now = max(event.at, chain.warning.raised_at), chain.warning.raised_at, self._time.now
         return min(at, max(now, raised_at)) if self._time.wall and now >= 0 else at

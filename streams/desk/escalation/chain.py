@@ -5,11 +5,10 @@
       │    ├──> SKIPPED
       └────┴──> ACKNOWLEDGED       and back, when an acknowledgement lapses
 
-A chain belongs to (rule, subject) and outlives its warning by the cool-down. Its steps are numbered once and for all,
-so `warning_id/step` is the id of one message only. Each event of a chain has the next number `seq`.
+A chain belongs to (rule, subject) and outlives its warning by the cool-down. Step numbers are never reused, so
+`warning_id/step` identifies one message. The events of a chain are numbered by `seq`.
 
-Only this module assigns the state of a step; what stops and resumes a whole chain is
-`streams.desk.escalation.transitions`.
+Only this module assigns the state of a step; `streams.desk.escalation.transitions` stops and resumes whole chains.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,17 +26,17 @@ Key = tuple[str, str]
 """Rule and subject of a chain."""
 
 WriteRow = Callable[[EscalationRow], None]
-"""Takes the row of an event."""
+"""Receives the row of an event."""
 
 
 class StoredWarning(WarningRow, kw_only=True, array_like=False, omit_defaults=True):
-    """A WarningRow as an object with its fields' names: so the topic carries it, and so the changelog keeps it."""
+    """A WarningRow encoded as an object with field names, as in the topic and in the changelog."""
 
     state: str = "raised"
 
 
 class Step(msgspec.Struct, array_like=True):
-    """A message of the chain. `turn` counts the ones before it to the same `to`: experts take turns by it."""
+    """A message of the chain. `turn`: the number of earlier steps with the same `to`; experts rotate by it."""
 
     number: int
     after: int
@@ -52,13 +51,13 @@ class Step(msgspec.Struct, array_like=True):
 
     @property
     def open(self) -> bool:
-        """Whether it may still be sent, if nothing stops the chain."""
+        """Whether it may still be sent, unless the chain stops."""
         state = self.state
         return state in _STOPPED_OR_TO_COME or (self.again_at > 0 and state == FAILED)
 
 
 class Chain(msgspec.Struct, array_like=True):
-    """The chain of a warning. `severity` chose its steps, which fall due `after` ms from `began_at`."""
+    """The chain of a warning. Its `severity` selects the steps, which fall due `after` ms from `began_at`."""
 
     warning: StoredWarning
     began_at: int
@@ -71,23 +70,23 @@ class Chain(msgspec.Struct, array_like=True):
     lapses_at: int = 0  # when the acknowledgement lapses; 0: never
     escalated: bool = False  # a message about this warning was sent
     exhausted: bool = False
-    actions: list[tuple[str, str]] = []  # (source, id) of the actions taken
+    actions: list[tuple[str, str]] = []  # (source, id) of the actions applied
     stopped: bool = False  # for good: somebody disagreed
     folded: bool = False  # another chain leads the incident
-    folds: int = 0  # how many chains are folded into this one
+    folds: int = 0  # the number of chains folded into this one
 
     @property
     def key(self) -> Key:
-        """What the chain belongs to."""
+        """The rule and subject of the chain."""
         return self.warning.rule, self.warning.subject
 
     @property
     def running(self) -> bool:
-        """Whether its steps fall due."""
+        """Whether its steps fall due now: it is not stopped."""
         return self.cleared_at is None and self.acknowledged_at is None and not self.folded
 
     def next_at(self) -> int | None:
-        """The next instant at which time alone changes something; None: never. Not of a cleared one."""
+        """The next instant at which time alone changes something; None: never. Not for a cleared chain."""
         if self.cleared_at is not None or self.folded:
             return None
         if self.acknowledged_at is not None:
@@ -97,7 +96,7 @@ class Chain(msgspec.Struct, array_like=True):
 
 
 def last_number(chain: Chain) -> int:
-    """The highest number of a step so far; 0: there is none. The numbers have gaps, and may not begin with 1."""
+    """The highest step number so far; 0: none. The numbers have gaps, and need not begin with 1."""
     return max((step.number for step in chain.steps), default=0)
 
 
@@ -116,7 +115,7 @@ def write_event(
     by: str = "",
     reason: str = "",
 ) -> None:
-    """Write the next event of the chain: of a step, or of the chain as a whole (None)."""
+    """Write the next event of the chain: about a step, or about the whole chain (None)."""
     chain.seq += 1
     warning = chain.warning
     write(
@@ -152,19 +151,19 @@ def move(
     by: str = "",
     reason: str = "",
 ) -> None:
-    """Move a step to a state at the instant `at`, and write the event. `again_at`: when a failed one is tried again."""
+    """Move a step to a state at the instant `at`, and write the event. `again_at`: when a failed step is retried."""
     step.state, step.again_at = state, again_at
     write_event(chain, step, state, at, write, by=by, reason=reason)
 
 
 def skip_open(chain: Chain, at: int, write: WriteRow, reason: str) -> None:
-    """Skip the steps that may still be sent."""
+    """Skip all open steps."""
     for step in open_steps(chain):
         move(chain, step, SKIPPED, at, write, reason=reason)
 
 
 def suspend_open(chain: Chain, at: int, write: WriteRow, reason: str) -> None:
-    """The warning is cleared: write that the open steps are skipped, and keep them for a warning raised again."""
+    """The warning is cleared: write the open steps as skipped, but keep them in case it is raised again."""
     for step in open_steps(chain):
         if chain.acknowledged_at is None:
             write_event(chain, step, SKIPPED, at, write, reason=reason)
@@ -172,9 +171,9 @@ def suspend_open(chain: Chain, at: int, write: WriteRow, reason: str) -> None:
 
 
 def adopt_steps(chain: Chain, leader: Chain) -> None:
-    """Give the chain the steps of `leader` as they stand, under new numbers; its own open ones are skipped.
+    """Copy the steps of `leader` with their states, under new numbers; the chain's own open steps are skipped.
 
-    A step under way counts as sent here: `leader` writes the outcome.
+    A step that is being sent counts as sent here: `leader` writes the outcome.
     """
     last = last_number(chain)
     for step in chain.steps:

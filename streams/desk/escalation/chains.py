@@ -1,4 +1,4 @@
-"""The chains of one partition, and when time next changes each of them. Pure.
+"""The chains of one partition, and the next instant at which time changes each. Pure.
 
 touch ──> next looks (a heap) ──pop_due──> Sender
     └───> changed, forgotten ──> the next checkpoint, under the keys c<rule>\\n<subject>
@@ -16,13 +16,13 @@ from streams.desk.policy.versions import Policies
 from streams.models.instants import DAY
 
 CHAIN_BYTES = 700
-"""About the size of a chain in a checkpoint."""
+"""Approximate size of a chain in a checkpoint, bytes."""
 
 
 class ChainStore:
-    """The chains by (rule, subject), and the incidents that they form.
+    """The chains by (rule, subject), and their incidents.
 
-    A chain that changed is reported with `touch`.
+    Call `touch` after each change of a chain.
     """
 
     prefix = b"c"
@@ -33,7 +33,7 @@ class ChainStore:
         self._by_warning: dict[str, Key] = {}
         self.incidents = IncidentGroups(self._chains)
         self._heap: list[tuple[int, Key]] = []
-        self._next_look: dict[Key, int] = {}  # when to look at each chain next: other entries of the heap are void
+        self._next_look: dict[Key, int] = {}  # each chain's next instant; other heap entries are void
         self._changed: set[Key] = set()
         self._forgotten: set[Key] = set()
 
@@ -54,22 +54,22 @@ class ChainStore:
         return self._chains.values()
 
     def holds(self, chain: Chain) -> bool:
-        """Whether this very chain is the one of its rule and subject, not replaced or forgotten."""
+        """Whether this object is still the chain of its rule and subject, not replaced or forgotten."""
         return self._chains.get(chain.key) is chain
 
     def put(self, chain: Chain) -> None:
-        """Hold a chain for its warning, in place of a former one of the same rule and subject."""
+        """Store a chain, in place of a former one of the same rule and subject."""
         key = chain.key
         self._chains[key] = chain
         self._by_warning[chain.warning.warning_id] = key
         self._forgotten.discard(key)
 
     def drop_warning(self, warning_id: str) -> None:
-        """The rule and subject have another warning now: actions on this one find no chain."""
+        """Forget a replaced warning: actions on it find no chain."""
         self._by_warning.pop(warning_id, None)
 
     def touch(self, chain: Chain) -> None:
-        """The chain changed: save it with the next checkpoint, and look at it when something falls due."""
+        """Save a changed chain with the next checkpoint, and queue its next instant."""
         key = chain.key
         if self._chains.get(key) is chain:
             self._changed.add(key)
@@ -80,7 +80,7 @@ class ChainStore:
         self._changed.add(chain.key)
 
     def look(self, chain: Chain) -> None:
-        """Remember when to look at the chain again."""
+        """Queue the next instant of the chain."""
         key = chain.key
         if self._chains.get(key) is chain:
             self._look(key, chain)
@@ -94,12 +94,12 @@ class ChainStore:
             heappush(self._heap, (at, key))
 
     def pop_due(self, until: int) -> Chain | None:
-        """Return the next chain that is to be looked at by the instant `until`; None: there is no more."""
+        """Return the next chain due by the instant `until`; None: there is no more."""
         heap = self._heap
         while heap and heap[0][0] <= until:
             at, key = heappop(heap)
             if self._next_look.get(key) != at:
-                continue  # something came first
+                continue  # superseded
             del self._next_look[key]
             chain = self._chains.get(key)
             if chain is not None:
@@ -107,7 +107,7 @@ class ChainStore:
         return None
 
     def forget_at(self, chain: Chain) -> int:
-        """When a cleared chain can be forgotten: after the cool-down, and a day for messages that come again."""
+        """When a cleared chain can be forgotten: after the cool-down, and a day for repeated messages."""
         assert chain.cleared_at is not None
         policy = self._policies.at(chain.warning.raised_at)
         return chain.cleared_at + max(DAY, cooldown_ms(policy, chain.warning))
@@ -135,11 +135,11 @@ class ChainStore:
         return bool(self._changed or self._forgotten)
 
     def pending_bytes(self) -> int:
-        """About the size of the changed chains."""
+        """The approximate size of the changed chains, bytes."""
         return len(self._changed) * CHAIN_BYTES
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take an entry of the changelog."""
+        """Load one entry of the changelog."""
         if value is None:
             self._chains.pop(_key_of(key), None)
         else:

@@ -1,4 +1,4 @@
-"""What crosses the topics of role escalate: warnings in, steps out, actions handed on between partitions. Pure."""
+"""The messages of role escalate: warnings in, steps out, actions forwarded between partitions. Pure."""
 
 from collections.abc import Iterable
 
@@ -15,10 +15,10 @@ from streams.models.topics import ACTIONS
 
 SOURCE = "/deskwatch/escalate"
 HANDED_ON = ("handed-on", b"1")
-"""Header of an action that another partition handed on."""
+"""Header of an action that another partition forwarded."""
 
 WARNING_TYPES = frozenset({"warning.raised", "warning.changed", "warning.cleared", "warning.withdrawn"})
-"""CloudEvents types of a warning as the rules have it; what people did about it has others."""
+"""CloudEvents types of a warning set by the rules; people's steps on a warning have other types."""
 
 
 class _Envelope(msgspec.Struct):
@@ -38,7 +38,7 @@ _rows = msgspec.json.Decoder(_Rows).decode
 def read(value: bytes | None) -> StoredWarning | dict[str, int] | None:
     """Return the warning in a message of `risk-warnings`, or the progress of its senders (ms by name).
 
-    None: the message has neither. Raises ValueError.
+    Returns None if the message has neither. Raises ValueError.
     """
     if value is None:
         return None
@@ -53,9 +53,9 @@ def read(value: bytes | None) -> StoredWarning | dict[str, int] | None:
 
 
 def outputs(partition: int, version: int, rows: Iterable[EscalationRow | WarningStepRow]) -> list[Output]:
-    """Return the messages of one checkpoint's rows, which get its `version`.
+    """Return the messages for one checkpoint's rows, after setting their `version`.
 
-    Events of steps travel together, each WarningStepRow alone.
+    Events of steps are batched; each WarningStepRow is a separate message.
     """
     events: list[EscalationRow] = []
     made: list[Output] = []
@@ -84,7 +84,7 @@ def _warning_step(row: WarningStepRow) -> Output:
 
 
 def handed_on(record: Record) -> bool:
-    """Whether the action came from another partition, which does not know its warning."""
+    """Whether another partition, which does not know the warning, forwarded the action."""
     return HANDED_ON in [(name, bytes(value)) for name, value in record.headers or ()]
 
 
@@ -94,7 +94,7 @@ def as_document(record: Record) -> bytes:
 
 
 def hand_on(record: Record, partition: int, partitions: int) -> list[Output]:
-    """Return the action for every other partition: one of them may hold its warning."""
+    """Forward the action to every other partition: one of them may hold its warning."""
     value = as_document(record)
     return [
         Output(ACTIONS, record.key, value, (HANDED_ON,), partition=other)

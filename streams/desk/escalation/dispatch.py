@@ -1,4 +1,4 @@
-"""The receiver of a step that fell due, the earliest time it may be sent, and the message. Pure."""
+"""The receiver of a due step, its earliest send time, and the message. Pure."""
 
 from collections.abc import Collection, Sequence
 from hashlib import blake2b
@@ -13,14 +13,14 @@ from streams.models.rows import WarningRow
 
 
 class Due(NamedTuple):
-    """A step that fell due."""
+    """A due step, and its chain."""
 
     chain: Chain
     step: Step
 
 
 class Message(NamedTuple):
-    """What a receiver gets. `id` is `warning_id/step`, or the digest's, which lists those of its steps."""
+    """A message to a receiver. `id` is `warning_id/step`, or a digest's id; a digest lists the ids of its steps."""
 
     receiver: str
     url_env: str
@@ -42,7 +42,7 @@ class Addressee(NamedTuple):
 def addressee(step: Step, warning: WarningRow, policy: Policy, at: int, addresses: Collection[str]) -> Addressee:
     """Return the addressee of a step at the instant `at`.
 
-    `addresses`: the variables (`url_env`) that hold a receiver's address.
+    `addresses`: the variables (`url_env`) that are set.
     """
     receiver, reason = _chosen(step, warning, policy, at)
     if reason:
@@ -56,16 +56,16 @@ def addressee(step: Step, warning: WarningRow, policy: Policy, at: int, addresse
 
 
 def opens_at(receiver: Receiver, policy: Policy, at: int) -> int:
-    """Return the first instant from `at` on that lies within the receiver's hours."""
+    """Return the first instant from `at` on within the receiver's hours."""
     if receiver.hours is None:
         return at
     return policy.calendars[receiver.hours].due(at, 1) - 1  # the first open millisecond
 
 
 def _chosen(step: Step, warning: WarningRow, policy: Policy, at: int) -> tuple[str, str]:
-    """The receiver that the step's `to` stands for at the instant `at`; or "", and why there is none."""
+    """Resolve the step's `to` at the instant `at`: the receiver, or "" and the reason."""
     if step.state == FAILED:
-        return step.receiver, ""  # tried again where it was
+        return step.receiver, ""  # a retry goes to the same receiver
     if step.to in policy.rotas:
         found = on_shift(policy.rotas[step.to], at, policy.timezone)
         return (found, "") if found is not None else ("", f"nobody is on shift in {step.to}")
@@ -82,7 +82,7 @@ def _chosen(step: Step, warning: WarningRow, policy: Policy, at: int) -> tuple[s
 
 
 def _tags(warning: WarningRow) -> set[str]:
-    """What the warning is about, as the tags that expert pools have."""
+    """The tags by which expert pools match the warning."""
     about = (
         warning.rule,
         warning.team,
@@ -96,7 +96,7 @@ def _tags(warning: WarningRow) -> set[str]:
 
 
 def message_of(due: Sequence[Due], receiver: str, digest: str, policy: Policy, board_url: str) -> Message:
-    """Return the message for these steps, in the receiver's language: a digest if `digest` is its id, not ""."""
+    """Return the message for these steps, in the receiver's language: a digest if `digest` (its id) is not ""."""
     described = policy.receivers.get(receiver)
     language = "en" if described is None else described.language
     renderer = Renderer(language, policy.timezone, board_url)

@@ -1,11 +1,11 @@
-"""Actions on warnings that are not known (yet): topics are read side by side, so an action may come first. Pure."""
+"""Actions on warnings not known yet: topics are read in parallel, so an action may arrive first. Pure."""
 
 from collections.abc import Iterator
 
 import msgspec
 
 MAX_EARLY_ACTIONS = 10_000
-"""Warnings for which actions are kept; beyond it the oldest are dropped."""
+"""Maximum number of warnings for which actions are kept; beyond it, the oldest are dropped."""
 
 
 class EarlyActions:
@@ -18,7 +18,7 @@ class EarlyActions:
         self._changed: set[str] = set()
 
     def add(self, warning_id: str, action: bytes) -> None:
-        """Keep an action; one that is kept already counts once."""
+        """Keep an action; a duplicate is ignored."""
         known = self._actions.setdefault(warning_id, [])
         if action not in known:
             known.append(action)
@@ -29,7 +29,7 @@ class EarlyActions:
             self._changed.add(oldest)
 
     def take(self, warning_id: str) -> list[bytes]:
-        """Return the actions on a warning, and drop them."""
+        """Remove and return the actions on a warning."""
         actions = self._actions.pop(warning_id, None)
         if actions is None:
             return []
@@ -41,7 +41,7 @@ class EarlyActions:
         return bool(self._changed)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take an entry of the changelog."""
+        """Load one entry of the changelog."""
         warning_id = key[1:].decode()
         self._actions.pop(warning_id, None)
         if value is not None:

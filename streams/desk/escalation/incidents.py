@@ -6,8 +6,8 @@
 
 An incident is a rule and a clock of the parent: the warning `sla.breached` of t1/resolution/1 folds into that of
 p/resolution/1. The first warning received leads its incident; a more severe one takes over. When the leader is cleared,
-the most severe of the folded ones goes on where it stopped. So each message is about a warning that stands, and an
-action on any warning of an incident counts for the incident.
+the most severe of the folded ones continues where it stopped. Each message is about an open warning, and an action on
+any warning of an incident applies to the incident.
 """
 
 from streams.desk.escalation.chain import Chain, Key, StoredWarning, WriteRow, adopt_steps, skip_open, write_event
@@ -19,7 +19,7 @@ SEVERITY_RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
 def rank(warning: StoredWarning) -> int:
-    """How severe a warning is, as a number."""
+    """The severity of a warning, as a number."""
     return SEVERITY_RANK.get(warning.severity, 0)
 
 
@@ -33,23 +33,23 @@ def incident_of(warning: StoredWarning) -> Key:
 
 
 class IncidentGroups:
-    """Which chain leads each incident, and which are folded into it: derived from the `chains` of a partition.
+    """The leading chain of each incident, and the chains folded into it, derived from the `chains` of a partition.
 
-    Keeps `folds` of the leaders.
+    Maintains `folds` of the leaders.
     """
 
     def __init__(self, chains: dict[Key, Chain]) -> None:
         self._chains = chains
-        # The chain that leads an incident, or did last. Without an entry: the one with the incident's own key.
+        # The present or last leader of each incident. Without an entry: the chain with the incident's own key.
         self._leaders: dict[Key, Key] = {}
         self._folded: dict[Key, set[Key]] = {}
 
     def leader(self, incident: Key) -> Chain | None:
-        """Return the chain that leads an incident, or, cleared, did last."""
+        """Return the leader of an incident, or the last one if it is cleared."""
         return self._chains.get(self._leaders.get(incident, incident))
 
     def add(self, chain: Chain) -> None:
-        """Count a chain whose warning stands: as folded, or as the leader."""
+        """Register a chain with an open warning: as folded, or as the leader."""
         incident = incident_of(chain.warning)
         if chain.folded:
             self._folded.setdefault(incident, set()).add(chain.key)
@@ -58,7 +58,7 @@ class IncidentGroups:
         self._count(incident)
 
     def remove_folded(self, chain: Chain) -> None:
-        """The chain is not folded any more."""
+        """Unregister a folded chain."""
         incident = incident_of(chain.warning)
         if incident in self._folded:
             self._folded[incident].discard(chain.key)
@@ -67,12 +67,12 @@ class IncidentGroups:
             self._count(incident)
 
     def successor(self, incident: Key) -> Chain | None:
-        """Return the folded chain that is to lead next: the most severe; of these, the one that was raised first."""
+        """Return the folded chain to lead next: the most severe, then the first raised."""
         folded = (self._chains[key] for key in self._folded.get(incident, ()))
         return min(folded, key=_order_of_succession, default=None)
 
     def forget(self, chain: Chain) -> None:
-        """The cleared chain was removed."""
+        """Forget a cleared chain."""
         incident = incident_of(chain.warning)
         if self._leaders.get(incident) == chain.key:
             del self._leaders[incident]
@@ -100,7 +100,7 @@ def _order_of_succession(chain: Chain) -> tuple[int, int, Key]:
 
 
 def join(own: Chain | None, warning: StoredWarning, policy: Policy) -> Chain:
-    """Return the chain of a warning whose incident has a chain already: its `own` former one, if there is one."""
+    """Return the chain of a warning whose incident already has a chain: its `own` former one, if any."""
     if own is None:
         return Chain(warning, warning.raised_at, policy.version, warning.severity, [])
     if own.warning.warning_id != warning.warning_id:
@@ -110,7 +110,7 @@ def join(own: Chain | None, warning: StoredWarning, policy: Policy) -> Chain:
 
 
 def fold(chain: Chain, leader: Chain, at: int, write: WriteRow) -> None:
-    """Fold the chain into `leader` from `at` on: its own steps do not fall due."""
+    """Fold the chain into `leader` at `at`: its own steps no longer fall due."""
     skip_open(chain, at, write, "folded")
     chain.folded, chain.cleared_at, chain.exhausted, chain.folds = True, None, False, 0
     chain.acknowledged_at, chain.lapses_at, chain.severity = None, 0, chain.warning.severity
@@ -118,7 +118,7 @@ def fold(chain: Chain, leader: Chain, at: int, write: WriteRow) -> None:
 
 
 def take_over(chain: Chain, leader: Chain, policy: Policy, at: int, write: WriteRow) -> None:
-    """Let the chain lead from `at` on, where `leader` stopped: with its steps, acknowledgement and actions."""
+    """Let the chain lead from `at` on; it takes the steps, acknowledgement and actions of `leader`."""
     pause = 0 if leader.cleared_at is None else max(0, at - leader.cleared_at)
     adopt_steps(chain, leader)
     chain.folded, chain.cleared_at = False, None

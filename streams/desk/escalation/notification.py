@@ -10,14 +10,14 @@ from streams.desk.texts import Language, known, text
 from streams.models.rows import WarningRow
 
 MAX_LISTED = 50
-"""Warnings that a digest lists; the others are counted."""
+"""Maximum number of warnings listed in a digest; the others are counted."""
 
 MEASURES = ("value", "lower", "upper", "n", "raise_at", "clear_at")
-"""The measures of a warning that a message gives, in this order."""
+"""The measures of a warning shown in a message, in this order."""
 
 
 class Renderer(NamedTuple):
-    """Texts in a language, instants in a zone, and the board to link to ("": none)."""
+    """Renders texts in a language, and instants in a zone; knows the board to link to ("": none)."""
 
     language: Language
     timezone: str
@@ -32,7 +32,7 @@ class Renderer(NamedTuple):
         return (EPOCH + at * MILLISECOND).astimezone(ZoneInfo(self.timezone)).strftime("%Y-%m-%d %H:%M:%S")
 
     def duration(self, ms: int) -> str:
-        """A length of time, e.g. 1 h 05 min."""
+        """A duration, e.g. 1 h 05 min."""
         seconds = ms // 1000
         if seconds < 60:
             return self.text("notification_s", s=seconds)
@@ -43,7 +43,7 @@ class Renderer(NamedTuple):
 
 
 def render_notification(warning: WarningRow, message_id: str, renderer: Renderer, folds: int = 0) -> tuple[str, str]:
-    """Return title and body of the message about one warning, which stands for `folds` more of its incident."""
+    """Return title and body of the message about one warning; `folds` more of its incident are folded into it."""
     render, about = renderer.text, _about(warning, renderer)
     severity = render(f"severity_{warning.severity}")
     title = render("notification_title", severity=severity, rule=render(warning.rule), about=about)
@@ -73,7 +73,7 @@ def render_notification(warning: WarningRow, message_id: str, renderer: Renderer
 
 
 def render_digest(entries: Sequence[tuple[WarningRow, str]], digest: str, renderer: Renderer) -> tuple[str, str]:
-    """Return title and body of one message about many warnings: (warning, message id) each. `digest`: its own id."""
+    """Return title and body of one message about many warnings: (warning, message id) each. `digest`: its id."""
     render = renderer.text
     counts = Counter((warning.severity, warning.rule) for warning, _ in entries)
     lines = [
@@ -118,7 +118,7 @@ def _reason(name: str, points: float, lowered_by: str, renderer: Renderer) -> st
 
 
 def _figures(warning: WarningRow, renderer: Renderer) -> list[str]:
-    """By how much the warning is over its limit."""
+    """The figures of the warning against its limit."""
     render, measures = renderer.text, warning.measures
     if warning.target_ms:
         elapsed, target = renderer.duration(warning.elapsed_ms), renderer.duration(warning.target_ms)
@@ -128,7 +128,7 @@ def _figures(warning: WarningRow, renderer: Renderer) -> list[str]:
 
 
 def _clears(warning: WarningRow, renderer: Renderer) -> str:
-    """What would clear the warning."""
+    """The condition that clears the warning."""
     if warning.rule in ("sla.at_risk", "sla.breached") and warning.metric:
         return renderer.text(f"clears_{warning.metric}")
     if known(f"clears_{warning.rule}"):

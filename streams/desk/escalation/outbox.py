@@ -1,4 +1,4 @@
-"""The rows and messages that a partition's next checkpoint sends. Pure."""
+"""The rows and messages that a partition sends with its next checkpoint. Pure."""
 
 from collections import Counter
 
@@ -11,11 +11,11 @@ from streams.models.rows import ProgressRow
 from streams.models.topics import ESCALATIONS
 
 ROW_BYTES, OUTPUT_BYTES = 300, 1000
-"""About the size of a row, and of a message that is ready, in a checkpoint."""
+"""Approximate size of a row, and of a finished message, in a checkpoint, bytes."""
 
 
 class Outbox:
-    """What waits for the next checkpoint. `totals`: events by state, and dead letters, since the process started."""
+    """The output of the next checkpoint. `totals`: events by state, and dead letters, since the process started."""
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -31,11 +31,11 @@ class Outbox:
         self.totals[row.state] += 1
 
     def add_warning_step(self, row: WarningStepRow) -> None:
-        """Add what somebody did about a warning, or its escalation."""
+        """Add a person's step on a warning, or its escalation."""
         self._rows.append(row)
 
     def add_outputs(self, outputs: list[Output]) -> None:
-        """Add messages as they are."""
+        """Add finished messages."""
         self._outputs += outputs
 
     def reject(self, record: Record, reason: str) -> None:
@@ -44,7 +44,7 @@ class Outbox:
         self._outputs.append(dead_letter(record.topic, record, reason))
 
     def pending_bytes(self) -> int:
-        """About the size of the rows and messages."""
+        """The approximate size of the rows and messages, bytes."""
         return len(self._rows) * ROW_BYTES + len(self._outputs) * OUTPUT_BYTES
 
     def drain(self, partition: int, version: int, as_of: int) -> list[Output]:

@@ -4,7 +4,7 @@
     actions ────────ActionHandler───────^   ^                                                  │
                                             └──────────── settle(outcome) <── receivers <──────┘ messages()
 
-All of them write rows to the Outbox, which the next checkpoint sends.
+All of them write rows to the Outbox; the next checkpoint sends it.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,20 +29,20 @@ from streams.models.records import Record
 from streams.models.topics import WARNINGS
 
 MAX_PENDING_BYTES = 3 << 20
-"""Size of a checkpoint above which it is to be written; a digest may add as much again."""
+"""Size above which a checkpoint has to be written, bytes; a digest may add as much again."""
 
 IDLE_MS = 5000
-"""Wall time after which even an idle partition writes a checkpoint, with its progress."""
+"""Wall time (ms) after which even an idle partition writes a checkpoint with its progress."""
 
 
 class Escalations:
     """The state of one partition (`streams.desk.partition_state.PartitionState`).
 
     Arguments:
-        partitions: how many there are, to hand on actions on warnings of another one.
-        addresses: names of the variables (`url_env`) that hold a receiver's address.
-        wall: time is the wall's; else it is the log's, and messages are sent only with `notify`.
-        board_url: where messages link to; "": nowhere.
+        partitions: their number; actions on unknown warnings are forwarded to the others.
+        addresses: names of the variables (`url_env`) that are set.
+        wall: time is the wall clock; else it is log time, and messages are sent only with `notify`.
+        board_url: the link in messages; "": none.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class Escalations:
         self._warnings = WarningHandler(self.chains, self.outbox, sender, self.time, policies)
         self._actions = ActionHandler(self.chains, self.outbox, sender, self.time, policies)
         self._parts = SavedParts(self._early, self.chains, throttle, self.time)
-        self._changed = False  # since the last snapshot: the offsets, at least
+        self._changed = False  # whether anything, at least the offsets, changed since the last snapshot
         self._saved_at = -1  # the time of the last snapshot
 
     # Records
 
     def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        """Fold records[start:], or as many of them as fit in a checkpoint; returns the index of the next one."""
+        """Fold records[start:], or as many as fit in a checkpoint; returns the index of the next record."""
         fold = self._fold_warning if topic == WARNINGS else self._fold_action
         for i in range(start, len(records)):
             fold(records[i])
@@ -128,33 +128,33 @@ class Escalations:
     # Time and messages
 
     def advance(self, now: int | None) -> None:
-        """Let time pass up to `now` (wall), or as far as all senders of warnings are."""
+        """Let time pass up to `now` (wall), or up to the least progress of the senders of warnings."""
         self.time.advance(now)
         self._sender.advance()
 
     def messages(self) -> list[Message]:
-        """Return the messages whose intents are in a checkpoint, each once: to be called after it was written."""
+        """Return the messages whose intents are in a checkpoint, each once. Call it after the checkpoint is written."""
         return self._sender.messages()
 
     def settle(self, message: Message, outcome: Outcome, at: int) -> None:
-        """Take in the outcome of a message, at the instant `at` of the wall clock."""
+        """Apply the outcome of a message, at the instant `at` of the wall clock."""
         self._sender.settle(message, outcome, at)
 
     # Checkpoints
 
     def unsaved(self) -> bool:
-        """Whether anything changed, or the progress of an idle partition was not written for a while."""
+        """Whether anything changed, or an idle partition has to report its progress again."""
         changed = self._changed or self.outbox or self.chains.unsaved() or self._early.unsaved()
         if changed or self._sender.waiting():
             return True
         return self.time.wall and self.time.now - self._saved_at > IDLE_MS
 
     def pending_bytes(self) -> int:
-        """About the size of the next checkpoint."""
+        """The approximate size of the next checkpoint, bytes."""
         return self.outbox.pending_bytes() + self.chains.pending_bytes()
 
     def full(self) -> bool:
-        """Whether a checkpoint is to be written before anything else."""
+        """Whether a checkpoint has to be written before anything else."""
         return self.pending_bytes() > MAX_PENDING_BYTES
 
     def urgent(self) -> bool:
@@ -162,7 +162,7 @@ class Escalations:
         return self._sender.waiting()
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """Return what changed since the last snapshot, and the outputs made since."""
+        """Return all changes and outputs since the last snapshot."""
         entries = self._parts.entries()
         outputs = self.outbox.drain(self.partition, version, self.time.now)
         self._sender.record()
@@ -170,15 +170,15 @@ class Escalations:
         return Snapshot(entries, outputs)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self._parts.load(key, value)
 
     def rewrite_keys(self, keys: set[bytes]) -> None:
-        """Write our own values of these keys with the next snapshot."""
+        """Write this partition's own values of these keys with the next snapshot."""
         self._parts.rewrite_keys(keys)
         self._changed = True
 
     def restored(self) -> None:
-        """Index the chains, and decide on the messages that were under way."""
+        """Index the chains, and decide on the messages that were being sent."""
         self.chains.restored()
         self._sender.restored()

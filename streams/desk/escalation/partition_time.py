@@ -1,6 +1,6 @@
 """The time of a partition of role escalate. Pure.
 
-Live it is the wall clock's. In a replay it is the least business time that the senders of warnings have reached.
+Live, it is the wall clock. In a replay, it is the least business time of the senders of warnings.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ class SnapshotHeader(msgspec.Struct, array_like=True):
 
 
 class PartitionTime:
-    """The time `now` (ms; -1: not known yet). `wall`: it is the wall clock's."""
+    """The time `now` (ms; -1: not known yet). `wall`: whether it is the wall clock."""
 
     prefix = b"h"
 
@@ -25,17 +25,17 @@ class PartitionTime:
         self._sources: dict[str, int] = {}  # business time of each sender of warnings, by name
 
     def hear(self, sources: Mapping[str, int]) -> None:
-        """Take in how far senders of warnings are; an old message may come late."""
+        """Record the progress of senders of warnings; an older message changes nothing."""
         for source, as_of in sources.items():
             self._sources[source] = max(as_of, self._sources.get(source, as_of))
 
     def advance(self, wall_now: int | None) -> None:
-        """Let time come to `wall_now`, or as far as all senders of warnings are."""
+        """Advance time to `wall_now`, or to the least progress of the senders."""
         now = wall_now if self.wall and wall_now is not None else min(self._sources.values(), default=-1)
         self.now = max(self.now, now)
 
     def load(self, _key: bytes, value: bytes | None) -> None:
-        """Take the header of a checkpoint."""
+        """Load the header of a checkpoint."""
         header = msgspec.msgpack.decode(value or b"", type=SnapshotHeader)
         self._sources, self.now = header.sources, header.now
 

@@ -1,4 +1,4 @@
-"""What the policy says about the chain of a warning: its sends, how long an acknowledgement holds, the cool-down. Pure.
+"""The policy's plan for a warning: its sends, the duration of an acknowledgement, the cool-down. Pure.
 
 steps = [{ after = "0m", to = "lead" }, { after = "10m", to = "boss", repeat = 2, every = "5m" }]
 
@@ -15,11 +15,11 @@ from streams.desk.policy.versions import Policy
 from streams.models.rows import WarningRow
 
 DEFAULT_COOLDOWN = 1_800_000
-"""Cool-down (ms) of a rule that has no section of its own."""
+"""Cool-down (ms) of a rule without a section."""
 
 
 class Send(NamedTuple):
-    """A message that the policy plans: `after` so long (ms), `to` whom, and how many to the same come before it."""
+    """A planned message: `after` a delay (ms), `to` a step's target; `turn` counts earlier ones to it."""
 
     after: int
     to: str
@@ -28,7 +28,7 @@ class Send(NamedTuple):
 
 @lru_cache(maxsize=256)
 def planned_sends(policy: Policy, severity: str, rule: str) -> tuple[Send, ...]:
-    """Return the sends of the first [[escalation]] that matches, repeats unfolded, in the order in which they are due.
+    """Return the sends of the first matching [[escalation]], repeats expanded, in order of their due times.
 
     Empty if the policy has no chain for the rule and severity.
     """
@@ -49,7 +49,7 @@ def planned_sends(policy: Policy, severity: str, rule: str) -> tuple[Send, ...]:
 
 
 def acknowledgement_ms(policy: Policy, severity: str, rule: str) -> int:
-    """Return for how long (ms) an acknowledgement of such a warning holds; 0: for good."""
+    """Return how long (ms) an acknowledgement of such a warning holds; 0: for good."""
     section = _section(policy, severity, rule)
     return 0 if section is None else section.acknowledged_for_ms or 0
 

@@ -1,6 +1,6 @@
-"""A rota: the receiver on shift at an instant, and the gaps of its week without one. Pure.
+"""A rota: the receiver on shift at an instant, and the gaps in its week. Pure.
 
-mon   |----early----|----late----|.....gap.....|      hours are wall time of the rota's zone
+mon   |----early----|----late----|.....gap.....|      hours are wall time in the rota's zone
       06:00         14:00        22:00         24:00
 """
 
@@ -29,9 +29,9 @@ def _shifts(rota: Rota) -> tuple[tuple[int, int, str], ...]:
 
 
 def on_shift(rota: Rota, at: int, timezone: str) -> str | None:
-    """Return the receiver on shift at the instant `at` (ms); in a gap `otherwise`; None: there is neither.
+    """Return the receiver on shift at the instant `at` (ms); in a gap, `otherwise`; None if there is neither.
 
-    `timezone` is the policy's, for a rota without one of its own.
+    `timezone`: the policy's, for a rota without its own.
     """
     local = (EPOCH + at * MILLISECOND).astimezone(ZoneInfo(rota.timezone or timezone))
     minute = local.weekday() * DAY_MINUTES + local.hour * 60 + local.minute

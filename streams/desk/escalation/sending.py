@@ -1,12 +1,12 @@
-"""What falls due in a partition's chains, is sent, and with what outcome. Pure.
+"""The sending of due steps of a partition's chains, and the outcomes. Pure.
 
     step ──due──> addressee ──> intent (SENDING) ──snapshot──> checkpoint ──messages()──> receivers
       ^  └─ quiet hours, a digest: later                                                      │
       └──FAILED: again after 5 s, 10 s … 2 min ─────────── settle(outcome) ───────────────────┘
 
-A message leaves only once the checkpoint that holds its intent is written. Its outcome is in the next one: so after a
-crash a step in the state SENDING may or may not have been sent. It is sent again only if its receiver tells repeated
-messages apart (`idempotent`); else it becomes UNKNOWN.
+A message leaves only after the checkpoint with its intent is written; its outcome is in the next one. So after a crash,
+a step in the state SENDING may or may not have been sent. It is sent again only if its receiver deduplicates messages
+(`idempotent`); else it becomes UNKNOWN.
 
 In a replay the time is business time, and nothing is sent.
 """
@@ -27,26 +27,26 @@ from streams.models.escalations import StepState, WarningStep, WarningStepRow
 from streams.models.instants import MINUTE
 
 MAX_DELAY_MS = 10 * MINUTE
-"""A step that is late by more than this, of wall time, is not sent any more."""
+"""A step that is later than this (ms of wall time) is not sent."""
 
 FIRST_RETRY_MS, MAX_RETRY_MS = 5_000, 2 * MINUTE
-"""How long after a failure a message is tried again: first, and at most; doubled each time."""
+"""Delay before the first retry of a failed message, and the maximum (ms); it doubles each time."""
 
 
 class Result(StrEnum):
     """The result of sending a message."""
 
     SENT = "sent"
-    """The receiver took it."""
+    """The receiver accepted it."""
 
     FAILED = "failed"
-    """It did not arrive: refused, no connection, an error as the answer."""
+    """It did not arrive: refused, no connection, or an error response."""
 
     UNKNOWN = "unknown"
-    """It may have arrived: no answer in time, a connection that broke."""
+    """It may have arrived: a timeout, or a broken connection."""
 
     UNSENT = "unsent"
-    """Nothing was tried."""
+    """No attempt was made."""
 
 
 class Outcome(NamedTuple):
@@ -57,13 +57,13 @@ class Outcome(NamedTuple):
 
 
 class Sender:
-    """Moves the chains as time passes, and makes the messages.
+    """Advances the chains in time, and creates the messages.
 
     Arguments:
-        full: tells that a checkpoint is to be written before anything else.
-        addresses: names of the variables (`url_env`) that hold a receiver's address.
-        sends: False in a replay: steps that fall due are skipped.
-        board_url: where messages link to; "": nowhere.
+        full: whether a checkpoint has to be written before anything else.
+        addresses: names of the variables (`url_env`) that are set.
+        sends: False in a replay: due steps are skipped.
+        board_url: the link in messages; "": none.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class Sender:
         self._policies, self._full = policies, full
         self._addresses, self._board_url = addresses, board_url
         self._due: list[Due] = []
-        self._intents: list[Message] = []  # made since the last checkpoint
-        self._recorded: list[Message] = []  # in a checkpoint, to be sent
+        self._intents: list[Message] = []  # created since the last checkpoint
+        self._recorded: list[Message] = []  # in a checkpoint, ready to send
 
     # Time
 
     def advance(self) -> None:
-        """Let steps fall due up to the partition's time; what is too much for a checkpoint follows later."""
+        """Let steps fall due up to the partition's time; if the checkpoint is full, the rest follows later."""
         now, chains = self._time.now, self._chains
         passed: list[Chain] = []
         while not self._full() and len(self._due) < DIGEST_LIMIT:
@@ -143,7 +143,7 @@ class Sender:
             self._due.append(Due(chain, step))
 
     def _send_due(self, now: int) -> None:
-        """Turn the steps that fell due into messages, no more of them than a receiver wants."""
+        """Turn the due steps into messages, within each receiver's limit."""
         if not self._due:
             return
         due, self._due = self._due, []
@@ -156,26 +156,26 @@ class Sender:
         self._intents += messages
         for (chain, step), until in deferred:
             step.again_at = until
-            self._chains.touch(chain)  # so that the next owner of the partition defers it, too
+            self._chains.touch(chain)  # so that the next owner of the partition defers it as well
 
     # Sending
 
     def waiting(self) -> bool:
-        """Whether a message waits for its checkpoint, or to be taken by `messages`."""
+        """Whether a message waits for its checkpoint, or for `messages` to return it."""
         return bool(self._intents or self._recorded)
 
     def record(self) -> None:
-        """All intents are in a checkpoint now."""
+        """Mark all intents as checkpointed."""
         self._recorded += self._intents
         self._intents = []
 
     def messages(self) -> list[Message]:
-        """Return the messages whose intents are in a checkpoint, each once: to be called after it was written."""
+        """Return the messages whose intents are in a checkpoint, each once. Call it after the checkpoint is written."""
         recorded, self._recorded = self._recorded, []
         return recorded
 
     def settle(self, message: Message, outcome: Outcome, at: int) -> None:
-        """Take in the outcome of a message, at the instant `at` of the wall clock."""
+        """Apply the outcome of a message, at the instant `at` of the wall clock."""
         at = at if self._time.wall else self._time.now
         for chain, step in message.steps:
             if self._chains.holds(chain) and step.state == SENDING:
@@ -206,7 +206,7 @@ class Sender:
     # Restore
 
     def restored(self) -> None:
-        """All chains are restored: decide on the messages that were under way."""
+        """All chains are restored: decide on the messages that were being sent."""
         in_doubt: dict[str, list[Due]] = {}
         for chain in self._chains.values():
             for step in chain.steps:
@@ -217,7 +217,7 @@ class Sender:
             self._decide(due)
 
     def _decide(self, due: list[Due]) -> None:
-        """A message was under way when a worker ended: send it again, or record that its outcome is unknown."""
+        """A worker ended while sending a message: send it again, or record its outcome as unknown."""
         first = due[0].step
         policy = self._policies.at(max(0, self._time.now))
         described = policy.receivers.get(first.receiver)

@@ -1,7 +1,7 @@
-"""One message for each step that fell due, or a digest for a receiver that would get too many. Pure.
+"""One message for each due step, or a digest for a receiver that would get too many. Pure.
 
 due        .. .  .    ::::::::::::::::::::::::::::::::      burst = 5, digest_every = 2 min
-messages   || |  |    D               D               D     D: a digest of all that fell due since the last one
+messages   || |  |    D               D               D     D: a digest of all steps due since the last one
                       ^ more than 5 within 2 minutes
 """
 
@@ -15,11 +15,11 @@ from streams.desk.escalation.dispatch import Due, Message, message_of
 from streams.desk.policy.versions import Policy
 
 DIGEST_LIMIT = 4000
-"""Steps that one digest carries: more would not fit in a checkpoint."""
+"""Maximum number of steps in one digest: more would not fit in a checkpoint."""
 
 
 class SendHistory(msgspec.Struct, array_like=True):
-    """When a receiver got messages lately (ms), and when the last digest; how many digests there were."""
+    """The recent send times of a receiver (ms), the time of the last digest, and the number of digests."""
 
     recent: list[int] = []
     digest_at: int | None = None
@@ -27,14 +27,14 @@ class SendHistory(msgspec.Struct, array_like=True):
 
 
 class Deferred(NamedTuple):
-    """A step that waits for the receiver's next digest, and until when."""
+    """A step that waits until an instant for the receiver's next digest."""
 
     due: Due
     until: int
 
 
 class DigestThrottle:
-    """Limits each receiver to `burst` messages in `digest_every`; what is more comes as one digest."""
+    """Limits each receiver to `burst` messages in `digest_every`; further steps go into one digest."""
 
     prefix = b"f"
 
@@ -50,7 +50,7 @@ class DigestThrottle:
         for receiver, of_receiver in _by_receiver(due).items():
             groups = _by_failed_digest(of_receiver)
             single = groups.pop("", [])
-            for digest, group in groups.items():  # sent again as it was
+            for digest, group in groups.items():  # a retried digest keeps its steps
                 made.append(message_of(group, receiver, digest, policy, self._board_url))
             if single:
                 self._add(single, receiver, at, policy, made, deferred)
@@ -83,11 +83,11 @@ class DigestThrottle:
         self._changed.add(receiver)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take an entry of the changelog."""
+        """Load one entry of the changelog."""
         self._histories[key[1:].decode()] = msgspec.msgpack.decode(value or b"", type=SendHistory)
 
     def value(self, key: bytes) -> bytes | None:
-        """Return the history of a receiver, encoded; an empty one for a receiver without messages."""
+        """Return the encoded history of a receiver; an empty one if it got no messages."""
         return msgspec.msgpack.encode(self._histories.get(key[1:].decode(), SendHistory()))
 
     def changed(self) -> Iterator[tuple[bytes, bytes | None]]:
@@ -106,7 +106,7 @@ def _by_receiver(due: Sequence[Due]) -> dict[str, list[Due]]:
 
 
 def _by_failed_digest(due: Sequence[Due]) -> dict[str, list[Due]]:
-    """By the digest that failed; under "" the steps that are sent for the first time, or failed singly."""
+    """Group retries by their failed digest; under "" are first sends and single retries."""
     groups: dict[str, list[Due]] = {}
     for each in due:
         groups.setdefault(each.step.digest if each.step.state == FAILED else "", []).append(each)

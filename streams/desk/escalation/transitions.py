@@ -1,7 +1,7 @@
-"""What begins, stops and resumes an escalation chain. Pure.
+"""How an escalation chain begins, stops and resumes. Pure.
 
-A step falls due at `began_at + after`. Whatever stops a chain for a while moves `began_at` by as long, so that the
-chain goes on where it stopped:
+A step falls due at `began_at + after`. A pause moves `began_at` by its length, so that the chain continues where it
+stopped:
 
     raised                cleared           raised again, within the cool-down
       |--0m------10m---------|...................|----15m-------->
@@ -37,7 +37,7 @@ _TRIED = frozenset({StepState.SENT, StepState.FAILED, StepState.UNKNOWN})
 def begin(warning: StoredWarning, policy: Policy, write: WriteRow, former: Chain | None = None) -> Chain:
     """Return the new chain of a warning; without steps if the policy has none for it.
 
-    `former`: an earlier chain of the same warning, whose numbers are not used again.
+    `former`: an earlier chain of the same warning; its step numbers are not reused.
     """
     first, seq = (1, 0) if former is None else (1 + last_number(former), former.seq)
     chain = Chain(warning, warning.raised_at, policy.version, warning.severity, _plan(warning, policy, first), seq)
@@ -46,13 +46,13 @@ def begin(warning: StoredWarning, policy: Policy, write: WriteRow, former: Chain
 
 
 def clear(chain: Chain, at: int, write: WriteRow, reason: str) -> None:
-    """The warning does not stand any more, since `at`."""
+    """The warning is cleared since `at`."""
     chain.cleared_at = at
     suspend_open(chain, at, write, reason)
 
 
 def raise_again(chain: Chain, warning: StoredWarning, write: WriteRow) -> None:
-    """The warning of a cleared chain stands again (raised anew, or its clearing taken back): go on where it stopped."""
+    """The warning of a cleared chain is open again (raised again, or its clearing withdrawn): resume the chain."""
     cleared_at = chain.cleared_at if chain.cleared_at is not None else warning.raised_at
     pause = max(0, warning.raised_at - cleared_at)
     if warning.warning_id != chain.warning.warning_id:
@@ -66,7 +66,7 @@ def raise_again(chain: Chain, warning: StoredWarning, write: WriteRow) -> None:
 
 
 def resume(chain: Chain, at: int, write: WriteRow) -> None:
-    """Write the state of the open steps: scheduled, or acknowledged before."""
+    """Write the states of the open steps: scheduled, or still acknowledged."""
     if chain.acknowledged_at is None:
         _schedule(chain, at, write)
         return
@@ -90,7 +90,7 @@ def replan(chain: Chain, policy: Policy, at: int, write: WriteRow) -> None:
 
 
 def acknowledge(chain: Chain, at: int, lapse_ms: int, write: WriteRow, by: str, reason: str = "") -> None:
-    """Stop the chain at `at`; it goes on after `lapse_ms` (0: never)."""
+    """Stop the chain at `at`; it resumes after `lapse_ms` (0: never)."""
     for step in open_steps(chain):
         move(chain, step, ACKNOWLEDGED, at, write, by=by, reason=reason)
     if chain.acknowledged_at is None:
@@ -99,7 +99,7 @@ def acknowledge(chain: Chain, at: int, lapse_ms: int, write: WriteRow, by: str, 
 
 
 def lapse(chain: Chain, at: int, write: WriteRow) -> None:
-    """The acknowledgement is over at `at`, and the warning stands: go on; without open steps, repeat the last one."""
+    """The acknowledgement lapses at `at` while the warning is open: resume, or repeat the last step if none is open."""
     assert chain.acknowledged_at is not None
     chain.began_at += at - chain.acknowledged_at
     chain.acknowledged_at, chain.lapses_at, chain.exhausted = None, 0, False
@@ -120,7 +120,7 @@ def snooze(chain: Chain, at: int, until: int, write: WriteRow, by: str, reason: 
 
 
 def exhaust(chain: Chain, at: int, write: WriteRow) -> None:
-    """Write once that no step is left while the warning stands and nobody has acknowledged it."""
+    """Write, once, that no step is left while the warning is open and unacknowledged."""
     if chain.exhausted or not chain.running or any(step.open or step.state == SENDING for step in chain.steps):
         return
     if any(step.state in _TRIED for step in chain.steps):
@@ -129,7 +129,7 @@ def exhaust(chain: Chain, at: int, write: WriteRow) -> None:
 
 
 def _plan(warning: StoredWarning, policy: Policy, first: int) -> list[Step]:
-    """The steps that the policy plans for the warning, numbered from `first`."""
+    """The policy's steps for the warning, numbered from `first`."""
     sends = planned_sends(policy, warning.severity, warning.rule)
     return [Step(number, *send) for number, send in enumerate(sends, first)]
 
@@ -139,6 +139,6 @@ def _schedule(
 ) -> None:
     """Schedule the open steps again, none of them before `earliest` (None: `at`)."""
     for step in open_steps(chain):
-        # One that waited for its receiver's hours was due long ago, and is not late.
+        # A step that waited for its receiver's hours is not late, though it was due long ago.
         step.due_at = max(at if earliest is None else earliest, chain.began_at + step.after)
         move(chain, step, SCHEDULED, at, write, by=by, reason=reason)

@@ -1,4 +1,4 @@
-"""What a warning does to the chains: it begins, continues, folds, replans or stops one. Pure."""
+"""The effects of a warning on the chains: begin, continue, fold, replan or stop one. Pure."""
 
 from streams.desk.escalation import incidents, transitions
 from streams.desk.escalation.chain import Chain, StoredWarning
@@ -46,7 +46,7 @@ class WarningHandler:
         return chain
 
     def _end_former(self, chain: Chain, warning: StoredWarning) -> Chain | None:
-        """A new warning takes the place of the chain's: return the chain, if it goes on for the new one."""
+        """A new warning replaces the chain's: return the chain if it continues for the new one."""
         continues = self._continues(chain, warning)
         if chain.cleared_at is None:
             transitions.clear(chain, warning.raised_at, self._write, "raised again")
@@ -54,7 +54,7 @@ class WarningHandler:
         return chain if continues else None
 
     def _raise(self, own: Chain | None, warning: StoredWarning, policy: Policy) -> Chain:
-        """The warning stands: fold it into its incident's chain, go on with that or its `own` chain, or begin one."""
+        """The warning is open: fold it into its incident's chain, continue that or its `own` chain, or begin one."""
         leader, at = self._incidents.leader(incident_of(warning)), warning.raised_at
         if leader is not None and (leader.folded or leader.key == (warning.rule, warning.subject)):
             leader = None
@@ -77,7 +77,7 @@ class WarningHandler:
         return chain
 
     def _continues(self, chain: Chain, warning: StoredWarning) -> bool:
-        """Whether a warning is raised within the cool-down of the chain's, and was not withdrawn."""
+        """Whether a warning is raised within the cool-down of the chain's, which was not withdrawn."""
         cleared_at = chain.cleared_at if chain.cleared_at is not None else warning.raised_at
         cooldown = cooldown_ms(self._policies.at(warning.raised_at), warning)
         return not chain.warning.is_deleted and warning.raised_at - cleared_at <= cooldown
@@ -92,7 +92,7 @@ class WarningHandler:
     def _lead_if_more_severe(self, chain: Chain, policy: Policy) -> None:
         """Let a folded chain lead its incident, if its warning is more severe than the leader's."""
         leader = self._incidents.leader(incident_of(chain.warning))
-        assert leader is not None  # or it would not be folded
+        assert leader is not None  # a folded chain has a leader
         if rank(chain.warning) > rank(leader.warning):
             at = self._now(chain)
             self._hand_over(leader, chain, policy, at)
@@ -110,7 +110,7 @@ class WarningHandler:
         warning = chain.warning
         at = warning.cleared_at if warning.cleared_at is not None else self._now(chain)
         if not self._sender.sends:
-            self._sender.pass_time(chain, at)  # a replay: what was due before the clearing fell due
+            self._sender.pass_time(chain, at)  # a replay: steps due before the clearing
         reason = "withdrawn" if warning.is_deleted else f"cleared: {warning.cleared_by}"
         transitions.clear(chain, at, self._write, reason)
         if chain.folded:

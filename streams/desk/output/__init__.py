@@ -1,1 +1,1 @@
-"""What the desk writes: a change set of rows, minute panes, tallies for the window rules, warnings."""
+"""The output of a partition: a change set of rows, minute panes, tallies for the window rules, warnings."""

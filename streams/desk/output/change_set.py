@@ -1,8 +1,8 @@
-"""The change set that a fold writes its rows to, and the difference of two change sets.
+"""The change set that receives the rows of a fold, and the difference of two change sets.
 
 Folding a subject's events writes rows. In order, each event adds to the partition's change set. Out of order, the
-subject is folded twice, without and with the new event, each time into a change set of its own. `apply_diff` then
-writes what differs: new rows, corrected rows, withdrawn rows.
+subject is folded twice, without and with the new event, each time into a separate change set. `apply_diff` then writes
+the difference: new rows, corrected rows, withdrawn rows.
 """
 
 from collections.abc import Iterable
@@ -15,25 +15,25 @@ from streams.models.rows import FactRow, Identity, Row, WarningRow
 class ChangeSet:
     """The rows written since the last checkpoint, the last one of each identity.
 
-    `panes` are kept in step with the facts; `tally` counts what happened, for the window rules.
+    `panes` follow the facts; `tally` counts events for the window rules.
     """
 
     def __init__(self, panes: Panes | None = None) -> None:
         self.rows: dict[Identity, Row] = {}
         self.panes, self.tally = panes, Tally()
-        self.urgent = False  # a warning waits
+        self.urgent = False  # whether a warning waits to be sent
 
     def clear(self) -> None:
-        """Forget all: it is in a checkpoint."""
+        """Forget everything: it is in a checkpoint."""
         self.rows, self.urgent = {}, False
         self.tally = Tally()
 
     def put(self, row: Row) -> None:
-        """Write a row, in place of an earlier one of the same identity."""
+        """Write a row; it replaces an earlier one of the same identity."""
         self.rows[row.identity()] = row
 
     def withdraw(self, row: Row) -> None:
-        """Take back a row that was written, now or before an earlier checkpoint."""
+        """Withdraw a row written since the last checkpoint, or earlier."""
         row.is_deleted = 1  # type: ignore[attr-defined]
         self.rows[row.identity()] = row
 
@@ -49,18 +49,18 @@ class ChangeSet:
             self.panes.add(fact, 1)
 
     def uncount(self, fact: FactRow) -> None:
-        """Take back a fact, from its panes too."""
+        """Withdraw a fact, and subtract it from its panes."""
         if self.panes is not None:
             self.panes.add(fact, -1)
         self.withdraw(fact)
 
     def live_rows(self) -> dict[Identity, Row]:
-        """All rows but the withdrawn."""
+        """All rows except withdrawn ones."""
         return {identity: row for identity, row in self.rows.items() if not row.is_deleted}  # type: ignore[attr-defined]
 
 
 def apply_diff(change_set: ChangeSet, before: dict[Identity, Row], after: dict[Identity, Row]) -> bool:
-    """Write to `change_set` what turns the rows `before` into the rows `after`; True if they differ."""
+    """Write to `change_set` the changes from the rows `before` to the rows `after`; True if they differ."""
     changed = False
     for identity, row in before.items():
         if after.get(identity) == row:
@@ -84,13 +84,13 @@ def apply_diff(change_set: ChangeSet, before: dict[Identity, Row], after: dict[I
 
 
 def apply_warning_diff(change_set: ChangeSet, before: Iterable[WarningRow], after: Iterable[WarningRow]) -> None:
-    """Write to `change_set` what turns the warnings `before` into the warnings `after`."""
+    """Write to `change_set` the changes from the warnings `before` to the warnings `after`."""
     apply_diff(change_set, _by_identity(before), _by_identity(after))
 
 
 def _by_identity(rows: Iterable[WarningRow]) -> dict[Identity, Row]:
     found: dict[Identity, Row] = {}
     for row in rows:
-        row.version = 0  # set by a checkpoint: no difference
+        row.version = 0  # set by a checkpoint: not a difference
         found[row.identity()] = row
     return found

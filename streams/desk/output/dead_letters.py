@@ -1,4 +1,4 @@
-"""The dead letters of a state: records that it rejected, on their way to the topic `dead-letters`."""
+"""The dead letters of a state: rejected records, to be sent to the topic `dead-letters`."""
 
 from streams.models.dead_letters import dead_letter
 from streams.models.records import Output, Record
@@ -14,13 +14,13 @@ class DeadLetters:
         self.bytes = 0
 
     def add(self, topic: str, record: Record, reason: str) -> None:
-        """Write the letter of a record that was rejected for this reason."""
+        """Add the letter of a record rejected for this reason."""
         letter = dead_letter(topic, record, reason)
         self.outputs.append(letter)
         self.bytes += len(letter.value) + _HEADER_BYTES
 
     def take(self) -> list[Output]:
-        """Return the letters, and begin anew."""
+        """Remove and return the letters."""
         outputs = self.outputs
         self.outputs, self.bytes = [], 0
         return outputs

@@ -12,7 +12,7 @@ MAX_REMEMBERED_QUARTERS = 100_000
 class LocalDays:
     """The first instant (ms) of the local day of an instant. `timezone`: the zone's name at an instant.
 
-    Answers are remembered by quarter of an hour: time zones differ by whole quarters.
+    Results are cached by quarter of an hour: time zones differ by whole quarters.
     """
 
     def __init__(self, timezone: Callable[[int], str]) -> None:

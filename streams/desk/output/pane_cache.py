@@ -17,14 +17,14 @@ from streams.models.dimensions import Dimensions
 Counts = dict[str, int]
 Key = tuple[str, str]  # dimension, value
 MAX_INTERNED_KEYS = 50_000
-SPREAD_THRESHOLD = 64  # combinations of dimensions in a pane above which it is smaller by single dimensions
+SPREAD_THRESHOLD = 64  # combinations in a pane; above it, single dimensions take less memory
 
 _encode = msgspec.json.encode
 _pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[Counts]).decode
 
 
 class Keys:
-    """The keys that some counts stand under, and their JSON. Compared by identity, so it is a cheap dict key."""
+    """The keys of some counts, and their JSON. Compared by identity, so it is a cheap dict key."""
 
     __slots__ = ("encoded", "keys")
 
@@ -77,7 +77,7 @@ class Pane:
         self.sums: dict[Keys, Counts] = {}
 
     def add(self, keys: Keys, counts: Counts, sign: int) -> None:
-        """Add `counts` under each of the keys, or take them away (sign -1)."""
+        """Add `counts` under each of the keys, or subtract them (sign -1)."""
         sums = self.sums.get(keys)
         if sums is None:
             self.sums[keys] = counts.copy() if sign > 0 else {name: -number for name, number in counts.items()}
@@ -86,7 +86,7 @@ class Pane:
                 sums[name] = sums.get(name, 0) + sign * number
 
     def spread(self, interner: KeyInterner) -> None:
-        """Sum by single dimensions from here on, if that is smaller.
+        """Sum by single dimensions from now on, if that is smaller.
 
         A quiet minute has far fewer combinations than single dimensions, a busy one far more.
         """
@@ -103,11 +103,11 @@ class Pane:
 
 
 class PackedPane(NamedTuple):
-    """A pane that does not change for now."""
+    """A pane that is not being changed."""
 
     opened: int
     keys: tuple[Keys, ...]
-    counts: bytes  # one for each of the keys
+    counts: bytes  # parallel to the keys
 
     @classmethod
     def of(cls, pane: Pane) -> "PackedPane":
@@ -115,7 +115,7 @@ class PackedPane(NamedTuple):
         return cls(pane.opened, tuple(pane.sums), _pack(list(pane.sums.values())))
 
     def unpacked(self) -> Pane:
-        """Return the pane, ready to be added to."""
+        """Return the pane, ready to add to."""
         pane = Pane(self.opened)
         pane.sums = dict(zip(self.keys, _unpack(self.counts), strict=True))
         return pane
@@ -133,7 +133,7 @@ class PaneCache:
         return minute in self._panes
 
     def change(self, minute: int) -> Pane | None:
-        """Return the pane of a minute, to be added to: it counts as changed. None: there is none."""
+        """Return the pane of a minute to add to, and mark it as changed. None: there is none."""
         self.changed.add(minute)
         pane = self._panes.get(minute)
         if isinstance(pane, Pane):
@@ -141,7 +141,7 @@ class PaneCache:
         return None if pane is None else self.add(minute, pane.unpacked())
 
     def peek(self, minute: int) -> Pane:
-        """Return the pane of a minute, or a copy of it, to be read."""
+        """Return the pane of a minute, or a copy, for reading."""
         pane = self._panes[minute]
         return pane.unpacked() if isinstance(pane, PackedPane) else pane
 
@@ -160,7 +160,7 @@ class PaneCache:
         return self._panes.pop(minute, None) is not None
 
     def saved(self) -> None:
-        """All changes are in a snapshot: pack the open panes that did not change since the one before."""
+        """All changes are in a snapshot: pack the open panes that did not change since the previous one."""
         for minute in self._open - self.changed:
             if isinstance(pane := self._panes.get(minute), Pane):
                 self._panes[minute] = PackedPane.of(pane)

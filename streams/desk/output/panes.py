@@ -1,12 +1,12 @@
-"""One-minute panes: every count of a business minute, summed per single dimension.
+"""One-minute panes: all counts of a business minute, summed per single dimension.
 
 A pane is opened by the first fact of its minute, and closed two days later (the longest window plus the allowed
-lateness). A fact for a minute that was closed opens it again under a new number; the parts add up:
+lateness). A fact for a closed minute opens it again under a new number; the parts add up:
 
     minute 10:00  opened 17  {created: 4}      closed after two days
-                  opened 93  {created: -1}     a correction that came a week later
+                  opened 93  {created: -1}     a correction a week later
 
-Counts of an agent stand in the pane of the local day's first minute, counts of arrival in the hour's.
+Counts of an agent are in the pane of the local day's first minute, counts of arrivals in that of the hour's.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Panes:
 
     def __init__(self, partition: int, day_start: Callable[[int], int]) -> None:
         self.partition = partition
-        self.opened = 0  # how many were opened so far: the number of the last one
+        self.opened = 0  # the number of panes opened so far, and of the last one
         self.cache = PaneCache()
         self._day_start = day_start
         self._keys = KeyInterner()
@@ -73,7 +73,7 @@ class Panes:
         return self.cache.add(minute, Pane(self.opened))
 
     def close_before(self, before: int) -> list[int]:
-        """Close the panes of minutes before `before`, but those that changed since the last snapshot; return them."""
+        """Close and return the minutes before `before`, except those changed since the last snapshot."""
         closed, waiting = [], []
         while self._minutes and self._minutes[0] < before:
             minute = heappop(self._minutes)
@@ -88,7 +88,7 @@ class Panes:
     # Rows
 
     def load(self, value: bytes) -> None:
-        """Take a pane's row from a checkpoint."""
+        """Load a pane's row from a checkpoint."""
         row = _decode(value)
         if row.minute not in self.cache:
             heappush(self._minutes, row.minute)
@@ -97,7 +97,7 @@ class Panes:
         self.cache.add_packed(row.minute, PackedPane(row.opened, keys, counts))
 
     def forget(self, minute: int) -> None:
-        """Forget a pane that a checkpoint removed."""
+        """Forget a pane removed by a checkpoint."""
         self.cache.remove(minute)
 
     def dump(self, minute: int, version: int) -> tuple[bytes, bytes]:

@@ -20,11 +20,11 @@ class SavedPanes:
         self._entries: list[Entry] = []
 
     def pending_bytes(self) -> int:
-        """About the size of what changed since the last snapshot."""
+        """The approximate size of the changes since the last snapshot, bytes."""
         return len(self.panes.changed) * PANE_BYTES
 
     def snapshot(self, version: int, business_time: int) -> list[Output]:
-        """Return the messages of the panes that changed, and close the panes that are old enough."""
+        """Return the messages of the changed panes, and close the panes that are old enough."""
         panes, self._version = self.panes, version
         self._entries = [(_key(minute), None) for minute in panes.close_before(business_time - KEPT_OPEN)]
         outputs = []

@@ -1,12 +1,12 @@
-"""Counts by minute for the window rules, which role watch judges.
+"""Counts by minute for the window rules.
 
-A tally is not corrected by what happens later: a ticket that is reopened takes its met clock out of the panes, but the
-minute still counts it, and a warning that was right when it was raised stands. The tally of a minute changes only when
-an event of that minute arrives late:
+Later events do not correct a tally. Reopening a ticket removes its met clock from the panes, but the minute still
+counts it: a warning that was right when raised remains. The tally of a minute changes only when an event of that minute
+arrives late:
 
     solved 10:03 (met) ──────────── reopened 10:40         panes   met of 10:03: 1, then 0
                                                            tally   met of 10:03: 1
-    event of 10:05 comes after one of 10:20                both are corrected
+    event of 10:05 arrives after one of 10:20              both are corrected
 """
 
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ class Tally:
             sums[given] = sums.get(given, 0) + 1
 
     def count_solved(self, fact: FactRow) -> None:
-        """Count a ticket solved for the first time: one more that a review is due for."""
+        """Count a ticket solved for the first time: a review is due for it."""
         sums = self._sums((fact.at - fact.at % MINUTE, fact.team, fact.channel, fact.segment, fact.category, "", ""))
         sums["solved"] = sums.get("solved", 0) + 1
 
@@ -78,7 +78,7 @@ class Tally:
                     sums[name] = sums.get(name, 0) + sign * number
 
     def rows(self) -> Iterator[TallyRow]:
-        """One row a combination whose sums are not all zero."""
+        """One row per combination with a sum other than zero."""
         for combination, counts in self.sums.items():
             if found := {name: number for name, number in counts.items() if number}:
                 yield TallyRow(*combination, found)

@@ -1,4 +1,4 @@
-"""A warning's row: its id is derived, so that every replay gives the same one."""
+"""The rows of warnings. The ids are derived, so that every replay gives the same ones."""
 
 from hashlib import blake2b
 from typing import Any
@@ -19,7 +19,7 @@ def warning_id(rule: str, subject: str, raised_at: int) -> str:
 def raised(rule: RuleName, subject: str, at: int, under: Policy, **fields: Any) -> WarningRow:
     """A warning about one subject, raised at the instant `at` (ms), `under` the policy in force.
 
-    `fields`: further columns; what is not given is empty.
+    `fields`: further columns; the others are empty.
     """
     return WarningRow(
         warning_id=warning_id(rule, subject, at),
@@ -36,9 +36,9 @@ def raised(rule: RuleName, subject: str, at: int, under: Policy, **fields: Any) 
 def raised_by_window_rule(
     rule: str, dimension: str, value: str, at: int, severity: str, policy_version: str, **fields: Any
 ) -> WarningRow:
-    """A warning of a window rule about a dimension's `value`; "" is everything (`all`).
+    """A warning of a window rule about a dimension's `value`; "": the dimension is `all`.
 
-    `severity`: its [[rules]] entry's, of which a window rule may have several.
+    `severity`: that of its [[rules]] entry; a window rule may have several entries.
     """
     subject = f"{dimension}/{value}" if value else dimension
     if dimension in NAMED:

@@ -1,1 +1,1 @@
-"""The policy: TOML to typed sections, versions in time, SLA targets, and what changes when a version does."""
+"""The policy: TOML to typed sections, versions in time, SLA targets, and restatement under a changed policy."""

@@ -13,7 +13,7 @@ SECTIONS_WITHOUT_ROWS = ("goals", "receivers")
 
 
 def difference(followed: Policies, given: Policies, until: int) -> str | None:
-    """The first difference between two policies up to the instant `until` (ms), as half a sentence; None: none."""
+    """The first difference between two policies up to the instant `until` (ms), as a clause; None: no difference."""
     old, new = _first_pair(followed, given, until)
     if old is None and new is None:
         return None
@@ -29,13 +29,13 @@ def difference(followed: Policies, given: Policies, until: int) -> str | None:
 
 
 def differs_since(followed: Policies, given: Policies, until: int) -> int:
-    """The first instant at which two policies differ, which they do by `until`; -1: from the start."""
+    """The first instant at which two policies differ, given that they do by `until`; -1: from the start."""
     pair = _first_pair(followed, given, until)
     return min(-1 if version.effective_from is None else version.effective_from for version in pair if version)
 
 
 def same_timezones(followed: Policies, given: Policies) -> bool:
-    """Whether two policies know the same time zones."""
+    """Whether two policies have the same time zones."""
     return {policy.timezone for policy in followed.versions} == {policy.timezone for policy in given.versions}
 
 

@@ -1,4 +1,4 @@
-"""Reads a policy file's text into its sections, or says in one sentence what is wrong, where, and what was expected."""
+"""Reads the text of a policy file into sections. An error says what is wrong, where, and what was expected."""
 
 import math
 import re
@@ -41,7 +41,7 @@ _TOML_WORDS = {"array": "list", "object": "table", "str": "text", "int": "whole 
 
 
 class PolicyError(UserError, ValueError):
-    """A policy that cannot be used: `file: key: what was expected`, one sentence."""
+    """An unusable policy. The message is one sentence: `file: key: what was expected`."""
 
     def __init__(self, file: str, key: str, expected: str) -> None:
         self.file, self.key = file, key
@@ -50,7 +50,7 @@ class PolicyError(UserError, ValueError):
 
 
 class PolicyFile(Section, frozen=True):
-    """The whole file. Sections that are plain tables here have free names: `read` reads their tables."""
+    """The whole file. Plain tables here have free names; `read` decodes their entries."""
 
     version: Name
     timezone: TimeZone
@@ -75,7 +75,7 @@ class PolicyFile(Section, frozen=True):
 
 
 class PolicyTables(msgspec.Struct, frozen=True):
-    """A file's sections, those with free names read too."""
+    """A file's sections, all decoded."""
 
     file: PolicyFile
     calendars: dict[str, Calendar]
@@ -109,7 +109,7 @@ def read(text: str, name: str) -> PolicyTables:
 
 
 def _not_finite(value: object, path: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers nan and inf, which TOML allows and every comparison lets through, with their keys."""
+    """The keys and values of nan and inf, which TOML allows and every comparison lets through."""
     if isinstance(value, float) and not math.isfinite(value):
         yield path, value
     elif isinstance(value, dict):
@@ -131,7 +131,7 @@ def _convert(value: object, kind: type[_T], name: str, key: str = "") -> _T:
 
 
 def _explain(fault: str, path: str, kind: inspect.Type) -> tuple[str, str]:
-    """Turn msgspec's message (0.22, "Object contains unknown field `x`") into the key and what was expected there."""
+    """Turn msgspec's message (0.22, "Object contains unknown field `x`") into the key and what was expected."""
     at = _walk(kind, path)
     if found := re.fullmatch(r"Object contains unknown field `(.*)`", fault):
         return _join(path, found[1]), f"expected one of the keys {', '.join(_keys(at))}; this one is unknown"
@@ -206,7 +206,7 @@ def _calendar(section: CalendarSection, name: str, key: str, timezone: str) -> C
 
 
 def _faults(tables: PolicyTables) -> Iterator[tuple[str, str]]:
-    """Yield (key, what was expected) for what the types alone cannot say."""
+    """Yield (key, what was expected) for faults that the types do not detect."""
     yield from _sla_faults(tables)
     yield from _number_faults(tables.file)
     for i, rule in enumerate(tables.file.rules):

@@ -1,4 +1,4 @@
-"""Who is told: a policy's escalation chains, receivers, rotas and expert pools, and what they may say of each other."""
+"""A policy's escalation chains, receivers, rotas and expert pools, and the check of their references."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal
@@ -10,13 +10,13 @@ from streams.desk.policy.sections import WEEKDAYS, Name, Section, Values, Weekda
 from streams.desk.policy.values import Interval, Milliseconds, TimeZone
 
 EXPERTS = "experts"
-"""The step's `to` that stands for the pool whose tags the warning has."""
+"""The value of a step's `to` for the pool whose tags match the warning."""
 
 
 class Step(Section, frozen=True):
-    """A step of an escalation chain: so long after the warning, to whom, so many times, so far apart.
+    """A step of an escalation chain: the delay after the warning, the target, and the number and interval of repeats.
 
-    `to` names a receiver, a rota (whoever is on shift), or is "experts": the pool for what the warning is about.
+    `to` names a receiver, a rota (whoever is on shift), or is "experts": the pool that matches the warning.
     """
 
     after_ms: Milliseconds
@@ -28,7 +28,7 @@ class Step(Section, frozen=True):
 class Escalation(Section, frozen=True):
     """[[escalation]]: the chain for warnings of these severities (and, if given, of these rules); the first one wins.
 
-    `acknowledged_for`: how long an acknowledgement holds while the warning stands; without it, for good.
+    `acknowledged_for`: how long an acknowledgement holds while the warning is open; by default, for good.
     """
 
     severity: Annotated[tuple[Severity, ...], Meta(min_length=1)]
@@ -40,8 +40,8 @@ class Escalation(Section, frozen=True):
 class Receiver(Section, frozen=True):
     """[receivers]: `url_env` names the environment variable that holds its Apprise URL; `hours` a calendar.
 
-    At most `burst` messages in `digest_every`; what is more comes as one digest. `idempotent`: it tells repeated
-    messages apart by their id, so one that may have arrived may be sent again.
+    At most `burst` messages in `digest_every`; the rest go into one digest. `idempotent`: the receiver deduplicates
+    messages by id, so one that may have arrived may be sent again.
     """
 
     url_env: Name
@@ -53,7 +53,7 @@ class Receiver(Section, frozen=True):
 
 
 class Shift(Section, frozen=True):
-    """A shift of a rota: who has it, at which hours of which days; one over midnight belongs to the day it starts."""
+    """A shift of a rota: its receiver, days and hours; one over midnight belongs to the day it starts."""
 
     to: Name
     hours: Interval = Interval("00:00-24:00")
@@ -61,7 +61,7 @@ class Shift(Section, frozen=True):
 
 
 class Rota(Section, frozen=True):
-    """[rotas.NAME]: shifts over the week, the first that holds wins; in a gap `otherwise`, if there is one."""
+    """[rotas.NAME]: shifts over the week, of which the first match wins; in a gap, `otherwise`, if given."""
 
     shifts: Annotated[tuple[Shift, ...], Meta(min_length=1)]
     timezone: TimeZone | None = None
@@ -69,7 +69,7 @@ class Rota(Section, frozen=True):
 
 
 class Pool(Section, frozen=True):
-    """[experts]: who knows about these tags; the members take turns."""
+    """[experts]: the experts for these tags; the members rotate."""
 
     tags: Values
     members: Values
@@ -81,7 +81,7 @@ def people_faults(
     rotas: Mapping[str, Rota],
     experts: Mapping[str, Pool],
 ) -> Iterator[tuple[str, str]]:
-    """Yield (key, what was expected) for names that nobody has, or that two have."""
+    """Yield (key, what was expected) for undefined or duplicate names."""
     for name, receiver in receivers.items():
         if name in rotas or name == EXPERTS:
             yield f"receivers.{name}", "expected a name that no rota has, and not the word experts"

@@ -1,14 +1,14 @@
-"""What happens when a partition is started with another policy than its checkpoints were made with.
+"""Starting a partition with another policy than that of its checkpoints.
 
     followed   |-- "a" ------------------------------>      in the checkpoints
     given      |-- "a" ---------------|-- "b" ------->      a version more
                              ^ business time is here        "b" is still to come: the given policy is followed
                                              ^ or here      "b" would change written rows: refused, or restated
 
-A checkpoint holds the texts of the versions that it follows, so a successor can fold every subject under both and write
-the difference. The desk restates subject after subject, the stage customers customer after customer, with checkpoints
-in between. The window rules go back to the instant at which the policies differ, and judge anew from there; they can
-as far as they hold tallies. So where there are window rules, a restatement reaches no further back than
+A checkpoint holds the texts of the versions it follows, so the next process can fold every subject under both policies
+and write the difference. Track restates one subject after another, the stage customers one customer after another, with
+checkpoints in between. The window rules go back to the instant at which the policies differ, and judge again from
+there, as far back as they hold tallies. So with window rules, a restatement reaches no further back than
 windows.lateness.
 """
 
@@ -22,21 +22,21 @@ from streams.errors import UserError
 from streams.models.instants import MINUTE, format_instant
 
 FOLLOWED, NEXT = b"v", b"w"
-"""First bytes of the changelog keys of the versions followed, and of those that a restatement leads to."""
+"""First bytes of the changelog keys: of the followed versions, and of a restatement's target versions."""
 
 
 class PolicyRefused(UserError):
-    """The given policy would change what was written: one sentence that says which version, and what to do."""
+    """The given policy would change written rows. The message says which version, and what to do."""
 
 
 class Restatement:
-    """A walk over all names of a partition, in order: those up to `done` follow other policies, the rest the former.
+    """A walk over all names of a partition, in order: those up to `done` follow the new policies, the rest the former.
 
     names   a  b  c │ d  e
                   ^ done
 
-    It stops between two names when a checkpoint is full, and goes on after it. In another process: `done` and
-    `under_way` are set first, so that what is restored follows the right policies, and then it begins with the rest.
+    It stops between two names when a checkpoint is full, and continues after it. To continue in another process, set
+    `done` and `under_way` first, so that restored names follow the right policies; then `begin` with the rest.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Restatement:
         self._left: list[str] = []  # a heap
 
     def begin(self, names: Iterable[str], done: str = "") -> None:
-        """Restate these names, but those up to `done`."""
+        """Begin to restate these names, except those up to `done`."""
         self.under_way, self.done = True, done
         self._left = [name for name in names if name > done]
         heapify(self._left)
@@ -60,7 +60,7 @@ class Restatement:
         return self.under_way and name > self.done
 
     def go_on(self, restate: Callable[[list[str]], None], full: Callable[[], bool], batch: int = 1) -> bool:
-        """Call `restate` for the names that are left, so many at once; False: a checkpoint is `full` before the end."""
+        """Call `restate` for the remaining names, in batches; False: the checkpoint is `full` before the end."""
         while self._left:
             if full():
                 return False
@@ -72,7 +72,7 @@ class Restatement:
 
 
 class SavedRestatement:
-    """How far a restatement has come; no entry if none is under way. A part that is saved, under one key."""
+    """The progress of a restatement; no entry if none is under way. A saved part, under one key."""
 
     def __init__(self, key: bytes, restatement: Restatement) -> None:
         self.prefix = key
@@ -98,24 +98,24 @@ class SavedRestatement:
 
 
 class Following:
-    """Which policy a partition of the desk, or of a later stage, follows. A part that is saved.
+    """The policy that a partition of track, or of a stage, follows. A saved part.
 
     Arguments:
         partition: its number.
-        given: the policy that this process was started with.
-        restate: whether that may change what was written.
-        prefix: FOLLOWED alone where there is no restatement that checkpoints interrupt.
+        given: the policy given to this process.
+        restate: whether it may change written rows.
+        prefix: FOLLOWED alone if restatements are never interrupted by checkpoints.
     """
 
     def __init__(self, partition: int, given: Policies, restate: bool, prefix: bytes = FOLLOWED + NEXT) -> None:
         self.partition, self.given, self.restate, self.prefix = partition, given, restate, prefix
         self.followed = given
-        self.next: Policies | None = None  # during a restatement, the policy that it leads to
+        self.next: Policies | None = None  # during a restatement, its target
         self._entries: dict[bytes, bytes | None] = dict(_texts(FOLLOWED, given))  # to be written
         self._loaded: dict[bytes, bytes] = {}
 
     def differs(self, until: int) -> bool:
-        """Whether the given policy changes what was written up to `until` (ms). Raises PolicyRefused if it must not."""
+        """Whether the given policy changes rows written up to `until` (ms). Raises PolicyRefused if it must not."""
         found = None if until < 0 else difference(self.followed, self.given, until)
         if found is None:
             return False
@@ -138,31 +138,31 @@ class Following:
         return True
 
     def since(self, until: int) -> int:
-        """The first instant at which the policies differ, which they do by `until`; -1: from the start."""
+        """The first instant at which the policies differ, given that they do by `until`; -1: from the start."""
         return differs_since(self.followed, self.given, until)
 
     def _held_since(self, until: int) -> int:
-        """The instant since which the window rules hold what they judge."""
+        """The instant since which the window rules hold tallies."""
         return until - min(policies.at(until).lateness_ms for policies in (self.followed, self.given))
 
     def _has_window_rules(self, until: int) -> bool:
         since = self.since(until)
         return any(has_window_rules(policies, since, until) for policies in (self.followed, self.given))
 
-    # Changing over
+    # Changing the policy
 
     def follow_given(self) -> None:
-        """Follow the given policy from here on."""
+        """Follow the given policy from now on."""
         self._entries |= dict.fromkeys(_texts(FOLLOWED, self.followed)) | _texts(FOLLOWED, self.given)
         self.followed = self.given
 
     def go_on_restating(self, until: int, begin: Callable[[Policies], None], go_on: Callable[[], bool]) -> bool:
-        """Restate by the given policy, or further; return True once it is followed. Raises PolicyRefused.
+        """Begin or continue to restate by the given policy; return True once it is followed. Raises PolicyRefused.
 
         Arguments:
             until: the instant (ms) up to which rows were written.
-            begin: begins the walk over what is held; gets the policy that it leads to.
-            go_on: goes on with the walk; returns False if a checkpoint has to come first.
+            begin: begins the walk; gets the target policy.
+            go_on: continues the walk; returns False if a checkpoint has to come first.
         """
         if self.next is None:
             if self.given is self.followed:
@@ -188,13 +188,13 @@ class Following:
             self._loaded[key] = value
 
     def restore(self, restating: bool, until: int, busy: bool) -> None:
-        """Follow what the checkpoint follows, and the given policy at once if that changes nothing that was written.
+        """Follow the policy of the checkpoint, or at once the given one if it changes no written row.
 
-        `busy`: not at once, for something else is still to be finished by the former. Raises PolicyRefused.
+        `busy`: not at once, since a step under the former policy is unfinished. Raises PolicyRefused.
         """
         followed = _kept(FOLLOWED, self._loaded, self.given)
         if followed is None:
-            return  # no checkpoint, or one of the first format
+            return  # no checkpoint, or one of format 1
         self.followed = followed
         if restating:
             self.next = _kept(NEXT, self._loaded, self.given)
@@ -223,7 +223,7 @@ def _texts(kind: bytes, policies: Policies) -> dict[bytes, bytes]:
 
 
 def _kept(kind: bytes, texts: Mapping[bytes, bytes], given: Policies) -> Policies | None:
-    """The versions of one kind that a changelog keeps: the given ones themselves, if they are these; None if none."""
+    """The versions of one kind in a changelog: the given objects if equal to them; None if there are none."""
     found = {key: text for key, text in texts.items() if key[:1] == kind}
     if not found:
         return None

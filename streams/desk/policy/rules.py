@@ -1,4 +1,4 @@
-"""What is warned of: the rules that a policy names, and what it may say of each."""
+"""The rules of a policy, and the check of their settings."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
@@ -18,7 +18,7 @@ DEFAULT_SEVERITIES: dict[str, Severity] = {
     **dict.fromkeys(get_args(RuleName), "warning"),
     "sla.breached": "critical",
 }
-"""By rule, where the policy has no [[rules]] entry of it."""
+"""By rule, for policies without a [[rules]] entry for it."""
 Subject = Literal["all", "team", "channel", "category", "segment", "queue", "agent", "customer"]
 RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
     "breach_rate.high": ("all", "team", "channel", "category", "segment"),
@@ -30,18 +30,18 @@ RULE_SUBJECTS: dict[str, tuple[Subject, ...]] = {
     "category.surge": ("category",),
     "policy.short_notice": ("all",),
 }
-"""The rules that role watch judges, and by what each can be; where there is no choice, `by` need not be given."""
+"""The window rules, and the dimensions of each; with a single one, `by` is optional."""
 TRANSFERS = 3
-"""So many team changes of an open ticket are too many (transfer.loop), unless its rule's raise_at says otherwise."""
+"""Default raise_at of transfer.loop: the number of team changes of an open ticket."""
 RAISED_WHEN_LOW: tuple[RuleName, ...] = ("csat.low", "service_level.low", "review.coverage")
 """The window rules that are raised when their share is low; all others are raised when it is high."""
 
 
 class Rule(Section, frozen=True):
-    """[[rules]]: when a window rule raises and clears a warning, or how severe an event rule's warning is.
+    """[[rules]]: the limits of a window rule, or the severity of an event rule's warnings.
 
-    `hours`: the calendar in whose open time warnings are raised. `cooldown`: how long after a warning was raised, or
-    cleared, it is not cleared, or raised again. `window` of policy.short_notice: the shortest notice that is none.
+    `hours`: the calendar in whose open time warnings are raised. `cooldown`: the minimum time from raise to clear, and
+    from clear to the next raise. `window` of policy.short_notice: the shortest notice without a warning.
     """
 
     rule: RuleName
@@ -56,12 +56,12 @@ class Rule(Section, frozen=True):
 
     @property
     def raised_when_low(self) -> bool:
-        """Whether a low share raises a warning, not a high one."""
+        """Whether a low share raises the warning."""
         return self.rule in RAISED_WHEN_LOW
 
 
 def rule_faults(rule: Rule, rolling: tuple[int, ...]) -> Iterator[tuple[str, str]]:
-    """Yield (key, what was expected) for what its type alone cannot say of a rule; `rolling`: the windows kept (ms)."""
+    """Yield (key, what was expected) for faults of a rule beyond its type; `rolling`: the windows kept (ms)."""
     if rule.rule == "policy.short_notice":
         return
     if rule.window_ms is not None and rule.window_ms not in rolling:

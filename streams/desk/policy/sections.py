@@ -1,9 +1,8 @@
-"""The sections of a policy file, as the file writes them and as the desk reads them.
+"""The sections of a policy file, as written in the file and as decoded.
 
-Here are those about the work: calendars, clocks, calls, scores. The window rules are in `rules`; receivers, rotas and
-escalation steps are in `receivers`. Every table is strict: a key that is not listed is refused. Attributes that end in
-`_ms` or `_ppm` (millionths) carry the unit that the file leaves out: `answer_within = "20s"` is
-`calls.answer_within_ms == 20_000`.
+This module has those about the work: calendars, clocks, calls, scores. The rules are in `rules`; receivers, rotas and
+escalation steps are in `receivers`. Every table is strict: an unlisted key is refused. Attributes that end in `_ms` or
+`_ppm` (millionths) carry a unit that the file omits: `answer_within = "20s"` is `calls.answer_within_ms == 20_000`.
 """
 
 from typing import Annotated, Literal, get_args
@@ -49,7 +48,7 @@ class Week(Section, frozen=True):
 
 
 class CalendarSection(Section, frozen=True):
-    """[calendars.NAME]: 24x7 or weekly hours, less holidays."""
+    """[calendars.NAME]: 24x7, or weekly hours without holidays."""
 
     hours: Literal["24x7"] | Week
     timezone: TimeZone | None = None
@@ -58,13 +57,13 @@ class CalendarSection(Section, frozen=True):
 
 
 class ResponseClock(Section, frozen=True):
-    """The statuses in which a response clock stands still."""
+    """The statuses that pause a response clock."""
 
     pause_on: frozenset[OpenStatus]
 
 
 class ResolutionClock(Section, frozen=True):
-    """The statuses in which the resolution clock stands still, and what reopening does to it."""
+    """The statuses that pause the resolution clock, and the effect of reopening."""
 
     pause_on: frozenset[OpenStatus]
     reopen: Reopen = "exclude_closed_time"
@@ -79,7 +78,7 @@ class Clocks(Section, frozen=True):
 
 
 class Match(Section, frozen=True):
-    """What an SLA asks of a ticket: each key given must hold one of its values; `tags` any of them."""
+    """The conditions of an SLA: the ticket must have one of the values of each given key, and any of the `tags`."""
 
     priority: Annotated[tuple[Priority, ...], Meta(min_length=1)] | None = None
     kind: Annotated[tuple[Kind, ...], Meta(min_length=1)] | None = None
@@ -92,7 +91,7 @@ class Match(Section, frozen=True):
 
 
 class SlaSection(Section, frozen=True):
-    """[[sla]]: the first that matches a ticket wins."""
+    """[[sla]]: the first match wins."""
 
     name: Name
     calendar: str
@@ -115,7 +114,7 @@ class Calls(Section, frozen=True):
 
 
 class Csat(Section, frozen=True):
-    """[csat]: classes of a normalised score; between negative_to and positive_from lies neutral."""
+    """[csat]: classes of a normalised score; neutral is between negative_to and positive_from."""
 
     positive_from_ppm: Millionths = Millionths(750_000)
     very_positive_from_ppm: Millionths = Millionths(1_000_000)
@@ -133,14 +132,14 @@ class Windows(Section, frozen=True):
 
 
 class Callbacks(Section, frozen=True):
-    """[callbacks]: by when one is due that names no time; the segments of which every customer is called back."""
+    """[callbacks]: the default due time; the segments whose customers are all called back."""
 
     within_ms: Milliseconds = Milliseconds(3 * 86_400_000)
     members: tuple[Segment, ...] = ("vip",)
 
 
 class Limits(Section, frozen=True):
-    """[agents] limits: the longest time in a state; more is agent.overbreak. A state without one may last."""
+    """[agents] limits: the maximum time in a state; longer is agent.overbreak. A state without one is unlimited."""
 
     available_ms: Milliseconds | None = None
     on_contact_ms: Milliseconds | None = None
@@ -159,13 +158,13 @@ class Agents(Section, frozen=True):
 
 
 class Quality(Section, frozen=True):
-    """[quality]: the share of tickets that are inspected."""
+    """[quality]: the share of tickets to inspect."""
 
     sample_ppm: Millionths = Millionths(300_000)
 
 
 class Goal(Section, frozen=True):
-    """[goals]: what stands beside a figure."""
+    """[goals]: the goal shown beside a figure."""
 
     goal: float
     industry: float | None = None
@@ -173,7 +172,7 @@ class Goal(Section, frozen=True):
 
 
 class Signal(Section, frozen=True):
-    """One signal of the risk index: its points decay by half each half-life, their sum stays under the cap."""
+    """One signal of the risk index: its points halve every half-life, and their sum is capped."""
 
     points: Annotated[float, Meta(gt=0, le=100)]
     half_life_ms: Milliseconds
@@ -183,7 +182,7 @@ class Signal(Section, frozen=True):
 class RiskIndex(Section, frozen=True):
     """[risk_index]: a signal that is absent adds nothing.
 
-    `keywords` are looked for in tags; `policy_change_for`: how long after it took effect a change explains contacts.
+    `keywords` are matched against tags. `policy_change_for`: how long a change in force explains contacts.
     """
 
     sla_share: Signal | None = None

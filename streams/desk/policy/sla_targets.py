@@ -1,4 +1,4 @@
-"""Which targets a ticket has: the first SLA that matches its dimensions, at its priority."""
+"""The targets of a ticket: those of the first SLA that matches its dimensions, at its priority."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +11,13 @@ from streams.models.dimensions import Dimensions, Tags
 from streams.models.envelope import METRICS
 
 CACHED_CHOICES = 4096
-"""How many tuples of dimensions are remembered."""
+"""Maximum number of cached tuples of dimensions."""
 CACHED_LENGTH = 512
-"""How long a remembered one may be, in characters: so hostile events cannot take more than a few MB."""
+"""Maximum length of a cached tuple, in characters: hostile events cannot take more than a few MB."""
 
 
 class Target(msgspec.Struct, frozen=True, eq=False):
-    """What a clock of one SLA is measured against. Compare two by their `signature`."""
+    """The target of a clock of one SLA. Compare two by their `signature`."""
 
     version: str
     """The policy's version."""
@@ -28,13 +28,13 @@ class Target(msgspec.Struct, frozen=True, eq=False):
     warn_ppm: int
     """The share of the target, in millionths, from which a clock is at risk."""
     signature: tuple[str, str, str, str, int]
-    """(version, sla, calendar_name, duration, warn_ppm): its change retargets a clock; a closure is no change."""
+    """(version, sla, calendar_name, duration, warn_ppm): a change retargets the clock; a closure is no change."""
 
     def resolve(self, start: int) -> tuple[Calendar, int]:
-        """Return the calendar that counts and the target in ms of it, for a clock that started at `start` (ms).
+        """Return the calendar and the target in ms of its time, for a clock that started at `start` (ms).
 
         8h     the SLA's calendar, 8 h of it
-        3wd    the SLA's calendar, what it is open until the third working day after the day of the start closes
+        3wd    the SLA's calendar, until the close of the third working day after the day of the start
         15cd   round the clock, until the same wall time 15 days on; ad-hoc closures do not count
         """
         if self.duration.unit == "wd":
@@ -47,7 +47,7 @@ class Target(msgspec.Struct, frozen=True, eq=False):
 
 
 class Choice(msgspec.Struct, frozen=True, eq=False):
-    """The targets of a ticket; None where it has no clock. `sla` is "" if none matched."""
+    """The targets of a ticket; None: no such clock. `sla` is "" if none matched."""
 
     sla: str = ""
     first_response: Target | None = None
@@ -57,7 +57,7 @@ class Choice(msgspec.Struct, frozen=True, eq=False):
 
 
 class SlaTable:
-    """The SLAs of a policy version, in order; remembers what it chose."""
+    """The SLAs of a policy version, in order; caches its choices."""
 
     def __init__(self, version: str, sections: Sequence[SlaSection], calendars: Mapping[str, Calendar]) -> None:
         self._matches = [_compile(section.match) for section in sections]
@@ -91,7 +91,7 @@ def _compile(match: Match) -> tuple[list[tuple[int, frozenset[str]]], frozenset[
 
 
 def _choices(version: str, section: SlaSection, calendar: Calendar) -> dict[str, Choice]:
-    """The choice for each priority, and under "" for none."""
+    """The choice for each priority; under "", for tickets without one."""
 
     def target(duration: Duration | None) -> Target | None:
         if duration is None:

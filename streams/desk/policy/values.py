@@ -1,6 +1,6 @@
-"""The values of a policy file that TOML has no type for: "15m", 0.75 of a target, a time zone, opening hours, dates.
+"""Values of a policy file without a TOML type: "15m", 0.75 of a target, a time zone, opening hours, dates.
 
-msgspec asks `decode` for each of them and adds the path of the key to the ValueError, which says what was expected.
+msgspec calls `decode` for each. The ValueError says what was expected; msgspec adds the path of the key.
 """
 
 import re
@@ -21,14 +21,14 @@ _DURATION = re.compile(r"(\d{1,9})(s|m|h|d|wd|cd)")
 
 
 class Duration:
-    """A target: `amount` of `unit`; `ms` is its length where that is fixed, 0 for `wd` and `cd`. Immutable.
+    """A target: `amount` of `unit`; `ms`: its length, or 0 for `wd` and `cd`. Immutable.
 
-    s, m, h, d  business time of the SLA's calendar (d only where that is 24x7)
+    s, m, h, d  business time of the SLA's calendar (d only if it is 24x7)
     wd          to the close of the n-th working day after the day of the start
-    cd          n days of the calendar on the wall, open or not
+    cd          n days of the wall calendar, open or not
     """
 
-    # Not a struct or dataclass: msgspec (0.22) would read such a type from a table instead of asking `dec_hook`.
+    # Not a struct or dataclass: msgspec (0.22) would read those from a table, and not call `dec_hook`.
     __slots__ = ("amount", "ms", "unit")
 
     def __init__(self, amount: int, unit: Unit) -> None:
@@ -74,7 +74,7 @@ class Instant(int):
 
 
 class Targets(dict[str, Duration]):
-    """Targets by priority; one for all priorities stands under ""."""
+    """Targets by priority; a single one for all priorities has the key ""."""
 
 
 class ByPriority(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,14 +118,14 @@ def parse_millionths(value: object) -> Millionths:
 
 
 def decode(kind: type, value: Any) -> Any:
-    """Build the values that TOML has no type for (msgspec's `dec_hook`). Raises ValueError with what was expected."""
+    """Build the values without a TOML type (msgspec's `dec_hook`). Raises ValueError with what was expected."""
     return _DECODERS[kind](value)
 
 
 def _time_zone(value: object) -> TimeZone:
     try:
         return TimeZone(ZoneInfo(value).key if isinstance(value, str) else ZoneInfo("").key)
-    except (KeyError, ValueError, OSError):  # OSError: a folder of the zone database, such as "Europe"
+    except (KeyError, ValueError, OSError):  # OSError: a directory of the zone database, such as "Europe"
         raise ValueError(f'expected a time zone such as "Asia/Shanghai", found {_show(value)}') from None
 
 

@@ -1,7 +1,7 @@
-"""The policy in force: one file's version, and the versions one after another.
+"""The policy in force: a version for each file, and the sequence of versions.
 
 versions   |-- "2026-01" (always) --|-- "2026-11-22" -------->
-instant                             ^ switches[0]: the new one holds from this instant on
+instant                             ^ switches[0]: the new version applies from this instant on
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from streams.models.dimensions import Dimensions, Tags
 
 
 class ClockRule(msgspec.Struct, frozen=True):
-    """When the clocks of a metric stand still; `reopen` matters to resolution only."""
+    """When the clocks of a metric pause; `reopen` applies to resolution only."""
 
     pause_on: frozenset[str]
     reopen: Reopen = "exclude_closed_time"
@@ -66,27 +66,27 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
     experts: dict[str, Pool]
     scorecard: Scorecard
     severities: dict[str, Severity]
-    """How severe a warning is, by rule: as its first [[rules]] entry says, or as is usual."""
+    """The severity of warnings, by rule: that of the first [[rules]] entry, or the default."""
     text: str
-    """The file's."""
+    """The text of the file."""
     digest: str
     """SHA-256 (hex) of the text."""
     table: SlaTable
 
     def targets(self, dimensions: Dimensions, tags: Tags = ()) -> Choice:
-        """Return the targets of a ticket with these dimensions, ; remembered, so cheap."""
+        """Return the targets of a ticket with these dimensions; cached."""
         return self.table.choose(dimensions, tags)
 
     def target(self, metric: str, dimensions: Dimensions, tags: Tags = ()) -> Target | None:
-        """Return the target of one metric, None where the ticket has no such clock."""
+        """Return the target of one metric; None if the ticket has no such clock."""
         return getattr(self.table.choose(dimensions, tags), metric)  # type: ignore[no-any-return]
 
     def rule(self, name: RuleName) -> Rule | None:
-        """Return a rule's first [[rules]] entry, None without one: for rules about single subjects, which have one."""
+        """Return a rule's first [[rules]] entry, or None: for rules about single subjects, which have at most one."""
         return next((rule for rule in self.rules if rule.rule == name), None)
 
     def with_closures(self, closures: Mapping[str, Iterable[Span]]) -> "Policy":
-        """Return this version with its calendars closed also in these spans [from_ms, to_ms), by calendar name."""
+        """Return this version with its calendars also closed in these spans [from_ms, to_ms), by calendar name."""
         calendars = {
             name: calendar.with_closures(closures[name]) if name in closures else calendar
             for name, calendar in self.calendars.items()
@@ -96,10 +96,10 @@ class Policy(msgspec.Struct, frozen=True, eq=False):
 
 
 class Policies:
-    """The versions of a policy by the instant from which they hold; the first one holds before that, too. Immutable."""
+    """The versions of a policy, by the instant from which they apply; the first also applies before it. Immutable."""
 
     def __init__(self, versions: Sequence[Policy]) -> None:
-        """Raise PolicyError for two versions of one name or one instant, or for none at all."""
+        """Raise PolicyError for two versions with one name or one instant, or for none at all."""
         if not versions:
             raise PolicyError("policy", "", "expected at least one version, found none")
         self.versions = tuple(sorted(versions, key=_order))
@@ -113,27 +113,27 @@ class Policies:
                         policy.file, "effective_from", f"expected an instant of its own, found that of {other.file}"
                     )
         self.switches = tuple(int(policy.effective_from or 0) for policy in self.versions[1:])
-        """The instants (ms) from which the second and later versions hold."""
+        """The instants (ms) from which the second and later versions apply."""
 
     def at(self, t: int) -> Policy:
-        """Return the version that holds at the instant `t` (ms)."""
+        """Return the version in force at the instant `t` (ms)."""
         return self.versions[bisect_right(self.switches, t)] if self.switches else self.versions[0]
 
     def switched(self, t: int) -> int:
-        """Return how many of the switches have come by the instant `t`, one at `t` itself included."""
+        """Return the number of switches up to and including the instant `t`."""
         return bisect_right(self.switches, t)
 
     def with_closures(self, closures: Mapping[str, Iterable[Span]]) -> "Policies":
-        """Return these versions with the named calendars closed also in the spans [from_ms, to_ms).
+        """Return these versions with the named calendars also closed in the spans [from_ms, to_ms).
 
-        A name that a version does not know closes nothing in it.
+        A version without a calendar of that name stays as it is.
         """
         spans = {name: list(each) for name, each in closures.items()}
         return Policies([policy.with_closures(spans) for policy in self.versions])
 
 
 def parse(text: str, name: str) -> Policy:
-    """Return the version that the TOML `text` of the file `name` describes. Raises PolicyError."""
+    """Return the version described by the TOML `text` of the file `name`. Raises PolicyError."""
     tables = read(text, name)
     file = tables.file
     clocks = file.clocks

@@ -1,4 +1,4 @@
-"""How many records came, and what became of them: data quality, which depends on the order of arrival."""
+"""Counts of the records received and of their outcomes: data quality, which depends on the order of arrival."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from streams.desk.output.panes import Panes
 from streams.models.instants import HOUR
 
 EVENTS = "events"
-"""The counter of all events; the others count some of them: late, duplicates, conflicts, orphans, released ..."""
+"""The counter of all events. The other names count subsets: late, duplicates, conflicts, orphans, released ..."""
 
 
 class Arrivals:
@@ -22,7 +22,7 @@ class Arrivals:
         self.totals[name] += number
 
     def write(self, panes: Panes) -> None:
-        """Move the counts to the panes. The hot path counts EVENTS in `by_hour` alone: `totals` get them here."""
+        """Move the counts to the panes. The hot path adds EVENTS to `by_hour` only; this adds them to `totals`."""
         for (topic, hour, name), number in self.by_hour.items():
             panes.add_arrivals(topic, hour, name, number)
             if name == EVENTS:

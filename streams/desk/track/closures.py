@@ -1,6 +1,7 @@
-"""Ad-hoc closures of calendars: each changes the past and the future of every SLA clock on it, ticket by ticket.
+"""Ad-hoc closures of calendars. A closure changes the past and future of every SLA clock on its calendar.
 
-Until all tickets follow it, its record is not folded: the offset in the checkpoints stays before it, so it comes again.
+Tickets are updated one by one. Until all are done, the record does not count as folded: the checkpointed offset stays
+before it, so a restart reads it again.
 
     record     closed ─> t1 t2 ... full | checkpoint | closed ─> ... t8 t9 | next
 """
@@ -21,35 +22,33 @@ Count = Callable[[str, int], None]  # what, number
 
 
 class Closures:
-    """The closures that a partition knows; a part that is saved. `policy`: the policy it follows, without them."""
+    """The known closures of a partition; a saved part. `policy`: the policy in force, without the closures."""
 
     prefix = CLOSURE
 
     def __init__(self, policy: Following, subjects: Subjects) -> None:
         self.policy, self.subjects = policy, subjects
-        self.under_way: tuple[bytes, bytes | None] | None = (
-            None  # the one tickets are to follow, and the one it replaces
-        )
-        self._events = SavedDict(CLOSURE)  # as they came
+        self.under_way: tuple[bytes, bytes | None] | None = None  # the closure being applied, and the one it replaces
+        self._events = SavedDict(CLOSURE)  # raw JSON, as received
 
     def apply(self, event: DeskClosed, raw: bytes, full: Full, count: Count) -> bool:
-        """Let all tickets follow a closure; False if a checkpoint is `full` first: apply it again after it."""
+        """Apply a closure to all tickets; False if the checkpoint is `full` first: call again after the checkpoint."""
         key = CLOSURE + f"{event.source}\0{event.id}".encode()
-        stands = self._events.known.get(key)
-        is_resumed = self.under_way is not None and self.under_way[0] == key and stands == raw
+        stored = self._events.known.get(key)
+        is_resumed = self.under_way is not None and self.under_way[0] == key and stored == raw
         if not is_resumed:
-            if not self._go_on(full):  # with another one
+            if not self._go_on(full):  # finish another closure first
                 return False
-            if stands is not None and (stands == raw or event_of(stands) == event):
+            if stored is not None and (stored == raw or event_of(stored) == event):
                 count("duplicates", 1)
                 return True
-            if stands is not None:
+            if stored is not None:
                 count("conflicts", 1)
-                if (event.at, raw) >= (event_of(stands).at, stands):
+                if (event.at, raw) >= (event_of(stored).at, stored):
                     return True
             former = self.over(self.policy.followed)
             self._events.put(key, raw)
-            self.under_way = (key, stands)
+            self.under_way = (key, stored)
             self.subjects.begin_restating(former, self.over(self.policy.followed), TICKET)
         return self._go_on(full)
 
@@ -84,7 +83,7 @@ class Closures:
         return self._events.changed()
 
     def restored(self) -> None:
-        """All entries are in: give the subjects their policies; in the midst of a change, with the former ones."""
+        """All entries are loaded: give the subjects their policies, or the former ones while a closure is applied."""
         policy = self.policy
         policies = self.over(policy.next or policy.followed)
         former = None

@@ -1,12 +1,12 @@
-"""What the desk sends to the stage `customers`: facts about each ticket or call, when they change.
+"""The output of track for the stage `customers`: facts about each ticket or call, sent when they change.
 
     ticket t17 ──────────────────┐
     its surveys, its scores ─────┼──> fact (customer c9, t17) ──> customer-facts, the partition of c9
     a score that names c9 itself ┴──> fact (customer c9, n…)
 
-A fact is a full snapshot, and one that equals the last is not sent again. The customer may become known late, or turn
-out to be another one: then the fact of the former is deleted. What happened before the customer was known counts as a
-signal from that instant on; contacts keep their own instant.
+A fact is a full snapshot; one that equals the last is not sent again. A ticket's customer may become known late, or
+change; then the former customer's fact is deleted. A signal from before the customer was known counts from the instant
+at which the customer became known; contacts keep their own instant.
 """
 
 from collections.abc import Callable
@@ -27,33 +27,33 @@ from streams.models.records import Output
 from streams.models.rows import Identity, ProgressRow, Row
 from streams.models.topics import CUSTOMER_FACTS
 
-SCORE = "n"  # first letter of the subject of a score that names its customer
+SCORE = "n"  # first letter of a fact's subject, for a score that names its customer
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[CustomerFact]).decode
 NO_FACTS = _encode([])
 
 
 class CustomerFeed:
-    """The facts published last of each subject, and those to be sent with the next snapshot.
+    """The last published facts of each subject, and the facts to send with the next snapshot.
 
-    Facts go by the name of the ticket or call that they are about; see `ReferenceEvents` for scores about neither.
+    Facts are keyed by the name of their ticket or call; see `ReferenceEvents` for scores about neither.
     """
 
     def __init__(self, subjects: SubjectStore, references: ReferenceEvents, homes: CustomerPartitioner) -> None:
         self._subjects, self._references, self._homes = subjects, references, homes
         self.pending: dict[tuple[str, str], CustomerFact] = {}  # by customer and subject
-        self._last_published: dict[str, bytes] = {}  # by name, where no subject keeps it (`Subject.last_published`)
+        self._last_published: dict[str, bytes] = {}  # by name, if no subject holds it (`Subject.last_published`)
 
     # What changed
 
     def gather(self) -> None:
-        """Find the facts of all subjects that were touched since the last snapshot."""
+        """Compute the facts of all subjects touched since the last snapshot."""
         names = {name for subject in self._subjects.touched if self._concerns(subject, name := _name(subject))}
         for name in names | self._references.touched:
             self._compare(name)
         self._references.touched.clear()
 
     def _concerns(self, subject: Subject, name: str) -> bool:
-        """Whether there are facts of a subject, or were: most subjects have no known customer."""
+        """Whether a subject has or had facts: most subjects have no known customer."""
         state = subject.state
         return (
             subject.kind == SURVEY
@@ -65,11 +65,11 @@ class CustomerFeed:
         )
 
     def release(self, subject: Subject) -> None:
-        """The subject is about to be released: its facts are final, and are published no more."""
+        """The subject is about to be released: its facts are final, and are not published again."""
         self._let_go(_name(subject), lambda fact: fact.subject[0] == SCORE)
 
     def release_scores(self, name: str) -> None:
-        """The scores about a subject are about to be forgotten: their facts are final, and are published no more."""
+        """The scores about a subject are about to be forgotten: their facts are final, and are not published again."""
         self._let_go(name, lambda fact: fact.subject[0] != SCORE)
 
     def restored(self) -> None:
@@ -89,7 +89,7 @@ class CustomerFeed:
             self._last_published[name] = _encode(left)
 
     def _compare(self, name: str) -> None:
-        """Compare the facts of a subject with those published last; the difference is pending from here on."""
+        """Compare the facts of a subject with those last published; the difference becomes pending."""
         before, facts = self._published(name), self._facts(name)
         after = _encode(list(facts.values()))
         if after == before:
@@ -104,7 +104,7 @@ class CustomerFeed:
         self._set_published(name, after)
 
     def _subject(self, name: str) -> Subject | None:
-        """The ticket or call of that name, if it is held: it keeps what was published of it."""
+        """The ticket or call of that name, if held: it stores its own last published facts."""
         return None if name[0] == SURVEY else self._subjects.cache.get(name)
 
     def _published(self, name: str) -> bytes:
@@ -129,7 +129,7 @@ class CustomerFeed:
         subject = self._subjects.cache.get(name)
         surveys = self._subjects.surveys.rows.get(name)
         facts: dict[str, CustomerFact] = {}
-        signals: list[Signal] = []  # that name no customer
+        signals: list[Signal] = []  # those that name no customer
         if surveys or name in self._references.sentiment_scores:
             signals = self._add_named(name, surveys, facts)
         fact = None if subject is None else fact_of(name, subject.state, signals)
@@ -142,7 +142,7 @@ class CustomerFeed:
     ) -> list[Signal]:
         """Add the scores and answers that name their customer; returns the signals of the others.
 
-        Each is a fact of its own: its customer does not depend on when the ticket's customer becomes known.
+        Each is a separate fact: its customer does not depend on when the ticket's customer becomes known.
         """
         ticket_id, others = name[1:] if name[0] == TICKET else "", []
         scores = [
@@ -161,12 +161,12 @@ class CustomerFeed:
     # Messages
 
     def outputs(self, partition: int, version: int, as_of: int) -> list[Output]:
-        """The messages of one snapshot: to each partition its facts, and behind them how far this one is."""
+        """The messages of one snapshot: the facts for each partition, then this partition's progress."""
         outputs: list[Output] = []
         by_home: dict[int, list[CustomerFact]] = {}
         for fact in self.pending.values():
             facts = by_home.setdefault(self._homes.of(fact.customer_id), [])
-            facts.append(msgspec.structs.replace(fact, version=version))  # what is published has none, to be compared
+            facts.append(msgspec.structs.replace(fact, version=version))  # published facts compare without it
         event_id = f"{partition}/{version}"
         for home, rows in by_home.items():
             outputs += messages.batches(CUSTOMER_FACTS, models.FACTS, f"{event_id}/{home}/facts", rows, partition=home)
@@ -175,7 +175,7 @@ class CustomerFeed:
         changes = [row for row in fresh if isinstance(row, PolicyChange)]
         for row in fresh:
             row.version = version
-        if changes:  # every partition of the desk receives them, so each sends them to its own
+        if changes:  # every partition receives them, so each sends them to its own number only
             outputs += messages.batches(
                 CUSTOMER_FACTS, models.CHANGES, f"{event_id}/changes", changes, partition=partition
             )
@@ -191,5 +191,5 @@ class CustomerFeed:
 
 
 def _name(subject: Subject) -> str:
-    """The name that facts go by: of surveys, the ticket or call they are about."""
+    """The name that facts are keyed by; for surveys, that of their ticket or call."""
     return subject.id if subject.kind == SURVEY else subject.name

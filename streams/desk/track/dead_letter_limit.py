@@ -1,13 +1,13 @@
-"""Records that are no events: rejected one by one, until there are too many to be single faults.
+"""Records that are not valid events: rejected one by one, until there are too many for isolated faults.
 
-A high rejection rate means a broken producer or release; continuing would dead-letter the whole log. It is decided for
-each input topic of a partition, over its last records:
+A high rejection rate means a broken producer or release; continuing would dead-letter the whole log. Each input topic
+of a partition is judged by its last records:
 
-    records    ......x..x.xxxxxxxxxxxxxxx      x: no event
+    records    ......x..x.xxxxxxxxxxxxxxx      x: rejected
                |<------ window ----->|         more than `max_ratio` of them are rejected: stop
 
-Only a rejected record can raise the ratio, so only then is it looked at: events cost nothing. The counts are saved, so
-a worker that is started again stops at once, until the limit is another.
+Only a rejected record can raise the ratio, so it is checked only then: valid events cost nothing. The counts are saved,
+so a restarted worker stops at once, unless the limit was changed.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ from streams.models.records import Record
 
 
 class DeadLetterLimit(NamedTuple):
-    """The limit: more than `max_ratio` of the last `window` records of a topic. With max_ratio 1 there is none."""
+    """The limit: more than `max_ratio` of the last `window` records of a topic. A max_ratio of 1 disables it."""
 
     max_ratio: float = 0.5
     window: int = 1000
@@ -30,11 +30,11 @@ NO_LIMIT = DeadLetterLimit(max_ratio=1.0)
 
 
 class TooManyDeadLetters(UserError):
-    """A partition stops: one sentence that says what, where, and how a person gets past it."""
+    """A partition stops. The message says what happened, where, and how to continue."""
 
 
 class _Topic:
-    """The records of one topic: how many were read, and the running numbers (from 1) of the last ones rejected."""
+    """The records of one topic: the number read, and the running numbers (from 1) of the last ones rejected."""
 
     __slots__ = ("read", "rejected")
 
@@ -42,24 +42,24 @@ class _Topic:
         self.read, self.rejected = read, deque(rejected)
 
     def rejected_among_last(self, window: int, number: int) -> int:
-        """How many of the last `window` records up to this number were rejected."""
+        """The number of rejected records among the last `window` up to this number."""
         while self.rejected and self.rejected[0] <= number - window:
             self.rejected.popleft()
         return len(self.rejected)
 
 
 class DeadLetterMonitor:
-    """The dead letters of one partition since the last snapshot, and whether they are too many."""
+    """The dead letters of one partition since the last snapshot, checked against the limit."""
 
     def __init__(self, partition: int, topics: Iterable[str], limit: DeadLetterLimit) -> None:
         self.partition, self.limit = partition, limit
         self.letters = DeadLetters()
-        self.stop: str | None = None  # the reason to stop, once there are too many,
-        self._stop_saved = False  # and whether it is in a checkpoint
+        self.stop: str | None = None  # the reason to stop, once there are too many dead letters
+        self._stop_saved = False  # whether those dead letters are in a checkpoint
         self._topics = {topic: _Topic(0, ()) for topic in topics}
 
     def reject(self, topic: str, record: Record, reason: str, nth: int) -> None:
-        """Write a record as a dead letter: the `nth` (from 1) of those that `count_read` does not have yet."""
+        """Write a record as a dead letter: the `nth` (from 1) of those not yet passed to `count_read`."""
         self.letters.add(topic, record, reason)
         counts = self._topics[topic]
         number = counts.read + nth
@@ -80,11 +80,11 @@ class DeadLetterMonitor:
         return True
 
     def count_read(self, topic: str, number: int) -> None:
-        """So many more records of the topic were read."""
+        """Count `number` more records of the topic as read."""
         self._topics[topic].read += number
 
     def is_stopping(self) -> bool:
-        """Whether there are too many. Raises TooManyDeadLetters once all of them are in a checkpoint."""
+        """Whether the limit is exceeded. Raises TooManyDeadLetters once all dead letters are in a checkpoint."""
         if self.stop is not None and self._stop_saved:
             raise TooManyDeadLetters(self.stop)
         return self.stop is not None
@@ -92,7 +92,7 @@ class DeadLetterMonitor:
     # Checkpoints
 
     def saved(self) -> None:
-        """All is in a snapshot."""
+        """All dead letters so far are in a snapshot."""
         self._stop_saved = self.stop is not None
 
     def dump(self) -> dict[str, tuple[int, list[int]]]:
@@ -100,7 +100,7 @@ class DeadLetterMonitor:
         return {topic: (found.read, list(found.rejected)) for topic, found in self._topics.items() if found.rejected}
 
     def load(self, counts: dict[str, tuple[int, list[int]]]) -> None:
-        """Count on from a checkpoint; if there were too many, and are by the present limit, stop."""
+        """Restore the counts from a checkpoint; stop if they exceed the present limit."""
         for topic, (read, rejected) in counts.items():
             self._topics[topic] = found = _Topic(read, rejected)
             self._stop_saved |= self._judge(found, read, f"{topic}[{self.partition}] are no events")

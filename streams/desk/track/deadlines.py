@@ -1,11 +1,11 @@
-"""The next deadline of each subject, and how far time has passed.
+"""The next deadline of each subject, and the progress of time.
 
 time passes        by instant, then by subject:     09:00 t1 │ 09:00 t7   09:02 t1
-                                                             ^ (business_time, passed_for): it may stop between two
+                                                             ^ (business_time, passed_for): may stop in between
 """
 
 Deadline = tuple[int, str]
-"""An instant (ms), and the name of the subject that is to be looked at when it has passed."""
+"""An instant (ms), and the name of the subject to process when it has passed."""
 
 
 class Deadlines:

@@ -1,10 +1,10 @@
-"""One partition of the desk: it folds the records of the input topics, and says what a snapshot must hold.
+"""One partition of track: folds the records of the input topics, and provides the snapshots.
 
     record ──decode──> event ──> fold of its subject ──> change set ──snapshot──> entries (the changelog)
                   └──> dead letter                        ^                  └──> outputs (the topics)
     time passes ──> deadlines ────────────────────────────┘
 
-Business time is the wall clock's, or, in a replay, the least watermark of the input topics.
+Business time is the wall clock, or, in a replay, the least watermark of the input topics.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ from streams.models.signals import (
     ReviewCompleted,
 )
 
-LARGE_RECORD = 16 << 10  # bytes above which the size of the snapshot is looked at after the record
+LARGE_RECORD = 16 << 10  # bytes; after a larger record, the snapshot's size is checked at once
 LOOK_EVERY = 64  # records
 
 _SUBJECTS: dict[type[Event], tuple[str, Callable[[Any], str | None]]] = {
@@ -50,7 +50,7 @@ _SUBJECTS: dict[type[Event], tuple[str, Callable[[Any], str | None]]] = {
     **dict.fromkeys((ActionOpened, ActionDone), (ACTION, lambda event: event.data.action_id)),
     AgentStateChanged: (AGENT, AgentStateChanged.key),
 }
-"""By event, the kind of its subject, and the id of the subject."""
+"""For each event type: the kind of its subject, and the subject's id."""
 
 
 class Desk:
@@ -58,11 +58,11 @@ class Desk:
 
     Arguments:
         partition: its number.
-        policies: the policy that it is to follow.
-        wall: business time is the wall clock's.
-        restate: the policy may change what was written, which is then counted anew.
+        policies: the policy to follow.
+        wall: whether business time is the wall clock.
+        restate: whether a changed policy may restate rows already written.
         limit: of dead letters.
-        homes: the partition that a customer's facts go to.
+        homes: maps a customer to the partition that receives the customer's facts.
         cached_subjects: maximum number of subjects kept hydrated.
     """
 
@@ -96,13 +96,13 @@ class Desk:
 
     @property
     def business_time(self) -> int:
-        """The instant (ms) up to which everything that fell due was written; -1 before the first event."""
+        """The instant (ms) up to which all due rows were written; -1 before the first event."""
         return self._deadlines.business_time
 
     # Events
 
     def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        """Fold records[start:], or as many of them as fit in a snapshot; returns the index of the next one.
+        """Fold records[start:], or as many as fit in a snapshot; returns the index of the next record.
 
         Raises TooManyDeadLetters, PolicyRefused.
         """
@@ -113,7 +113,7 @@ class Desk:
         return end
 
     def _feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        """Fold the records in one loop. What subjects' events count is added up, and written at the end."""
+        """Fold the records in one loop. Arrival counts are summed, and written at the end."""
         snapshot, now, fold_event = self._snapshot, self._now, self.subjects.fold_event
         business_time = self._deadlines.business_time
         latest, hours = -1, dict[int, int]()
@@ -159,7 +159,7 @@ class Desk:
             self._parts.arrivals.count(topic, at, "late", 1)
 
     def fold(self, event: Event, raw: bytes, topic: str) -> bool:
-        """Fold one event; `raw` is its JSON. False: not yet, for a checkpoint has to come first; then fold it again."""
+        """Fold one event; `raw` is its JSON. False: a checkpoint is needed first; then fold the event again."""
         found = _SUBJECTS.get(type(event))
         if found is None:
             return self._fold_reference(event, raw, topic)
@@ -170,7 +170,7 @@ class Desk:
         return True
 
     def _fold_reference(self, event: Event, raw: bytes, topic: str) -> bool:
-        """Fold an event of no subject: time, a closure, what other subjects refer to."""
+        """Fold an event without a subject: time, a closure, or a reference event."""
         if isinstance(event, ClockAdvanced):
             self.watermarks.advance(topic, parse_instant(event.data.to))
         else:
@@ -187,7 +187,7 @@ class Desk:
         return True
 
     def _reject(self, rejected: Rejected | Unknown, topic: str, record: Record, nth: int) -> bool:
-        """Skip, or dead-letter, the `nth` record of this run; False: not yet, a checkpoint has to come first."""
+        """Skip or dead-letter the `nth` record of this run; False: a checkpoint is needed first."""
         if isinstance(rejected, Unknown):
             self._parts.arrivals.count(topic, record.timestamp, "unknown", 1)
             return True
@@ -201,9 +201,9 @@ class Desk:
     # Policy
 
     def _follows_given_policy(self) -> bool:
-        """Whether the given policy is followed; if it is not, restate by it, or further. Raises PolicyRefused.
+        """Whether all subjects follow the given policy; if not, begin or continue restating. Raises PolicyRefused.
 
-        Until it is, no event is folded, and no time passes.
+        Until they do, no event is folded, and no time passes.
         """
         policy = self.policy
         if policy.next is None and (policy.given is policy.followed or self._parts.closures.under_way is not None):
@@ -234,37 +234,37 @@ class Desk:
                 self._parts.references.release(self._oldest(), self.subjects.cache.__contains__)
 
     def _oldest(self) -> int:
-        """The instant before which a reference event comes too late: a day more than the hold ago."""
+        """The instant before which a reference event is too late: the hold and one more day ago."""
         return self.business_time - self.policy.followed.at(max(0, self.business_time)).hold_ms - DAY
 
     # Checkpoints
 
     def unsaved(self) -> bool:
-        """Whether anything changed, or an idle partition has not said for a while how far it is."""
+        """Whether anything changed, or an idle partition has to report its progress again."""
         return self._snapshot.unsaved()
 
     def pending_bytes(self) -> int:
-        """About the size of the next snapshot."""
+        """The approximate size of the next snapshot, bytes."""
         return self._snapshot.pending_bytes()
 
     def urgent(self) -> bool:
-        """Whether a warning waits."""
+        """Whether a warning waits to be sent."""
         return self._parts.change_set.urgent
 
     def rows(self) -> list[Row]:
-        """All rows changed since the last snapshot but the panes."""
+        """All rows changed since the last snapshot, except panes."""
         return self._snapshot.rows()
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """All that changed since the last snapshot, and the outputs made since."""
+        """All changes and outputs since the last snapshot."""
         return self._snapshot.take(version, offsets)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self._snapshot.load(key, value)
 
     def restored(self) -> None:
-        """Fold every subject again. Raises PolicyRefused."""
+        """Refold every subject. Raises PolicyRefused."""
         self._snapshot.restored()
 
     def rewrite_keys(self, keys: set[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""All that a partition of the desk is made of, put together."""
+"""Creates and wires the parts of a partition of track."""
 
 from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.output.change_set import ChangeSet
@@ -18,7 +18,7 @@ from streams.models.topics import INPUTS
 
 
 class DeskParts:
-    """The parts, each of which keeps its own state. Arguments: see :class:`streams.desk.track.partition.Desk`."""
+    """The parts; each keeps its own state. Arguments: see :class:`streams.desk.track.partition.Desk`."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Events without a subject of their own: scored sentiments, links between customers, announced policy changes.
 
-They change no ticket and no call; the desk keeps them as they came and passes them on to the stage `customers`. The
-same event twice changes nothing; of one identity with two contents the earlier (time, then bytes) stands.
+They change no ticket and no call. Track keeps them as received, and passes them on to the stage `customers`. A
+duplicate changes nothing. If two events share an identity but differ, the earlier (by time, then bytes) wins.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,10 +22,10 @@ Count = Callable[[str, int], None]  # what, number
 
 
 class ReferenceEvents:
-    """The reference events of a partition; a part that is saved.
+    """The reference events of a partition; a saved part.
 
     Attributes:
-        sentiment_scores: by the name of their ticket or call (`t17`); see `_target`.
+        sentiment_scores: changelog keys of the scores, by the name of their ticket or call (`t17`); see `_target`.
         touched: names whose scores changed since the last snapshot.
         fresh: links and policy changes that are new since the last snapshot.
         on_release: called with a name before its scores are forgotten.
@@ -38,21 +38,21 @@ class ReferenceEvents:
         self.touched: set[str] = set()
         self.fresh: list[CustomerLink | PolicyChange] = []
         self.on_release: Callable[[str], None] = lambda name: None
-        self._events = SavedDict(REFERENCE)  # as they came
+        self._events = SavedDict(REFERENCE)  # raw JSON, as received
         self._links: dict[str, CustomerLink] = {}
         self._changes: dict[str, PolicyChange] = {}
 
     def add(self, event: Event, raw: bytes, oldest: int, count: Count) -> None:
-        """Keep an event. A score from before `oldest` came too late: it changes nothing."""
-        key = REFERENCE + f"{event.key() or ''}\0{event.source}\0{event.id}".encode()  # an identity within its subject
-        stands = self._events.known.get(key)
-        if stands is not None:
-            known = event_of(stands)
-            if stands == raw or known == event:
+        """Keep an event. A score from before `oldest` is too late, and is ignored."""
+        key = REFERENCE + f"{event.key() or ''}\0{event.source}\0{event.id}".encode()  # unique within the event's key
+        stored = self._events.known.get(key)
+        if stored is not None:
+            known = event_of(stored)
+            if stored == raw or known == event:
                 count("duplicates", 1)
                 return
             count("conflicts", 1)
-            if (event.at, raw) >= (known.at, stands):
+            if (event.at, raw) >= (known.at, stored):
                 return
             self._drop_score(key, known)
         elif isinstance(event, SentimentScored) and event.at < oldest:
@@ -64,7 +64,7 @@ class ReferenceEvents:
         self.fresh += [row for row in (self._links.get(name), self._changes.get(name)) if row is not None]
 
     def announcements(self) -> list[AnnouncementRow]:
-        """The fresh policy changes, for role watch."""
+        """The fresh policy changes, for the window rules."""
         changes = [row for row in self.fresh if isinstance(row, PolicyChange)]
         return [_announcement(row, event_of(self._events.known[REFERENCE + row.key.encode()])) for row in changes]
 
@@ -75,7 +75,7 @@ class ReferenceEvents:
                 yield score, (SENTIMENT, score.at, -score.data.score)
 
     def release(self, oldest: int, is_held: Callable[[str], bool]) -> None:
-        """Forget scores from before `oldest` about what is not held any more."""
+        """Forget scores from before `oldest` whose ticket or call is no longer held."""
         for name, scores in list(self.sentiment_scores.items()):
             if not is_held(name) and all(score.at < oldest for score in scores.values()):
                 self.on_release(name)
@@ -98,7 +98,7 @@ class ReferenceEvents:
         return self._events.changed()
 
     def restored(self) -> None:
-        """All entries are in: build the index; nothing is fresh, for it was passed on before."""
+        """All entries are loaded: build the index. Nothing is fresh: all was passed on before the restart."""
         for key, raw in self._events.known.items():
             self._index(key, event_of(raw))
         self.touched.clear()
@@ -133,7 +133,7 @@ def _announcement(row: PolicyChange, event: Event) -> AnnouncementRow:
 
 
 def _target(event: SentimentScored) -> str:
-    """The name of the ticket or call that a score is about; about neither: `n` and the score's identity."""
+    """The name of the ticket or call that a score is about; if neither, `n` and the score's identity."""
     data = event.data
     if data.ticket_id:
         return TICKET + data.ticket_id

@@ -1,9 +1,9 @@
-"""What a snapshot of a partition of the desk holds, and how the desk is restored from its changelog.
+"""What a snapshot of a partition of track holds, and how the partition is restored from its changelog.
 
-    t c s b a g   events, as they came         n   reference events       v w   policies
+    t c s b a g   events, as received          n   reference events       v w   policies
     r             names of released subjects   k   closures               p     panes            h   header
 
-A subject is not saved but its events are: its state is their fold, made again after a restore.
+Events are saved, subjects are not: a restore refolds each subject from its events.
 """
 
 from streams.desk.partition_state import Snapshot
@@ -15,11 +15,11 @@ from streams.models import messages
 from streams.models.rows import ProgressRow, Row
 from streams.models.topics import PROGRESS_TOPICS
 
-MAX_SILENCE = 5000  # ms of wall time after which even an idle partition says how far it is
+MAX_SILENCE = 5000  # ms of wall time after which an idle partition reports its progress
 
 
 class DeskSnapshot:
-    """The part of the desk that outlives a process."""
+    """Writes and restores the snapshots of a partition."""
 
     def __init__(self, parts: DeskParts) -> None:
         self.parts = parts
@@ -42,7 +42,7 @@ class DeskSnapshot:
     # Size
 
     def unsaved(self) -> bool:
-        """Whether anything changed, or an idle partition has not said for a while how far it is."""
+        """Whether anything changed, or an idle partition has to report its progress again."""
         parts = self.parts
         idle = parts.wall and parts.subjects.deadlines.business_time - self._as_of > MAX_SILENCE
         return bool(self.folded or self._change_set.rows or self._entries.pending or idle)
@@ -54,13 +54,13 @@ class DeskSnapshot:
         return rows * ROW_BYTES + panes * PANE_BYTES + self._entries.pending_bytes + self._letters.bytes
 
     def is_full(self) -> bool:
-        """Whether a checkpoint is to be written before anything else."""
+        """Whether a checkpoint has to be written before anything else."""
         return self.pending_bytes() > FULL
 
     # Snapshot
 
     def take(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """All that changed since the last snapshot, and the outputs made since."""
+        """All changes and outputs since the last snapshot."""
         parts = self.parts
         partition, as_of = parts.partition, parts.subjects.deadlines.business_time
         outputs = parts.dead_letters.letters.take() + messages.messages(partition, version, self.rows())
@@ -77,7 +77,7 @@ class DeskSnapshot:
         return Snapshot(entries, outputs)
 
     def rows(self) -> list[Row]:
-        """All rows changed since the last snapshot but the panes: those written, and the live row of each subject."""
+        """All rows changed since the last snapshot, except panes: rows written, and the live row of each subject."""
         parts = self.parts
         store = self._store
         parts.arrivals.write(parts.panes)
@@ -111,14 +111,14 @@ class DeskSnapshot:
     # Restore
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self._saved.load(key, value)
 
     def _load_header(self, value: bytes) -> None:
         self._header = snapshot_header.decode(value, self.parts.partition)
 
     def restored(self) -> None:
-        """All entries are in: fold every subject again. Raises PolicyRefused."""
+        """All entries are loaded: refold every subject. Raises PolicyRefused."""
         parts = self.parts
         if self._header is not None:
             self._restore_header(self._header)
@@ -144,6 +144,6 @@ class DeskSnapshot:
         parts.policy.restore(header.restating, until, busy=header.closing is not None)
 
     def rewrite_keys(self, keys: set[bytes]) -> None:
-        """Write the desk's own values of these keys with the next snapshot."""
+        """Write this partition's own values of these keys with the next snapshot."""
         self._saved.rewrite_keys(keys)
         self.folded = True

@@ -1,7 +1,7 @@
-"""The header of a desk's snapshots: what a partition knows besides its subjects and panes.
+"""The header of a snapshot: the state of a partition besides its subjects and panes.
 
-`FORMAT` is the number of the encoding of all that a desk writes into its changelog. A release reads its own and all
-earlier ones (new fields stand at the end and have defaults); a later one it refuses.
+`FORMAT` is the version of the encoding of the whole changelog. A release reads its own and all earlier formats (new
+fields go at the end and have defaults); it refuses later ones.
 
     1   as first released
     2   with the policy that was followed (entries `v`, `w`), the latest instant, and the rejected records
@@ -15,7 +15,7 @@ FORMAT = 2
 
 
 class CheckpointRefused(UserError):
-    """A checkpoint that this release must not go on from: one sentence."""
+    """A checkpoint that this release must not continue from. The message is one sentence."""
 
 
 class SnapshotHeader(msgspec.Struct, array_like=True):
@@ -24,10 +24,10 @@ class SnapshotHeader(msgspec.Struct, array_like=True):
     Attributes:
         seen, advanced, latest: the watermarks (`streams.desk.track.watermark`).
         opened: the number of the pane opened last.
-        business_time, passed_for: how far time has passed (`streams.desk.track.deadlines`).
-        closing: the closure that tickets are to follow, if they do not all yet, and the one it replaces.
-        restated, restating: how far subjects follow other policies, and whether those are of another policy.
-        rejected: by topic, how many records were read, and which of the last ones were rejected.
+        business_time, passed_for: the progress of time (`streams.desk.track.deadlines`).
+        closing: the closure being applied to the tickets, if any, and the one it replaces.
+        restated, restating: the last subject restated, and whether a new policy (not a closure) is the cause.
+        rejected: by topic, the number of records read, and the numbers of the last ones rejected.
     """
 
     seen: dict[str, int]
@@ -44,7 +44,7 @@ class SnapshotHeader(msgspec.Struct, array_like=True):
 
 
 class _Format(msgspec.Struct, array_like=True):
-    """Only what tells the format, of whatever types the rest may be."""
+    """Only the format's number; the rest may have any type."""
 
     seen: msgspec.Raw
     advanced: msgspec.Raw
@@ -62,13 +62,13 @@ _format = msgspec.msgpack.Decoder(_Format).decode
 
 
 def decode(value: bytes, partition: int) -> SnapshotHeader:
-    """The header in a checkpoint. Raises CheckpointRefused, for one of a release that is newer than this."""
+    """The header in a checkpoint. Raises CheckpointRefused if a newer release wrote it."""
     try:
         found = _format(value).format
         if found <= FORMAT:
             header = _decode(value)
             if found == 1 and header.restated:
-                header.restated = "t" + header.restated  # it held a ticket's id, and now a subject's name
+                header.restated = "t" + header.restated  # format 1 has a ticket's id here, not a subject's name
             return header
     except msgspec.DecodeError as error:
         raise CheckpointRefused(

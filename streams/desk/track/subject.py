@@ -1,8 +1,8 @@
-"""A subject (ticket, call, ...) and its events: kept as they came, folded in order, refolded when one is out of order.
+"""A subject (ticket, call, ...) and its events: kept as received, folded in order, refolded if one is out of order.
 
 in order       e1 ─ e2 ─ e3 ─ [e4]            fold e4 onto the state: the fast path
 out of order   e1 ─ e3 ─ e4 ─ [e2]            fold e1 e3 e4, fold e1 e2 e3 e4, write the difference
-repeated       e1 ─ e2 ─ [e1]                 nothing (a duplicate), or the earlier of the two stands (a conflict)
+repeated       e1 ─ e2 ─ [e1]                 nothing (a duplicate), or the earlier of the two wins (a conflict)
 """
 
 from enum import StrEnum
@@ -19,7 +19,7 @@ from streams.models.envelope import Event
 
 State = Ticket | Call | Callback | ImprovementAction | Agent
 Order = tuple[int, int, str, str, str]
-ID_SET_THRESHOLD = 64  # events of a subject above which ids are looked up in a set: an agent has thousands
+ID_SET_THRESHOLD = 64  # events of a subject; above it, ids are looked up in a set: an agent has thousands
 
 
 class SubjectKind(StrEnum):
@@ -41,14 +41,14 @@ class SubjectKind(StrEnum):
     """An improvement action, by action id."""
 
     AGENT = "g"
-    """An agent's states, by agent id: the one kind that never ends, and forgets its past."""
+    """An agent's states, by agent id: the only kind that is never released; old states are forgotten."""
 
 
 TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT = (kind.value for kind in SubjectKind)
 """The kinds as plain strings, which are faster to compare."""
 
 HAS_CREATION = frozenset((TICKET, CALL, CALLBACK, ACTION))
-"""The kinds that begin with a creation; a subject of these that has none is an orphan."""
+"""The kinds that begin with a creation; a subject of such a kind without one is an orphan."""
 
 _STATES: dict[str, type[State]] = {
     TICKET: Ticket,
@@ -66,7 +66,7 @@ def order_of(event: Event) -> Order:
 
 
 class FoldPosition(NamedTuple):
-    """An event's position in the fold of its subject: the instant it applies at, and what it is sorted by."""
+    """An event's position in the fold of its subject: the instant it applies at, and its sort key."""
 
     at: int
     is_later: bool  # than the creation, in the order of one instant
@@ -101,20 +101,20 @@ class Subject:
         self.raws: list[bytes] = []
         self.ids: list[str] = []  # of the events, to find duplicates
         self.id_set: set[str] | None = None  # the same, above ID_SET_THRESHOLD
-        self.numbers: list[int] | None = None  # of the events in the changelog, if some were forgotten; else 0, 1 ...
+        self.numbers: list[int] | None = None  # changelog numbers, if events were forgotten; None: 0, 1 ...
         self.last: Order | None = None  # of the latest event folded in
         self.latest = -1  # the latest instant of all its events
         self.state: State | None = None
         self.orphan_at: int | None = None  # the instant under which it was counted as an orphan
         self.queued_at: int | None = None  # its entry in the heap of deadlines
-        self.last_published = b""  # customer facts as sent last (`streams.desk.track.customer_feed`)
+        self.last_published = b""  # customer facts as last sent (`streams.desk.track.customer_feed`)
 
     def key(self, n: int) -> bytes:
         """The key of event `n` in the changelog."""
         return f"{self.name}\0{n if self.numbers is None else self.numbers[n]}".encode()
 
     def numbered(self, number: int) -> bytes | None:
-        """The event of that number in the changelog, if it is held."""
+        """The event with that changelog number, if held."""
         if self.numbers is None:
             return self.raws[number] if number < len(self.raws) else None
         return self.raws[self.numbers.index(number)] if number in self.numbers else None
@@ -124,7 +124,7 @@ class Subject:
         return sorted(map(event_of, self.raws), key=order_of)
 
     def find(self, event: Event) -> int | None:
-        """The index of the event with the same identity, if it came before."""
+        """The index of an earlier event with the same identity, if any."""
         if event.id not in (self.ids if self.id_set is None else self.id_set):
             return None
         for n, event_id in enumerate(self.ids):
@@ -133,7 +133,7 @@ class Subject:
         return None
 
     def append(self, event: Event, raw: bytes) -> int:
-        """Keep an event; returns its index."""
+        """Add an event; returns its index."""
         self.raws.append(raw)
         self.ids.append(event.id)
         if self.id_set is not None:
@@ -146,7 +146,7 @@ class Subject:
         return len(self.raws) - 1
 
     def is_next(self, event: Event, order: Order) -> bool:
-        """Whether the event can be folded onto the state: it is the latest, and no time after it has passed."""
+        """Whether the event can be folded onto the state: it is the latest, and time has not passed beyond it."""
         if self.state is None:
             return True
         if event.rank == 0 or event.at <= self.state.fired_at:
@@ -168,7 +168,7 @@ def new_state(kind: str, subject_id: str, policies: Policies, change_set: Change
 
 
 def positions(events: list[Event]) -> list[tuple[FoldPosition, Event]]:
-    """The events of a subject with the instants they apply at, in that order: none before the creation."""
+    """The events of a subject, sorted by the instants they apply at: never before the creation."""
     created = min((event for event in events if event.rank == 0), key=order_of, default=None)
     if created is None:
         return sorted(((FoldPosition(event.at, True, order_of(event)), event) for event in events), key=_position_of)
@@ -184,7 +184,7 @@ def _position_of(found: tuple[FoldPosition, Event]) -> FoldPosition:
 def fold(
     kind: str, subject_id: str, events: list[Event], policies: Policies, business_time: int, change_set: ChangeSet
 ) -> State:
-    """Fold all events of a subject, given in any order, and let time pass; rows are written on `change_set`."""
+    """Fold all events of a subject, given in any order, and let time pass; rows go to `change_set`."""
     state = new_state(kind, subject_id, policies, change_set)
     for position, event in positions(events):
         state.apply(event, position.at)
@@ -194,7 +194,7 @@ def fold(
 
 
 def state_at(subject: Subject, at: int, policies: Policies) -> State | None:
-    """The ticket or call as it stood at the end of instant `at`, or at its creation if that came later."""
+    """The ticket or call as of the end of instant `at`, or as of its creation if that is later."""
     state = subject.state
     if state is None or (subject.last is not None and subject.last[0] <= at):
         return state

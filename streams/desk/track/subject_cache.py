@@ -1,4 +1,4 @@
-"""All subjects of a partition by name (kind and id): some hydrated, the others evicted, so that many can be held.
+"""All subjects of a partition by name (kind and id): some hydrated, the others evicted to save memory.
 
 hydrated     events, state            ~6 KB
   │ after a snapshot: too many are hydrated, and this one has the latest deadline
@@ -6,7 +6,7 @@ hydrated     events, state            ~6 KB
 evicted      events, packed           ~0.7 KB
   │ an event of it, or its deadline
   v
-hydrated     refolded, as after a restore: eviction is unobservable, for a refold emits nothing
+hydrated     refolded, as after a restore: eviction is unobservable, since a refold emits nothing
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -34,7 +34,7 @@ class SubjectCache:
         self._refold = refold
         self._hydrated: dict[str, Subject] = {}
         self._evicted: dict[str, bytes] = {}
-        self._sample = b""  # events of the first subject evicted: a dictionary for the compression of all others
+        self._sample = b""  # events of the first subject evicted: the compression dictionary for all others
 
     def get(self, name: str) -> Subject | None:
         """The subject of that name, hydrated, if it is held."""
@@ -57,7 +57,7 @@ class SubjectCache:
         return len(self._hydrated) + len(self._evicted)
 
     def __iter__(self) -> Iterator[str]:
-        """All names; meanwhile some may be hydrated."""
+        """All names; subjects may be hydrated during the iteration."""
         return iter([*self._hydrated, *self._evicted])
 
     def all(self) -> Iterator[Subject]:
@@ -69,7 +69,7 @@ class SubjectCache:
         return len(self._evicted)
 
     def due(self, name: str, at: int) -> Subject | None:
-        """The subject, if this instant is still its deadline: one that changed meanwhile has another."""
+        """The subject, if this instant is still its deadline: a change since then may have moved it."""
         packed = self._evicted.get(name)
         if packed is not None:
             return self._hydrate(name) if packed[:8] == at.to_bytes(8) else None
@@ -77,9 +77,9 @@ class SubjectCache:
         return subject if subject is not None and subject.queued_at == at else None
 
     def evict_idle(self, touched: Collection[Subject]) -> None:
-        """After a snapshot: evict the subjects with the latest deadlines, but none that was `touched` since the last.
+        """After a snapshot: evict the subjects with the latest deadlines, except those `touched` since the last.
 
-        An eighth of `limit` at once, so that they need not be sorted at every snapshot.
+        This evicts an eighth of `limit` at a time, so that not every snapshot has to sort.
         """
         if len(self._hydrated) <= self.limit:
             return
@@ -99,7 +99,7 @@ def _deadline(subject: Subject) -> int:
 
 
 def _pack(subject: Subject, sample: bytes) -> bytes:
-    """The state a refold cannot rebuild: the deadline (uncompressed), the events, the facts published last."""
+    """The state a refold cannot rebuild: the deadline (uncompressed), the events, the last published facts."""
     packed: bytes = lz4.block.compress(_encode((subject.numbers, subject.raws, subject.last_published)), dict=sample)
     return _deadline(subject).to_bytes(8) + packed
 

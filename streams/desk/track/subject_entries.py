@@ -1,4 +1,4 @@
-"""The events of all subjects in the changelog, one entry each: a subject is its fold, made again after a restore."""
+"""The events of all subjects in the changelog, one entry each; a restore refolds the subjects from them."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,7 +9,7 @@ Numbered = dict[int, bytes]  # events of a subject, by number
 
 
 class SubjectEntries:
-    """See :class:`streams.desk.saved.Saved`. `get`: the subject of a name, if it is held."""
+    """See :class:`streams.desk.saved.Saved`. `get`: returns the subject of a name, if held."""
 
     prefix = "".join(SubjectKind).encode()
 

@@ -1,4 +1,4 @@
-"""The customer fact of a ticket or call as it stands, and the signals of low survey answers."""
+"""The current customer fact of a ticket or call, and the signals of low survey answers."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,7 +13,7 @@ from streams.models.rows import FactRow, Identity, Row
 
 
 class NamedSignal(NamedTuple):
-    """A signal of a survey answer or a score: what it is called, and the customer that it names."""
+    """A signal of a survey answer or a score: its name, and the customer that it names."""
 
     subject: str
     customer_id: str | None
@@ -21,9 +21,9 @@ class NamedSignal(NamedTuple):
 
 
 def fact_of(name: str, state: State | None, signals: Sequence[Signal]) -> CustomerFact | None:
-    """The fact of a ticket or call; None if it has no customer, or nothing to say yet.
+    """The fact of a ticket or call; None if it has no customer, or no content yet.
 
-    `signals`: of surveys and scores about it that name no customer.
+    `signals`: those of surveys and scores about it that name no customer.
     """
     if not isinstance(state, Ticket | Call) or not state.customer_id:
         return None
@@ -69,7 +69,7 @@ def _of_call(name: str, call: Call) -> CustomerFact:
 
 
 def _instants(fact: CustomerFact) -> list[int]:
-    """When anything that the fact says happened; none: it says nothing yet."""
+    """The instants of everything in the fact; none: the fact has no content yet."""
     contact = [] if fact.contact_at is None else [fact.contact_at]
     solved = [] if fact.solved is None else [fact.solved.at]
     return contact + [at for _, at, _ in fact.signals] + solved

@@ -1,7 +1,7 @@
-"""The subjects that a partition holds: how each is folded, when it is looked at next, and until when it is held.
+"""The subjects of a partition: how each is folded, when its next deadline is, and when it is released.
 
-held until         a day after the policy's hold, so that what comes late still finds its subject;
-                   an agent forgets only what came before
+released           a day after the policy's hold, so that late events still find their subject;
+                   an agent is never released, but forgets its old states
 """
 
 from heapq import heappush
@@ -19,14 +19,14 @@ from streams.desk.track.survey_index import SurveyIndex
 from streams.models.envelope import Event
 from streams.models.instants import DAY, NEVER
 
-RELEASED = b"r"  # first byte of the changelog key that remembers a released subject
+RELEASED = b"r"  # first byte of a released subject's changelog key
 
 
 class SubjectStore:
-    """The subjects of a partition, and what a snapshot says of them.
+    """The subjects of a partition, and their entries in the changelog.
 
-    `restatement`: while it is under way, subjects that it has not come to follow the `former` policies.
-    `touched`: subjects that changed since the last snapshot. `released`: names of the subjects that are held no longer.
+    `restatement`: while it runs, the subjects it has not reached follow the `former` policies.
+    `touched`: subjects changed since the last snapshot. `released`: names of released subjects.
     """
 
     def __init__(self, policies: Policies, change_set: ChangeSet, cached_subjects: int) -> None:
@@ -48,7 +48,7 @@ class SubjectStore:
         return self.former if restatement.under_way and restatement.is_pending(subject.name) else self.policies
 
     def fold(self, subject: Subject, policies: Policies, events: list[Event] | None = None) -> tuple[State, ChangeSet]:
-        """Fold a subject apart, by these policies; returns its state, and what was written."""
+        """Fold a subject in isolation, by these policies; returns its state, and the rows written."""
         change_set = ChangeSet()
         if events is None:
             events = [event_of(raw) for raw in subject.raws]
@@ -56,7 +56,7 @@ class SubjectStore:
         return fold(subject.kind, subject.id, events, policies, business_time, change_set), change_set
 
     def refold(self, subject: Subject) -> None:
-        """Rebuild a subject from its events; emits nothing, for its rows were emitted before."""
+        """Rebuild a subject from its events; emits nothing: its rows were emitted before."""
         events = [event_of(raw) for raw in subject.raws]
         subject.ids = [event.id for event in events]
         subject.latest = max(event.at for event in events)
@@ -67,7 +67,7 @@ class SubjectStore:
             self.adopt(subject, events)
 
     def adopt(self, subject: Subject, events: list[Event] | None = None) -> None:
-        """Let a state that was folded apart write on the partition's change set from here on."""
+        """Fold a subject in isolation, then let its state write to the partition's change set."""
         assert subject.state is not None
         subject.state.change_set = self.change_set
         subject.last = max(map(order_of, map(event_of, subject.raws) if events is None else events))
@@ -76,12 +76,12 @@ class SubjectStore:
     # Deadlines
 
     def mark_changed(self, subject: Subject) -> None:
-        """The subject changed: write its row, and look when its next deadline is."""
+        """Mark the subject for the next snapshot, and queue its next deadline."""
         self.touched.add(subject)
         self.queue(subject)
 
     def queue(self, subject: Subject) -> None:
-        """See that the subject is looked at when its next deadline passes."""
+        """Queue the subject's next deadline."""
         state, release_at = subject.state, self.release_at(subject)
         at = release_at if state is None else min(state.next_at, release_at)
         if at < NEVER and at != subject.queued_at:
@@ -91,11 +91,11 @@ class SubjectStore:
     def release_at(self, subject: Subject) -> int:
         """The instant at which a subject is released.
 
-        Surveys are released with the ticket or call that they are about; those about neither, a hold after the last.
+        Surveys are released with their ticket or call; those about neither, one hold after the last.
         """
         if subject.kind == AGENT:
             assert isinstance(subject.state, Agent)
-            return subject.state.forget_at + 2 * DAY  # a day of its states at a time
+            return subject.state.forget_at + 2 * DAY  # forget a day of states at a time
         if subject.state is not None:
             return subject.state.released_at + DAY
         if subject.kind == SURVEY and subject.raws and self.surveys.target(subject) is None:
@@ -105,14 +105,14 @@ class SubjectStore:
     # Release
 
     def is_released(self, name: str) -> bool:
-        """Whether the subject of this name, or the one that the surveys of this name are about, was released."""
+        """Whether the subject of this name was released; for surveys, whether their ticket or call was."""
         released = self.released.known
         if RELEASED + name.encode() in released:
             return True
         return name[0] == SURVEY != name[1:2] and RELEASED + name[1:].encode() in released
 
     def release(self, subject: Subject) -> None:
-        """Forget a subject, with the surveys about it, but remember its name."""
+        """Forget a subject and the surveys about it, but keep its name."""
         self._forget(subject)
         self.released.put(RELEASED + subject.name.encode(), b"")
         if subject.kind != SURVEY and (surveys := self.cache.get(SURVEY + subject.name)) is not None:
@@ -127,7 +127,7 @@ class SubjectStore:
     def forget_past(self, agent: Subject) -> None:
         """Forget the states of an agent that ended more than the hold and a day ago."""
         business_time = self.deadlines.time_of(agent.name)
-        if agent.state is not None and agent.state.next_at < business_time:  # due at this very instant
+        if agent.state is not None and agent.state.next_at < business_time:  # due at this instant
             agent.state.pass_time(business_time)
             self.touched.add(agent)
         policies = self.policies_of(agent)

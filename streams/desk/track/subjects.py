@@ -1,7 +1,7 @@
-"""All subjects of a partition: what an event, the passing of time, and a change of the policies do to them.
+"""All subjects of a partition: the effects of an event, of the passing of time, and of a change of policies.
 
-Two of these take long. They go on step by step, with checkpoints in between, always in the same order, so that the
-position they have come to tells what was done:
+The last two take long. They proceed step by step, with checkpoints in between, in a fixed order; so one position tells
+what is done:
 
     time passes        by instant, then by subject      `streams.desk.track.deadlines`
     policies change    by subject                       `streams.desk.policy.restatement`
@@ -21,12 +21,12 @@ from streams.desk.track.subject_store import SubjectStore
 from streams.models.envelope import Event
 from streams.models.instants import NEVER
 
-Count = Callable[[str, int, str, int], None]  # topic, instant, what, number
-LOOK_EVERY = 32  # deadlines after which the size of the snapshot is looked at
+Count = Callable[[str, int, str, int], None]  # topic, instant, name, number
+LOOK_EVERY = 32  # deadlines between two checks of the snapshot's size
 
 
 class Subjects:
-    """The subjects of a partition. `count`: counts for data quality. `on_release`: called before one is released."""
+    """The subjects of a partition. `count`: data quality counter. `on_release`: called before a subject is released."""
 
     def __init__(self, policies: Policies, change_set: ChangeSet, count: Count, cached_subjects: int) -> None:
         self.store = SubjectStore(policies, change_set, cached_subjects)
@@ -38,7 +38,7 @@ class Subjects:
     # Events
 
     def fold_event(self, kind: str, subject_id: str, event: Event, raw: bytes, topic: str) -> None:
-        """Fold in an event of the subject of this kind and id."""
+        """Fold an event into the subject of this kind and id."""
         store, surveys = self.store, self.surveys
         if kind == SURVEY:
             subject_id = _target_kind(event) + subject_id
@@ -89,13 +89,13 @@ class Subjects:
             self._refresh_surveys_about(subject, since)
 
     def _fold_repeated(self, subject: Subject, n: int, event: Event, raw: bytes, topic: str) -> None:
-        """The identity came before: a duplicate changes nothing; of a conflict, the earlier (time, bytes) stands."""
-        stands = event_of(subject.raws[n])
-        if subject.raws[n] == raw or stands == event:
+        """The identity is known: a duplicate changes nothing; in a conflict, the earlier (time, bytes) wins."""
+        stored = event_of(subject.raws[n])
+        if subject.raws[n] == raw or stored == event:
             self.count(topic, event.at, "duplicates", 1)
             return
         self.count(topic, event.at, "conflicts", 1)
-        if (event.at, raw) >= (stands.at, subject.raws[n]):
+        if (event.at, raw) >= (stored.at, subject.raws[n]):
             return
 
         def replace() -> None:
@@ -111,7 +111,7 @@ class Subjects:
             self._refresh_surveys_about(subject)
 
     def _refold(self, subject: Subject, change: Callable[[], object]) -> None:
-        """Fold the subject without and with a change of its events, and write the difference."""
+        """Fold the subject before and after a change of its events, and write the difference."""
         store = self.store
         policies = store.policies_of(subject)
         before = store.fold(subject, policies)[1] if subject.raws else ChangeSet()
@@ -130,9 +130,9 @@ class Subjects:
         self.store.mark_changed(surveys)
 
     def _refresh_surveys_about(self, subject: Subject, since: int = 0) -> None:
-        """The subject changed from `since` on: surveys about it that are all earlier stay as they are.
+        """The subject changed from `since` on: if all surveys about it are earlier, they stay as they are.
 
-        But one from before its creation sees it as created: survey ── created, assigned (of one instant) ──>
+        But a survey from before the creation sees the created state: survey ── created, assigned (same instant) ──>
         """
         surveys = self.surveys.about(subject)
         if surveys is not None and max(surveys.latest, _created_at(subject)) >= since:
@@ -141,7 +141,7 @@ class Subjects:
     # Time
 
     def pass_time(self, until: int, full: Callable[[], bool]) -> None:
-        """Do what is due before `until`; stop early, between two subjects, when a checkpoint is `full`."""
+        """Process all deadlines before `until`; stop early, between two subjects, when the checkpoint is `full`."""
         store, deadlines, heap = self.store, self.deadlines, self.deadlines.heap
         passed = 0
         while heap and heap[0][0] < until:
@@ -149,8 +149,8 @@ class Subjects:
                 return
             passed += 1
             at, name = heappop(heap)
-            subject = self.cache.due(name, at)  # hydrated, if need be, as of before this instant
-            if at > deadlines.business_time or name > deadlines.passed_for:  # one that was added late is no way back
+            subject = self.cache.due(name, at)  # hydrated, if need be, as of just before this instant
+            if at > deadlines.business_time or name > deadlines.passed_for:  # late deadlines do not move it back
                 deadlines.business_time, deadlines.passed_for = max(
                     (at, name), (deadlines.business_time, deadlines.passed_for)
                 )
@@ -176,15 +176,15 @@ class Subjects:
     # Policy
 
     def begin_restating(self, former: Policies, policies: Policies, done: str = "") -> None:
-        """Other policies hold: subjects named up to `done` follow them, the others by `go_on_restating`.
+        """New policies apply: subjects named up to `done` follow them already, `go_on_restating` does the others.
 
-        Where closures became known, `done` is TICKET: only tickets depend on them, and no kind's letter comes later.
+        For a new closure, `done` is TICKET: only tickets depend on closures, and no kind's letter sorts later.
         """
         self.store.former, self.store.policies = former, policies
         self.store.restatement.begin(self.cache, done)
 
     def go_on_restating(self, full: Callable[[], bool]) -> bool:
-        """Fold one after another under former and new policies, and write the difference; False if `full` first."""
+        """Fold each subject under former and new policies, and write the difference; False if `full` first."""
         return self.store.restatement.go_on(self._restate, full)
 
     def _restate(self, names: list[str]) -> None:
@@ -206,14 +206,14 @@ class Subjects:
     # Restore
 
     def follow(self, policies: Policies, former: Policies | None) -> None:
-        """While restoring: the policies of the checkpoint; `former`: those it was restating from, else None."""
+        """While restoring: the policies of the checkpoint; `former`: the ones being replaced, if restating."""
         self.store.policies = policies
         if former is not None:
             self.store.former = former
             self.store.restatement.under_way = True
 
     def restored(self) -> None:
-        """All entries are in: fold all subjects again; emits nothing, for these rows were emitted before."""
+        """All entries are loaded: refold all subjects; emits nothing: these rows were emitted before."""
         store = self.store
         for name, events in store.entries.take_loaded().items():
             self._restore(name, events)
@@ -234,17 +234,17 @@ class Subjects:
 
 
 def _target_kind(survey: Event) -> str:
-    """The kind of what a survey is about: a ticket, a call, or the survey itself."""
+    """The kind of a survey's target: a ticket, a call, or the survey itself."""
     return TICKET if survey.data.ticket_id else CALL if survey.data.call_id else SURVEY
 
 
 def _is_forgotten(agent: Subject, event: Event) -> bool:
-    """Whether the event is from before the states of an agent that are still held."""
+    """Whether the event is older than the agent's states still held."""
     return agent.numbers is not None and isinstance(agent.state, Agent) and event.at <= agent.state.began_at
 
 
 def _created_at(subject: Subject) -> int:
-    """When a ticket or call was created; never, if that is not known."""
+    """When a ticket or call was created; NEVER if unknown."""
     created_at = subject.state.created_at if isinstance(subject.state, Ticket | Call) else None
     return NEVER if created_at is None else created_at
 

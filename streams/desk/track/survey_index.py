@@ -1,4 +1,4 @@
-"""The surveys and reviews of a partition: their rows, made anew when one, or the ticket or call it is about, changes.
+"""The surveys and reviews of a partition. Their rows are rebuilt when they, or their ticket or call, change.
 
 ticket    created(team a) ──────── assigned(team b) ───────>
 survey               └ answered: team a      └ answered: team b      a corrected ticket corrects the survey's row
@@ -19,9 +19,9 @@ from streams.models.rows import Identity, Row
 
 
 class SurveyIndex:
-    """The live rows of all surveys, and what they count for the window rules, by the id of the surveys.
+    """The live rows of all surveys and their tallies for the window rules, by surveys id.
 
-    `cache`: the partition's subjects. `policies_of`: the policies that a subject follows.
+    `cache`: the partition's subjects. `policies_of`: returns the policies that a subject follows.
     """
 
     def __init__(self, cache: SubjectCache, change_set: ChangeSet, policies_of: Callable[[Subject], Policies]) -> None:
@@ -30,15 +30,15 @@ class SurveyIndex:
         self._cache, self._change_set, self._policies_of = cache, change_set, policies_of
 
     def about(self, subject: Subject) -> Subject | None:
-        """The surveys about a ticket or call, if there are any."""
+        """The surveys about a ticket or call, if any."""
         return self._cache.get(SURVEY + subject.name) if subject.name in self.rows else None
 
     def target(self, surveys: Subject) -> Subject | None:
-        """The ticket or call that surveys are about, if it is known."""
+        """The ticket or call that surveys are about, if known."""
         return self._cache.get(surveys.id) if surveys.id[0] != SURVEY else None
 
     def refresh(self, surveys: Subject) -> None:
-        """Make the rows of surveys anew, and write what changed."""
+        """Rebuild the rows of surveys, and write the changes."""
         before = self.rows.get(surveys.id, {})
         for row in before.values():
             row.version = 0  # type: ignore[attr-defined]  # set by a checkpoint: no difference
@@ -48,7 +48,7 @@ class SurveyIndex:
         self._change_set.tally.apply_diff(tally, self._tallies[surveys.id])
 
     def rebuild(self, surveys: Subject) -> None:
-        """Make the rows of surveys anew; emits nothing."""
+        """Rebuild the rows of surveys; emits nothing."""
         target = self.target(surveys)
         survey_id, events = surveys.id[1:], surveys.events()
 
@@ -60,12 +60,12 @@ class SurveyIndex:
         self._tallies[surveys.id] = tally
 
     def forget(self, surveys_id: str) -> None:
-        """The surveys are held no longer."""
+        """Drop the rows of released surveys."""
         self.rows.pop(surveys_id, None)
         self._tallies.pop(surveys_id, None)
 
     def _about(self, target: Subject | None, at: int) -> About | None:
-        """What a survey at the instant `at` is about; None: its ticket or call was to be released before."""
+        """The target of a survey at the instant `at`; None: its ticket or call was due for release by then."""
         state = None if target is None else state_at(target, at, self._policies_of(target))
         if state is None:
             return About()

@@ -1,8 +1,8 @@
-"""Log time: how far the log of each input topic has come, and with it the business time of the partition.
+"""Log time: the watermark of each input topic, and the business time that follows for the partition.
 
 tickets   ────────────●            watermarks: the latest business time seen
 calls     ───────●                 business time is the least of them
-advanced  ──────────|              `clock.advanced` moves a topic's watermark, and no other event moves it
+advanced  ──────────|              `clock.advanced` moves a topic's watermark; no other event moves it
                     |──1 h──|      over an hour past the last one, so one bad timestamp cannot advance the watermark
 """
 
@@ -23,7 +23,7 @@ class Watermarks:
         self.latest = UNKNOWN  # the latest instant of any event
 
     def see(self, topic: str, at: int) -> None:
-        """An event of `topic` was timed `at`."""
+        """Record an event of `topic` with the time `at`."""
         if at > self.latest:
             self.latest = at
         limit = self.advanced.get(topic)
@@ -33,7 +33,7 @@ class Watermarks:
             self.seen[topic] = at
 
     def advance(self, topic: str, to: int) -> None:
-        """The log itself says that its time has come to `to`."""
+        """Record a `clock.advanced` of the log: its time is `to`."""
         self.advanced[topic] = max(to, self.advanced.get(topic, UNKNOWN))
         self.seen[topic] = max(to, self.seen[topic])
 

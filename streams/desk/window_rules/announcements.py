@@ -1,8 +1,8 @@
-"""What the business announced: changes of its own rules, at too short a notice or in force while contacts surge.
+"""Announced policy changes: warnings about short notice, and the attribution of surges to a change.
 
 announced          effective
    |---- < 72 h -------|                policy.short_notice: raised when announced, cleared when it takes effect
-   |------------- 7 days in force --|   a surge in this time names it (if its tags, or one of them, name the category)
+   |------------- 7 days in force --|   a surge in this time names the change (if a tag of it is the category)
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from streams.models.rows import WarningRow
 from streams.models.tallies import AnnouncementRow
 
 ANNOUNCEMENT = b"a"  # first byte of a changelog key
-MIN_NOTICE = 72 * HOUR  # where the policy does not say
+MIN_NOTICE = 72 * HOUR  # if the policy sets none
 ATTRIBUTED_FOR = 7 * DAY  # after a change took effect, surges are attributed to it
 KEPT = 60 * DAY  # after it took effect
 
@@ -27,7 +27,7 @@ _decode = msgspec.msgpack.Decoder(AnnouncementRow).decode
 
 
 class Announcements:
-    """All announcements, by change; of one change the latest in business time stands. A part that is saved.
+    """All announcements, by change; the latest in business time counts. A saved part.
 
     `short_notice_warnings`: by change; another part saves them.
     """
@@ -38,11 +38,11 @@ class Announcements:
         self.short_notice_warnings: dict[str, list[WarningRow]] = {}
         self.pending = PendingEntries()
         self._changes: dict[str, dict[tuple[str, str], AnnouncementRow]] = {}  # by change, and identity of the event
-        self._to_judge: set[str] = set()  # changes of which something is still to be judged
+        self._to_judge: set[str] = set()  # changes still to be judged
         self._loaded: dict[bytes, bytes] = {}
 
     def add(self, row: AnnouncementRow) -> bool:
-        """Take an announcement; False if it is known. Of one identity the earlier stands."""
+        """Add an announcement; False if known. Of two with one identity, the earlier counts."""
         if not self._add(row):
             return False
         self.pending.put(_key(row), _encode(row))
@@ -58,7 +58,7 @@ class Announcements:
         return True
 
     def attributed_change(self, category: str, at: int) -> str:
-        """The change that took effect last before `at`, was known then and concerns the category; "" for none."""
+        """The last change in force at `at` that was known then and concerns the category; "" for none."""
         found: AnnouncementRow | None = None
         for known in self._changes.values():
             row = max((row for row in known.values() if row.at <= at), key=_order, default=None)
@@ -73,7 +73,7 @@ class Announcements:
         return f"{found.change_id}: {found.title}" if found.title else found.change_id
 
     def judge(self, rules: Rules, now: int, change_set: ChangeSet) -> None:
-        """Judge the changes that are new, or that an open warning is about, as of `now`; write what differs."""
+        """Judge the new changes, and those with an open warning, as of `now`; write the differences."""
         for change_id in sorted(self._to_judge | self._with_open_warning()):
             before = self.short_notice_warnings.get(change_id, ())
             self.short_notice_warnings[change_id] = self.warnings(change_id, rules, now)
@@ -84,7 +84,7 @@ class Announcements:
         return {name for name, rows in self.short_notice_warnings.items() if rows and rows[-1].cleared_at is None}
 
     def _is_ahead(self, change_id: str, now: int) -> bool:
-        """Whether an announcement is timed after `now`: one desk is ahead of the others."""
+        """Whether an announcement is later than `now`: its partition is ahead of the others."""
         return any(row.at > now for row in self._changes.get(change_id, {}).values())
 
     def forget(self, now: int) -> list[WarningRow]:
@@ -129,7 +129,7 @@ class Announcements:
             self._loaded[key] = value
 
     def restored(self, warnings: Iterable[WarningRow]) -> None:
-        """All entries are in; `warnings`: those about short notice."""
+        """All entries are loaded. `warnings`: those about short notice."""
         for value in self._loaded.values():
             self._add(_decode(value))
         self._loaded = {}

@@ -1,10 +1,10 @@
-"""The baseline: how many contacts of a category an hour of a weekday usually brings.
+"""The baseline: the usual number of contacts of a category at an hour of a weekday.
 
     week -2   ....[=======|window|===]....      references: whole quarters of an hour
     week -1   ....[=======|window|===]....
     now                   |window|              expected: the mean of the references, a window long
 
-`streams.desk.window_rules.surge` says how it is judged.
+See `streams.desk.window_rules.surge` for how surges are judged by it.
 """
 
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ Quarters = dict[int, int]  # number of a quarter of an hour -> contacts
 
 BASELINE = b"u"  # first byte of a changelog key
 REFERENCE_DAYS = (7, 14, 21, 28)
-MIN_REFERENCES = 2  # with fewer, the six days before count as well
-AROUND = HOUR // 2  # of a reference, before and after the window
-KEPT = 30 * DAY  # the references, and what may come late
+MIN_REFERENCES = 2  # with fewer, the six days before are used as well
+AROUND = HOUR // 2  # added to a reference before and after the window
+KEPT = 30 * DAY  # covers the references, and late contacts
 HALF_HOUR_QUARTERS, DAY_QUARTERS = 2, DAY // QUARTER
 DAY_BYTES = 100  # estimated size of a changed day in a snapshot
 
@@ -33,7 +33,7 @@ _decode = msgspec.msgpack.Decoder(Quarters).decode
 
 
 class Expected(NamedTuple):
-    """What a window should bring: `mean` contacts, by so many reference `windows`; variance is `dispersion` means."""
+    """The expectation for a window: `mean` contacts, from `windows` references; variance = `dispersion` x mean."""
 
     mean: float
     windows: float
@@ -41,9 +41,9 @@ class Expected(NamedTuple):
 
 
 class Baseline:
-    """Contacts by category and quarter of an hour. A part that is saved: an entry a category and day.
+    """Contacts by category and quarter of an hour. A saved part: one entry per category and day.
 
-    `since`: the first quarter with any contact at all; the owner saves it.
+    `since`: the first quarter with any contact; the owner saves it.
     """
 
     prefix = BASELINE
@@ -59,7 +59,7 @@ class Baseline:
         return len(self._days)
 
     def add(self, category: str, minute: int, n: int) -> None:
-        """Count contacts of a minute (ms), or take them back (n < 0); without a category they only begin the record."""
+        """Count contacts of a minute (ms), or subtract them (n < 0); without a category, they only set `since`."""
         quarter = minute // QUARTER
         if self.since is None or quarter < self.since:
             self.since = quarter
@@ -71,7 +71,7 @@ class Baseline:
         self._changed.add((category, day))
 
     def begin(self, minutes: Iterable[int]) -> None:
-        """Let the record begin with the first of these minutes (ms)."""
+        """Start the record at the first of these minutes (ms)."""
         self.since = min((minute // QUARTER for minute in minutes), default=None)
 
     def forget(self, before: int) -> None:
@@ -86,7 +86,7 @@ class Baseline:
             self._forgotten.put(_key(category, day), None)
 
     def expected(self, category: str, at: int, width: int, zone: ZoneInfo) -> Expected | None:
-        """What the window [at - width, at) should bring; None while the record is too short to say."""
+        """The expectation for the window [at - width, at); None if the record is too short."""
         found: list[_Reference] = []
         for days in REFERENCE_DAYS:
             found += self._reference(category, at, width, days, zone)
@@ -100,10 +100,10 @@ class Baseline:
         return Expected(max(around, within), windows, 1.0)
 
     def dispersion(self, category: str, at: int) -> float:
-        """How many times Poisson's the variance is: the half-hours of a week, up to the day before, and a week earlier.
+        """The variance as a multiple of Poisson's: compares the half-hours of the past week with those a week earlier.
 
-        Of two Poisson counts a, b of one mean, (a - b)² is expected to be a + b. The median of the seven days counts:
-        a holiday, an outage or a surge is one day. A record shorter than two weeks compares day with day. At least 1.
+        Two Poisson counts a, b of one mean have an expected (a - b)² of a + b. The median of the seven days counts: a
+        holiday, an outage or a surge affects one day. A record under two weeks compares day with day. At least 1.
         """
         if self.since is None:
             return 1.0
@@ -124,7 +124,7 @@ class Baseline:
         return max(1.0, median(found)) if found else 1.0
 
     def _reference(self, category: str, at: int, width: int, days: int, zone: ZoneInfo) -> list["_Reference"]:
-        """The reference so many days before, at the same time of the wall; none before the record."""
+        """The reference `days` earlier, at the same wall time; none before the record."""
         then = _days_before(at, days, zone)
         first, last = (then - width - AROUND) // QUARTER, (then + AROUND) // QUARTER
         if self.since is None or first < self.since:
@@ -139,7 +139,7 @@ class Baseline:
         return bool(self._changed or self._forgotten.entries)
 
     def pending_bytes(self) -> int:
-        """About the size of what changed since the last snapshot."""
+        """The approximate size of the changes since the last snapshot, bytes."""
         return len(self._changed) * DAY_BYTES + self._forgotten.bytes
 
     def load(self, key: bytes, value: bytes | None) -> None:
@@ -164,7 +164,7 @@ class Baseline:
 
 
 class _Reference(NamedTuple):
-    """Contacts and quarters of the window with what lies around it, and of the window alone."""
+    """Contacts and quarters of the window with its surroundings, and of the window alone."""
 
     contacts: int
     quarters: int
@@ -173,7 +173,7 @@ class _Reference(NamedTuple):
 
 
 def _between(days: dict[int, Quarters], first: int, last: int) -> int:
-    """Contacts of the quarters [first, last)."""
+    """The contacts of the quarters [first, last)."""
     quarters = days.get(first // DAY_QUARTERS)
     if first // DAY_QUARTERS == (last - 1) // DAY_QUARTERS:
         return sum(quarters.get(quarter, 0) for quarter in range(first, last)) if quarters else 0

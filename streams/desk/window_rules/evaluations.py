@@ -1,8 +1,8 @@
-"""All evaluations of window rules: which there are, what counts for each, and the queue in which they are judged.
+"""All evaluations of window rules: the evaluations, the counts of each, and the queue in which they are judged.
 
     tally ──count──> the evaluations it concerns (rule × subject) ──queue──> verdict of the next minute ──> warnings
 
-A surge is judged by the baseline, and attributed to what was announced.
+A surge is judged by the baseline, and attributed to an announced change.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class Evaluations:
         return len(self._known)
 
     def warnings(self) -> Iterator[WarningRow]:
-        """All warnings that are remembered."""
+        """All warnings still held."""
         return (row for evaluation in self._known.values() for row in evaluation.warnings)
 
     # Counts
@@ -58,7 +58,7 @@ class Evaluations:
                 self._push(evaluation)
 
     def reattribute(self, since: int) -> None:
-        """A change became known: a surge that was judged since then may name it."""
+        """Attribute surges again: a change became known, and a surge judged since then may name it."""
         for (key, _), evaluation in self._known.items():
             if key[0] == SURGE and any(warning.raised_at >= since for warning in evaluation.warnings):
                 evaluation.go_back(since - since % MINUTE - MINUTE)
@@ -73,11 +73,11 @@ class Evaluations:
     # Time
 
     def next_at(self) -> int:
-        """The end of the first minute that some evaluation is still to judge."""
+        """The end of the first minute still to be judged by some evaluation."""
         return self._queue[0][0] if self._queue else NEVER
 
     def run(self, until: int, change_set: ChangeSet, full: Callable[[], bool]) -> bool:
-        """Judge every minute that has ended by `until`, and write what differs; False: a checkpoint is `full` first."""
+        """Judge the minutes that end by `until`, and write the differences; False: a checkpoint must come first."""
         while self.next_at() <= until:
             if full():
                 return False
@@ -111,7 +111,7 @@ class Evaluations:
         )
 
     def forget(self, before: int, horizon: int) -> Iterator[WarningRow]:
-        """Forget what can matter no longer (`RuleEvaluation.forget`); yields the warnings forgotten."""
+        """Forget state that no longer matters (`RuleEvaluation.forget`); yields the forgotten warnings."""
         for name, evaluation in list(self._known.items()):
             yield from evaluation.forget(before, horizon)
             if not evaluation.minutes and not evaluation.warnings:
@@ -120,7 +120,7 @@ class Evaluations:
     # Restore
 
     def restored(self, warnings: list[WarningRow], at: int) -> None:
-        """All counts are in: take the warnings from a checkpoint, and go on from the instant `at`."""
+        """All counts are loaded: take the warnings from a checkpoint, and continue from the instant `at`."""
         for row in warnings:
             self._evaluation((row.rule, row.dimension), row.value).warnings.append(row)
         for evaluation in self._known.values():

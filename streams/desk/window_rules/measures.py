@@ -1,7 +1,7 @@
-"""The window rules: what each measures, and whether the sums over a window say that it is raised, or over.
+"""The window rules: what each measures, and the verdict on the sums over a window: raised, over, or neither.
 
-A rate is judged by its Wilson interval (95 %), so that small numbers do not warn: a high rate is raised when the lower
-end of the interval is over `raise_at`, and over when that end is under `clear_at`; a low rate likewise, mirrored.
+A rate is judged by its Wilson interval (95 %), so that small numbers do not warn. A high rate raises when the lower
+end of the interval exceeds `raise_at`, and is over when that end is below `clear_at`; a low rate is the mirror image.
 
     breach rate   0 ......clear_at......raise_at...... 1
     10 of 40                     [-----------]            lower 14 %: not over 15 %, nothing
@@ -21,8 +21,8 @@ from streams.desk.policy.versions import Policies, Policy
 from streams.models.instants import MINUTE
 
 Counts = Mapping[str, int]
-Key = tuple[str, str]  # a rule's name, and the dimension by which it is judged
-Weights = dict[str, int]  # counter of the tally -> what it adds
+Key = tuple[str, str]  # a rule's name, and its dimension
+Weights = dict[str, int]  # counter of the tally -> weight
 
 Z = 1.959963984540054  # of 95 %, two-sided
 SURGE, SHORT_NOTICE = "category.surge", "policy.short_notice"
@@ -35,7 +35,7 @@ class Measure(NamedTuple):
     whole: Weights
 
     def of(self, counts: Counts) -> tuple[int, int]:
-        """(part, whole) of some counts."""
+        """Return (part, whole) for the counts."""
         part, whole = self.part, self.whole
         return (
             sum(part[name] * n for name, n in counts.items() if name in part),
@@ -75,16 +75,16 @@ def wilson(part: int, whole: int, z: float = Z) -> tuple[float, float]:
 
 
 class Verdict(NamedTuple):
-    """What the sums over a window say: the warning is to be raised; or it is over; or neither."""
+    """The verdict on a window: raise the warning; or it is over; or neither."""
 
     raised: bool
     over: bool
     measures: dict[str, float]
-    waits: bool = False  # the verdict can change with time alone
+    waits: bool = False  # time alone can change the verdict
 
 
 def judge_rate(rule: Rule, part: int, whole: int) -> Verdict:
-    """Judge a share by the limits of `rule`. In a short window a part can exceed its whole: that counts as all."""
+    """Judge a share by the limits of `rule`. In a short window the part can exceed the whole; it is capped."""
     whole = max(whole, 0)
     part = min(max(part, 0), whole)
     lower, upper = wilson(part, whole)
@@ -104,24 +104,24 @@ def judge_rate(rule: Rule, part: int, whole: int) -> Verdict:
 
 
 def limits(rule: Rule) -> tuple[float, float]:
-    """(raise_at, clear_at) of a rule; without clear_at the two are one."""
-    assert rule.raise_at is not None  # `rule_faults` sees to it
+    """(raise_at, clear_at) of a rule; without clear_at both are equal."""
+    assert rule.raise_at is not None  # `rule_faults` checks it
     return rule.raise_at, rule.raise_at if rule.clear_at is None else rule.clear_at
 
 
 def width(rule: Rule) -> int:
-    """The length of the window of a rule, ms; an hour if it names none."""
+    """The length of the window of a rule, ms; one hour by default."""
     return rule.window_ms or 60 * MINUTE
 
 
 class InForce(NamedTuple):
-    """A rule with the policy that it stands in."""
+    """A rule, and the policy version it belongs to."""
 
     rule: Rule
     policy: Policy
 
     def measure(self) -> Measure:
-        """What the rule measures."""
+        """The measure of the rule."""
         if self.rule.rule == "service_level.low":
             return SERVICE_LEVELS[self.policy.calls.service_level]
         return MEASURES[self.rule.rule]
@@ -134,7 +134,7 @@ class InForce(NamedTuple):
 
 
 class Rules:
-    """The window rules of all versions of a policy. The key of a rule is its name and the dimension it is judged by."""
+    """The window rules of all versions of a policy. The key of a rule is its name and its dimension."""
 
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
@@ -143,22 +143,23 @@ class Rules:
             for policy in policies.versions
         ]
         self.keys = sorted({key for version in self.versions for key in version if key[0] != SHORT_NOTICE})
-        self.switches = [-(-at // MINUTE) * MINUTE for at in policies.switches]  # the first minutes judged by the next
+        # The first minutes judged by a new version:
+        self.switches = [-(-at // MINUTE) * MINUTE for at in policies.switches]
 
     def at(self, key: Key, at: int) -> InForce | None:
-        """The rule in force at an instant, if there is one."""
+        """The rule in force at an instant, if any."""
         return self.versions[self.policies.switched(at)].get(key)
 
     def any(self, key: Key) -> InForce:
-        """The rule as some version has it: what it measures, before it is in force."""
+        """The rule of any version, for what it measures even before it is in force."""
         return next(version[key] for version in self.versions if key in version)
 
     def cooldown(self, key: Key) -> int:
-        """The longest cool-down that the rule has in any version, ms."""
+        """The longest cool-down of the rule in any version, ms."""
         return max((version[key].rule.cooldown_ms for version in self.versions if key in version), default=0)
 
     def next_switch(self, at: int) -> int | None:
-        """The first minute after `at` that another version judges."""
+        """The first minute after `at` at which another version applies."""
         i = bisect_right(self.switches, at)
         return self.switches[i] if i < len(self.switches) else None
 

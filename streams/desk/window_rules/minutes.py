@@ -1,4 +1,4 @@
-"""The tallies of all partitions of the desk, summed by minute."""
+"""The tallies of all partitions of track, summed by minute."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,7 +15,7 @@ _decode = msgspec.msgpack.Decoder(list[TallyRow]).decode
 
 
 class MinuteSums:
-    """Counts by minute and combination of dimensions. A part that is saved: an entry a minute."""
+    """Counts by minute and combination of dimensions. A saved part: one entry per minute."""
 
     prefix = TALLY
 
@@ -35,13 +35,13 @@ class MinuteSums:
         self._changed.add(row.minute)
 
     def minutes_with_contacts(self) -> Iterator[int]:
-        """The minutes in which there was any contact."""
+        """The minutes with any contact."""
         for minute, sums in self._minutes.items():
             if any(contacts_of(counts) for counts in sums.values()):
                 yield minute
 
     def rows(self) -> Iterator[TallyRow]:
-        """All sums, in order of the minutes."""
+        """All sums, in order of time."""
         for minute in sorted(self._minutes):
             yield from self._rows(minute)
 
@@ -59,7 +59,7 @@ class MinuteSums:
         return bool(self._changed or self._forgotten.entries)
 
     def pending_bytes(self) -> int:
-        """About the size of what changed since the last snapshot."""
+        """The approximate size of the changes since the last snapshot, bytes."""
         return len(self._changed) * MINUTE_BYTES + self._forgotten.bytes
 
     def load(self, key: bytes, value: bytes | None) -> None:
@@ -87,7 +87,7 @@ class MinuteSums:
 
 
 def contacts_of(counts: dict[str, int]) -> int:
-    """How many contacts some counts are: tickets created, and calls offered."""
+    """The number of contacts in the counts: tickets created, and calls offered."""
     return counts.get("created", 0) + counts.get("offered", 0)
 
 

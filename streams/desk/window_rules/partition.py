@@ -1,4 +1,4 @@
-"""The stage that judges the window rules: sums over all partitions, a verdict for each minute that all have passed.
+"""The stage that judges the window rules: sums over all partitions, and a verdict for each completed minute.
 
     desk 0 ──tallies, progress──┐                               ┌─> evaluations (rule × subject) ──> warnings
     desk 1 ──tallies, progress──┼──> minute sums, the baseline ─┤
@@ -6,7 +6,7 @@
 
 A tally is a difference: a message of a desk's checkpoint counts once: (version, number within it) rises.
 The changelog holds the sums, the baseline, the announcements and the warnings; evaluations are built from them. Under a
-policy that takes effect in the past (`streams.desk.policy.restatement`) they go back to where it begins to differ.
+policy that takes effect in the past (`streams.desk.policy.restatement`) they go back to the first difference.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,12 +43,12 @@ class _Announcements(msgspec.Struct):
 
 
 class _Received(msgspec.Struct, array_like=True):
-    """What was received so far, and judged.
+    """The progress of the input, and of the verdicts.
 
     Attributes:
-        last: by partition the last message of tallies: version and number of its first row.
+        last: by partition, the last message of tallies: its version and the number of its first row.
         since: the first quarter of an hour of the baseline.
-        next_at: the end of the first minute that some evaluation is still to judge.
+        next_at: the end of the first minute still to be judged by some evaluation.
     """
 
     last: dict[int, tuple[int, int]]
@@ -66,8 +66,8 @@ class Watch:
     """The state of the stage, which has one partition (`streams.desk.partition_state.PartitionState`).
 
     Arguments:
-        desks: the number of partitions of the desk.
-        policies: the policy that is to be followed.
+        desks: the number of partitions of track.
+        policies: the policy to follow.
         restate: see :class:`streams.desk.track.partition.Desk`.
     """
 
@@ -89,13 +89,13 @@ class Watch:
 
     @property
     def business_time(self) -> int:
-        """The instant (ms) up to which everything that fell due was written; -1 before any."""
+        """The instant (ms) up to which all due rows were written; -1 before any."""
         return self.stage.business_time
 
     # Messages
 
     def feed(self, topic: str, records: Sequence[Record], start: int) -> int:
-        """Fold records[start:], or as many of them as fit in a snapshot; returns the index of the next one."""
+        """Fold records[start:], or as many as fit in a snapshot; returns the index of the next record."""
         return self.stage.feed(topic, records, start, self._fold_message, self.full)
 
     def _fold_message(self, kind: str, data: msgspec.Raw) -> None:
@@ -110,9 +110,9 @@ class Watch:
             raise ValueError(f"role watch knows no message of type {kind}")
 
     def _fold_tallies(self, message: Tallies) -> None:
-        """Count tallies, but those that come too late: what was judged so long ago stays.
+        """Count tallies, except those that are too late: old verdicts are final.
 
-        Which ones are too late depends on the order of the messages alone, not on when this stage looked at the time.
+        Lateness depends only on the order of the messages, not on when this stage advanced its time.
         """
         position = message.version, message.first
         if position <= self._last.get(message.partition, (-1, -1)):
@@ -128,7 +128,7 @@ class Watch:
                 self._count(row)
 
     def exclude_late(self, rows: Sequence[TallyRow]) -> None:
-        """Take back, before time passes, what was counted here but came too late elsewhere."""
+        """Subtract, before time passes, tallies that were counted here but were too late elsewhere."""
         for row in rows:
             counts = {name: -number for name, number in row.counts.items()}
             self._count(msgspec.structs.replace(row, counts=counts))
@@ -142,13 +142,13 @@ class Watch:
             self.baseline.add(row.category, row.minute, contacts)
 
     def _earliest(self, business_time: int) -> int:
-        """The earliest minute that can still change at an instant."""
+        """The earliest minute that can still change at this business time."""
         return 0 if business_time < 0 else business_time - self.policies.at(business_time).lateness_ms
 
     # Time
 
     def advance(self, now: int | None) -> None:
-        """Let time pass to where all desks have come; `now` is not looked at."""
+        """Let time pass up to the least progress of all partitions; `now` is ignored."""
         self.stage.advance(self._pass_time)
 
     def _pass_time(self, until: int) -> None:
@@ -162,7 +162,7 @@ class Watch:
             self._forget(until)
 
     def _forget(self, now: int) -> None:
-        """Forget what can matter no longer."""
+        """Forget state that no longer matters."""
         horizon = self._earliest(now)
         before = horizon - MAX_WINDOW - MINUTE
         self.minutes.forget(before)
@@ -178,20 +178,20 @@ class Watch:
         return bool(self.stage.unsaved() or self.minutes.unsaved() or self.baseline.unsaved() or pending)
 
     def pending_bytes(self) -> int:
-        """About the size of the next snapshot."""
+        """The approximate size of the next snapshot, bytes."""
         entries = self.announcements.pending.bytes + self._saved_warnings.pending.bytes
         return self.stage.pending_bytes() + self.minutes.pending_bytes() + self.baseline.pending_bytes() + entries
 
     def full(self) -> bool:
-        """Whether a checkpoint is to be written before anything else."""
+        """Whether a checkpoint has to be written before anything else."""
         return self.pending_bytes() > FULL
 
     def urgent(self) -> bool:
-        """Whether a warning waits."""
+        """Whether a warning waits to be sent."""
         return self.change_set.urgent
 
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
-        """All that changed since the last snapshot, and the outputs made since."""
+        """All changes and outputs since the last snapshot."""
         return self.stage.snapshot(version)
 
     def _dump_received(self) -> bytes:
@@ -201,13 +201,13 @@ class Watch:
         return chain(self.evaluations.warnings(), *self.announcements.short_notice_warnings.values())
 
     def rewrite_keys(self, keys: set[bytes]) -> None:
-        """Write the stage's own values of these keys with the next snapshot."""
+        """Write this stage's own values of these keys with the next snapshot."""
         self.stage.rewrite_keys(keys)
 
     # Restore
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take one entry of the changelog."""
+        """Load one entry of the changelog."""
         self.stage.load(key, value)
 
     def _load_received(self, value: bytes) -> None:
@@ -215,8 +215,8 @@ class Watch:
         self._last, self.baseline.since, self._judged_next_at = received.last, received.since, received.next_at
 
     def restored(self) -> None:
-        """All entries are in: build the evaluations, each of which goes on where it can. Raises PolicyRefused."""
-        judged_at = min(self._stands_until(), self._judged_next_at - MINUTE)
+        """All entries are loaded: build the evaluations; each continues where it can. Raises PolicyRefused."""
+        judged_at = min(self._valid_until(), self._judged_next_at - MINUTE)
         for row in self.minutes.rows():
             self.evaluations.count(row)
         warnings = self._saved_warnings.take_loaded()
@@ -224,11 +224,11 @@ class Watch:
         judged = [row for row in warnings if row.rule != SHORT_NOTICE]
         self.evaluations.restored(judged, judged_at - judged_at % MINUTE if judged_at >= 0 else -1)
 
-    def _stands_until(self) -> int:
-        """The instant up to which all verdicts stand: business time, or where the given policy begins to differ."""
+    def _valid_until(self) -> int:
+        """The instant up to which all verdicts are valid: business time, or the given policy's first difference."""
         self.policy.restore(restating=False, until=self.business_time, busy=False)
         if self.policy.followed is self.policy.given:
             return self.business_time
         since = self.policy.since(self.business_time)
         self.policy.follow_given()
-        return min(self.business_time, -(-since // MINUTE) * MINUTE - MINUTE)  # its minute is judged by the next policy
+        return min(self.business_time, -(-since // MINUTE) * MINUTE - MINUTE)  # the new policy judges its minute

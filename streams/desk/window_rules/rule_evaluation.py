@@ -1,19 +1,18 @@
-"""One rule evaluated for one subject (a team, a queue ...), minute by minute, and the warnings that it raised.
+"""One rule evaluated for one subject (a team, a queue ...), minute by minute, and its warnings.
 
     minutes     |10:00|10:01|10:02|10:03|10:04|
     counts         3           1
-    judged            ^     ^     ^     ^           only where something enters or leaves the window,
-                                                    or while a verdict can change with time alone
+    judged            ^     ^     ^     ^           only where counts enter or leave the window,
+                                                    or while time alone can change the verdict
 
-A warning is raised when the verdict says so, and cleared when it says that it is over; but two changes lie at least the
-cool-down apart, so it cannot flap:
+A warning is raised and cleared by the verdict. Two changes are at least the cool-down apart, so it cannot flap:
 
     verdict     raised ─ over ─ raised ─────────── over ──────────
     warning       ▲──────────────────────────────────▼
                   └ cool-down: not cleared yet       └ cool-down: not raised again yet
 
-A count that comes late, for a minute that was judged, takes the evaluation back to that minute, and all is judged anew
-from there: the warnings are a function of the counts, whatever the order they came in.
+A late count, for a minute already judged, takes the evaluation back to that minute; all later minutes are judged again.
+The warnings are a function of the counts, whatever their order of arrival.
 """
 
 from bisect import bisect_left, insort
@@ -27,23 +26,23 @@ from streams.models.instants import DAY, MINUTE, NEVER
 from streams.models.rows import WarningRow
 
 MIN_REMEMBERED = 7 * DAY
-"""How long a cleared warning is remembered at least: another policy may come with a longer cool-down."""
+"""The minimum time a cleared warning is kept: a later policy may have a longer cool-down."""
 
 
 class Judge(Protocol):
     """Judges one minute: `part` and `whole` are the sums over the window."""
 
     def __call__(self, evaluation: "RuleEvaluation", in_force: InForce, at: int, part: int, whole: int) -> Verdict:
-        """The verdict at the instant `at`, a minute's end."""
+        """The verdict at the instant `at`, the end of a minute."""
 
 
 MakeWarning = Callable[["RuleEvaluation", InForce, int, Verdict], WarningRow]
 
 
 class RuleEvaluation:
-    """See the module. `key`: name and dimension of the rule; `value`: which team, queue …; instants are ms.
+    """See the module. `key`: name and dimension of the rule; `value`: the team, queue …; instants are ms.
 
-    Everything up to and including the instant `judged_at` was judged; `next_at` is the next instant to be judged.
+    All minutes up to and including the instant `judged_at` are judged; `next_at` is the next instant to judge.
     """
 
     __slots__ = (
@@ -68,20 +67,20 @@ class RuleEvaluation:
         self.minutes: list[int] = []  # with counts, in order
         self.counts: dict[int, tuple[int, int]] = {}  # minute -> part, whole
         self.warnings: list[WarningRow] = []  # in order; the last may be open
-        self.written: list[WarningRow] = []  # the warnings as they were written last, by the caller of `run`
+        self.written: list[WarningRow] = []  # the warnings as last written by the caller of `run`
         self.judged_at, self.next_at = -1, NEVER
         self.queued_at = NEVER  # its entry in the queue
-        self.in_force: InForce | None = None  # the rule over whose window `part` and `whole` are; None: sum them anew
+        self.in_force: InForce | None = None  # its window has the sums `part`, `whole`; None: sum again
         self.part = self.whole = 0
-        self.waits = False  # the next minute is to be judged whether or not anything enters or leaves the window
+        self.waits = False  # judge the next minute even if no count enters or leaves the window
 
     @property
     def open(self) -> WarningRow | None:
-        """The open warning, if there is one."""
+        """The open warning, if any."""
         return self.warnings[-1] if self.warnings and self.warnings[-1].cleared_at is None else None
 
     def add(self, minute: int, part: int, whole: int) -> None:
-        """Add counts of a minute; if that was judged already, go back to it."""
+        """Add counts of a minute; if it was already judged, go back to it."""
         sums = self.counts.get(minute)
         if sums is None:
             if minute > (self.minutes[-1] if self.minutes else -1):
@@ -97,7 +96,7 @@ class RuleEvaluation:
             self.next_at = minute + MINUTE
 
     def go_back(self, at: int) -> None:
-        """Return to the instant `at`, when no later minute had been judged."""
+        """Undo all verdicts after the instant `at`."""
         if at >= self.judged_at:
             return
         while self.warnings and self.warnings[-1].raised_at > at:
@@ -110,13 +109,13 @@ class RuleEvaluation:
         self.next_at = at + MINUTE
 
     def restored(self, at: int) -> None:
-        """Go on from the instant `at`; later warnings, which a checkpoint in between has, are found again."""
+        """Continue from the instant `at`; later warnings in the checkpoint are dropped, and raised again."""
         self.written = list(self.warnings)
         self.judged_at = NEVER
         self.go_back(at)
 
     def run(self, until: int, judge: Judge, make: MakeWarning) -> None:
-        """Judge all minutes that end by the instant `until`."""
+        """Judge all minutes that have ended by the instant `until`."""
         while (at := self.next_at) <= until:
             in_force = self.rules.at(self.key, at)
             if in_force is not None and in_force is self.in_force:
@@ -160,20 +159,20 @@ class RuleEvaluation:
             )
 
     def _roll(self, at: int, window: int) -> None:
-        """Move the end of the window to `at`: since the last judged instant at most two minutes enter and leave."""
+        """Move the end of the window to `at`: one minute may enter, one may leave."""
         if (sums := self.counts.get(at - MINUTE)) is not None:
             self.part, self.whole = self.part + sums[0], self.whole + sums[1]
         if (sums := self.counts.get(at - MINUTE - window)) is not None:
             self.part, self.whole = self.part - sums[0], self.whole - sums[1]
 
     def _sum(self, at: int, window: int) -> None:
-        """The window [at - window, at), summed anew."""
+        """Sum the window [at - window, at) from scratch."""
         within = self.minutes[bisect_left(self.minutes, at - window) : bisect_left(self.minutes, at)]
         self.part = sum(self.counts[minute][0] for minute in within)
         self.whole = sum(self.counts[minute][1] for minute in within)
 
     def _next(self, at: int) -> int:
-        """The next instant to be judged."""
+        """The next instant to judge."""
         if self.waits:
             return at + MINUTE
         minutes, found = self.minutes, NEVER
@@ -188,7 +187,7 @@ class RuleEvaluation:
         return found
 
     def forget(self, before: int, horizon: int) -> list[WarningRow]:
-        """Forget minutes before `before`, and the warnings that no verdict after `horizon` depends on; return these."""
+        """Forget minutes before `before`, and warnings that no verdict after `horizon` needs; return these warnings."""
         if self.minutes and self.minutes[0] < before:
             gone = bisect_left(self.minutes, before)
             for minute in self.minutes[:gone]:

@@ -1,4 +1,4 @@
-"""The warnings of the window rules in a snapshot: they cannot be judged anew once their minutes are forgotten."""
+"""The warnings of the window rules in a snapshot: they cannot be derived again once their minutes are forgotten."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,7 +15,7 @@ _decode = msgspec.msgpack.Decoder(WarningRow).decode
 
 
 class SavedWarnings:
-    """See :class:`streams.desk.saved.Saved`. `change_set`: where warnings are written. `known`: all that are held."""
+    """See :class:`streams.desk.saved.Saved`. `change_set`: receives the warnings. `known`: returns all warnings."""
 
     prefix = WARNING
 
@@ -25,12 +25,12 @@ class SavedWarnings:
         self.pending = PendingEntries()
 
     def forget(self, warnings: Iterable[WarningRow]) -> None:
-        """These warnings are held no longer."""
+        """Remove these warnings."""
         for row in warnings:
             self.pending.put(_key(row), None)
 
     def take_loaded(self) -> list[WarningRow]:
-        """Return the warnings loaded, in order of the instants at which they were raised."""
+        """Return the loaded warnings, in the order in which they were raised."""
         loaded, self._loaded = self._loaded, {}
         return sorted(map(_decode, loaded.values()), key=lambda row: row.raised_at)
 

@@ -1,19 +1,19 @@
-"""Surges: a contact reason far over what that hour of that weekday usually brings.
+"""Surges: a category with far more contacts than is usual for that hour of that weekday.
 
-A window's contacts are compared with the same window of up to four weeks before, half an hour on either side included
-(the reference windows of Farrington et al. 1996); while there are fewer than two such weeks, with the same hours of the
-days before as well:
+The contacts of a window are compared with the same window in each of the four weeks before, extended by half an hour on
+either side (the reference windows of Farrington et al. 1996). With fewer than two such weeks, the same hours of the
+preceding days count as well:
 
     week -2   ....[=======|window|===]....      references: whole quarters of an hour
     week -1   ....[=======|window|===]....
     now                   |window|              expected: the mean of the references, a window long
 
-What is expected is a negative binomial. Its mean is that of the references (or, if that is more, that of the windows
-alone: at opening time there is less around them). Its variance is the mean times the dispersion, plus the uncertainty
-of few references (Noufaily et al. 2013 take the same quantile; with dispersion 1 it is the posterior predictive of the
-Bayes system of Riebler 2004, Gamma(1/2, 0) before any contact). The dispersion is how much more than a Poisson count
-the same half-hours of two weeks differ. The verdict is in powers of ten: a log10_p of 4 means that a count as high as
-this, or higher, comes once in ten thousand windows.
+The expected count is negative binomial. Its mean is that of the references (or that of the windows alone, if higher: at
+opening time there are few contacts around them). Its variance is the mean times the dispersion, plus the uncertainty
+of few references (Noufaily et al. 2013 use the same quantile; with dispersion 1 it is the posterior predictive of the
+Bayes system of Riebler 2004, with the prior Gamma(1/2, 0)). The dispersion is the variance between the same half-hours
+of two weeks, as a multiple of Poisson's. The verdict is in powers of ten: a log10_p of 4 means that such a count, or a
+higher one, occurs once in ten thousand windows.
 
 C. P. Farrington et al., A statistical algorithm for the early detection of outbreaks of infectious disease. JRSS A 159
 (1996) 547-563. A. Noufaily et al., An improved algorithm for outbreak detection in multiple surveillance systems.
@@ -27,12 +27,12 @@ from streams.desk.policy.rules import Rule
 from streams.desk.window_rules.baseline import Baseline, Expected
 from streams.desk.window_rules.measures import Verdict, limits, width
 
-RAISE_RATIO, CLEAR_RATIO = 1.5, 1.25  # of the expected mean: a surge is raised above the one, over below the other
+RAISE_RATIO, CLEAR_RATIO = 1.5, 1.25  # of the expected mean: a surge is raised above the first, over below the second
 MAX_TERMS = 100_000  # of a sum
 
 
 def judge_surge(rule: Rule, baseline: Baseline, category: str, at: int, contacts: int, zone: ZoneInfo) -> Verdict:
-    """Judge the contacts of the window that ends at `at`: raised and over by log10_p, and by the ratio to the mean."""
+    """Judge the contacts of the window that ends at `at`, by log10_p and by the ratio to the mean."""
     window, (raise_at, clear_at) = width(rule), limits(rule)
     expected = baseline.expected(category, at, window, zone)
     if expected is None or contacts <= CLEAR_RATIO * expected.mean:
@@ -53,7 +53,7 @@ def judge_surge(rule: Rule, baseline: Baseline, category: str, at: int, contacts
 
 
 def log10_p_of(n: int, expected: Expected) -> float:
-    """How unlikely `n` contacts or more are: -log10 of their probability."""
+    """The -log10 of the probability of `n` or more contacts."""
     p = 1 / (expected.dispersion * (1 + 1 / expected.windows))
     return -log10_tail(n, expected.mean * p / (1 - p), p)
 
