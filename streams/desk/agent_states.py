@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from streams.desk.output.change_set import ChangeSet
-from streams.desk.output.warnings import raised
+from streams.desk.output.warnings import cleared, raised
 from streams.desk.policy.versions import Policies
 from streams.models.entities import AgentStateRow
 from streams.models.envelope import Event
@@ -66,7 +66,7 @@ class Agent:
 
     def _begin(self, state: str, at: int) -> None:
         if self.warning is not None:
-            ended = msgspec.structs.replace(self.warning, state="cleared", cleared_at=at, cleared_by=state, version=0)
+            ended = cleared(self.warning, at, state)
             self.change_set.put(ended)
             self.warning = None
         if self.span is None:

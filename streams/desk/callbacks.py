@@ -9,14 +9,12 @@ Completion exactly at `due_at` is in time. A callback without a due time is due 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-import msgspec
-
 from streams.desk.output.change_set import ChangeSet
-from streams.desk.output.warnings import raised
+from streams.desk.output.warnings import cleared, raised
 from streams.desk.policy.rules import RuleName
 from streams.desk.policy.versions import Policies
 from streams.models import signals as events
-from streams.models.entities import ActionRow, CallbackRow
+from streams.models.entities import ActionRow, CallbackRow, DueStatus
 from streams.models.envelope import Event
 from streams.models.instants import NEVER, parse_instant
 from streams.models.rows import Row, WarningRow
@@ -52,9 +50,11 @@ class Commitment(ABC):
         self.next_at, self.fired_at, self.released_at = NEVER, -1, NEVER
 
     @property
-    def status(self) -> str:
-        """open, overdue or done."""
-        return "done" if self.done_at is not None else "open" if self.warning is None else "overdue"
+    def status(self) -> DueStatus:
+        """How it stands."""
+        if self.done_at is not None:
+            return DueStatus.DONE
+        return DueStatus.OPEN if self.warning is None else DueStatus.OVERDUE
 
     @abstractmethod
     def take(self, data: Any, at: int) -> None:
@@ -128,9 +128,7 @@ class Commitment(ABC):
 
     def _clear(self, at: int, by: str) -> None:
         if self.warning is not None:
-            self.change_set.put(
-                msgspec.structs.replace(self.warning, state="cleared", cleared_at=at, cleared_by=by, version=0)
-            )
+            self.change_set.put(cleared(self.warning, at, by))
             self.warning = None
 
 

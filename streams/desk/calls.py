@@ -15,7 +15,7 @@ from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.models import calls as events
 from streams.models.dimensions import Dimensions
-from streams.models.entities import CallRow
+from streams.models.entities import CallOutcome, CallRow
 from streams.models.envelope import Event
 from streams.models.instants import NEVER
 from streams.models.rows import TIMER, Cause, FactRow, SpanRow, fact_of
@@ -60,7 +60,7 @@ class Call:
         self.created_at: int | None = None  # offered
         self.answered_at: int | None = None
         self.ended_at: int | None = None
-        self.outcome = "waiting"
+        self.outcome = CallOutcome.WAITING
         self.queue = self.first_queue = self.team = self.segment = self.category = ""
         self.agent_id = self.customer_id = self.ticket_id = ""
         self.known_at = 0  # since when this customer is known
@@ -97,10 +97,10 @@ class Call:
 
     def answer(self, data: events.Answered, at: int, cause: Cause) -> None:
         """An agent takes the call: counted once, under its first queue."""
-        if self.answered_at is not None or self.outcome not in ("waiting", "lost"):
+        if self.answered_at is not None or self.outcome not in (CallOutcome.WAITING, CallOutcome.LOST):
             return
         self._not_lost()
-        self.answered_at, self.outcome = at, "answered"
+        self.answered_at, self.outcome = at, CallOutcome.ANSWERED
         self.agent_id = data.agent_id or self.agent_id
         calls = self.policies.at(at).calls
         wait = self.row["wait"] = milliseconds(data.wait_s)
@@ -114,15 +114,15 @@ class Call:
 
     def abandon(self, data: events.Abandoned, at: int, cause: Cause) -> None:
         """The caller gives up: in the voice menu, or in the queue or while it rings."""
-        if self.outcome not in ("waiting", "lost") or self.answered_at is not None:
+        if self.outcome not in (CallOutcome.WAITING, CallOutcome.LOST) or self.answered_at is not None:
             return
         self._not_lost()
         calls = self.policies.at(at).calls
         wait = self.row["wait"] = milliseconds(data.wait_s)
         if data.stage == "ivr":
-            self.outcome, counts = "ivr", {"abandoned_ivr": 1}
+            self.outcome, counts = CallOutcome.IVR, {"abandoned_ivr": 1}
         else:
-            self.outcome, counts = "abandoned", {"abandoned": 1}
+            self.outcome, counts = CallOutcome.ABANDONED, {"abandoned": 1}
             if wait <= calls.answer_within_ms:
                 counts["abandoned_in_target"] = 1
             if wait <= calls.short_abandon_ms:
@@ -139,10 +139,10 @@ class Call:
 
     def end(self, data: events.Ended, at: int, cause: Cause) -> None:
         """The call is over: talk, hold and wrap-up count once, under the queue it came to."""
-        if self.outcome not in ("waiting", "answered", "lost"):
+        if self.outcome not in (CallOutcome.WAITING, CallOutcome.ANSWERED, CallOutcome.LOST):
             return
         self._not_lost()
-        self.outcome = "ended"
+        self.outcome = CallOutcome.ENDED
         self.agent_id = data.agent_id or self.agent_id
         parts = {"talk": data.talk_s, "hold": data.hold_s, "wrapup": data.wrapup_s}
         self.row.update({name: milliseconds(seconds) for name, seconds in parts.items()})
@@ -154,7 +154,7 @@ class Call:
         if self.next_at < until:
             at, self.next_at = self.next_at, NEVER
             self.fired_at = at
-            self.outcome = "lost"
+            self.outcome = CallOutcome.LOST
             self.lost = self._count(TIMER, at, self.first_queue, {"lost": 1})
             self._end(at)
 
@@ -172,7 +172,7 @@ class Call:
         """Close the waiting span, now or, if the call had been lost, anew."""
         if self.span is None:
             return
-        if at <= self.span.from_at or self.outcome == "ivr":  # it never reached the queue
+        if at <= self.span.from_at or self.outcome == CallOutcome.IVR:  # it never reached the queue
             self.change_set.withdraw(self.span)
         else:
             self.change_set.put(msgspec.structs.replace(self.span, to_at=at, version=0, is_deleted=0))

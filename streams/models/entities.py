@@ -3,6 +3,7 @@
 See `streams.models.rows` for what all rows have in common.
 """
 
+from enum import StrEnum
 from typing import ClassVar
 
 from streams.models.rows import FactRow, Identity, LedgerRow, PaneRow, Row, SpanRow, WarningRow
@@ -50,6 +51,41 @@ class TicketRow(Row):
         return ("standing", self.ticket_id)
 
 
+class CallOutcome(StrEnum):
+    """How a call stands."""
+
+    WAITING = "waiting"
+    """Offered, and not answered yet."""
+
+    ANSWERED = "answered"
+    """An agent talks."""
+
+    ENDED = "ended"
+    """It is over."""
+
+    ABANDONED = "abandoned"
+    """The caller gave up in the queue or while it rang."""
+
+    IVR = "ivr"
+    """The caller gave up in the voice menu."""
+
+    LOST = "lost"
+    """It never ended, and was closed by time."""
+
+
+class DueStatus(StrEnum):
+    """How a callback or an improvement action stands."""
+
+    OPEN = "open"
+    """Not done, and not due yet."""
+
+    OVERDUE = "overdue"
+    """Its due time has passed."""
+
+    DONE = "done"
+    """Done, in time or not."""
+
+
 class CallRow(Row):
     """A call as it stands."""
 
@@ -57,7 +93,7 @@ class CallRow(Row):
     topic: ClassVar[str] = "facts"
 
     call_id: str
-    outcome: str  # ivr, waiting, answered, ended, abandoned, lost
+    outcome: str  # a CallOutcome
     offered_at: int
     answered_at: int | None
     ended_at: int | None
@@ -150,7 +186,7 @@ class CallbackRow(Row):
     topic: ClassVar[str] = "facts"
 
     callback_id: str
-    status: str  # open, overdue, done
+    status: str  # a DueStatus
     opened_at: int | None
     due_at: int | None
     done_at: int | None
@@ -176,7 +212,7 @@ class ActionRow(Row):
     topic: ClassVar[str] = "facts"
 
     action_id: str
-    status: str  # open, overdue, done
+    status: str  # a DueStatus
     opened_at: int | None
     due_at: int | None
     done_at: int | None

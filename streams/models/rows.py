@@ -9,6 +9,7 @@ rule: a field never moves, goes or changes its type; a new one comes last, has a
 tests/releases/ holds the fields of every release, and messages of it.
 """
 
+from enum import StrEnum
 from typing import ClassVar
 
 import msgspec
@@ -143,6 +144,19 @@ class SpanRow(Row):
         return ("span", self.family, self.subject, self.n)
 
 
+class WarningState(StrEnum):
+    """Where a warning is in its life. Escalation and people's answers are rows of their own."""
+
+    RAISED = "raised"
+    """Its condition holds."""
+
+    CHANGED = "changed"
+    """It is raised, and says something else than before."""
+
+    CLEARED = "cleared"
+    """Its condition holds no longer."""
+
+
 class WarningRow(Row, kw_only=True):
     """A risk warning as it stands (SPEC section 5): one shape for all rules; what a rule has no use for is empty.
 
@@ -158,7 +172,7 @@ class WarningRow(Row, kw_only=True):
     warning_id: str
     rule: str
     subject: str
-    state: str  # raised, changed, cleared
+    state: str  # a WarningState
     severity: str
     raised_at: int
     cleared_at: int | None = None

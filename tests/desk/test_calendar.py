@@ -4,7 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from streams.desk.calendars.business_time import DAY_MS, Calendar
+from streams.desk.calendars.business_time import Calendar
+from streams.models.instants import DAY
 
 MINUTE = 60_000
 HOUR = 3_600_000
@@ -53,11 +54,11 @@ class TestRoundTheClock:
         calendar = every_day("00:00-24:00", "Asia/Shanghai")
         start, end = at("2026-12-30T00:00+08:00"), at("2027-01-03T00:00+08:00")
         assert list(calendar.spans(start, end)) == [(start, end)]
-        assert calendar.between(start, end) == 4 * DAY_MS
+        assert calendar.between(start, end) == 4 * DAY
 
     def test_is_never_closed_by_a_holiday(self) -> None:
         christmas = at("2026-12-25T00:00+01:00")
-        assert Calendar.always("Europe/Berlin").between(christmas, christmas + DAY_MS) == DAY_MS
+        assert Calendar.always("Europe/Berlin").between(christmas, christmas + DAY) == DAY
 
 
 class TestHours:
@@ -137,8 +138,8 @@ class TestDaylightSaving:
     def test_the_whole_day_has_its_own_length(self, zone: str, day: str, hours: float) -> None:
         calendar = Calendar.weekly({"sun": ["00:00-24:00"]}, zone)
         start = at(day)
-        assert calendar.between(start - DAY_MS, start + 3 * DAY_MS) == hours * HOUR
-        assert list(calendar.spans(start - DAY_MS, start + 3 * DAY_MS)) == [(start, start + int(hours * HOUR))]
+        assert calendar.between(start - DAY, start + 3 * DAY) == hours * HOUR
+        assert list(calendar.spans(start - DAY, start + 3 * DAY)) == [(start, start + int(hours * HOUR))]
 
     def test_office_hours_keep_the_wall_clock(self) -> None:
         """Friday 17:00 CET and Monday 10:00 CEST: 1 h + 1 h, the jump lies in the closed weekend."""
@@ -158,8 +159,8 @@ class TestDaylightSaving:
             ("01:00-02:30", (jump - HOUR, jump)),
         ):
             calendar = Calendar.weekly({"sun": [interval]}, "Europe/Berlin")
-            assert list(calendar.spans(jump - DAY_MS, jump + DAY_MS)) == [span]
-        assert not list(Calendar.weekly({"sun": ["02:10-02:50"]}, "Europe/Berlin").spans(jump - DAY_MS, jump + DAY_MS))
+            assert list(calendar.spans(jump - DAY, jump + DAY)) == [span]
+        assert not list(Calendar.weekly({"sun": ["02:10-02:50"]}, "Europe/Berlin").spans(jump - DAY, jump + DAY))
 
     def test_a_wall_time_shown_twice_is_the_first(self) -> None:
         """
@@ -173,7 +174,7 @@ class TestDaylightSaving:
             ("02:30-04:00", (first, first + 150 * MINUTE)),
         ):
             calendar = Calendar.weekly({"sun": [interval]}, "Europe/Berlin")
-            assert list(calendar.spans(first - DAY_MS, first + DAY_MS)) == [span]
+            assert list(calendar.spans(first - DAY, first + DAY)) == [span]
 
     def test_a_night_over_the_jump_is_shorter(self) -> None:
         calendar = Calendar.weekly({"sat": ["22:00-06:00"]}, "Europe/Berlin")
@@ -185,7 +186,7 @@ class TestDaylightSaving:
         calendar = every_day("00:00-24:00", "Pacific/Apia")
         start = at("2011-12-29T00:00-10:00")
         end = at("2012-01-01T00:00+14:00")
-        assert calendar.between(start, end) == end - start == 2 * DAY_MS
+        assert calendar.between(start, end) == end - start == 2 * DAY
         assert calendar.working_days(start, 1) == at("2012-01-01T00:00+14:00")
 
 
@@ -200,7 +201,7 @@ class TestHolidays:
     def test_chinas_make_up_days_have_mondays_hours(self, day: str) -> None:
         hours = {"mon": ["08:00-10:00"]} | dict.fromkeys(WORKDAYS[1:], SPLIT)
         midnight = at(f"{day}T00:00+08:00")
-        assert list(Calendar.weekly(hours, "Asia/Shanghai", ["CN"]).spans(midnight, midnight + DAY_MS)) == [
+        assert list(Calendar.weekly(hours, "Asia/Shanghai", ["CN"]).spans(midnight, midnight + DAY)) == [
             (midnight + 8 * HOUR, midnight + 10 * HOUR)
         ]
 

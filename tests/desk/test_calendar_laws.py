@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.desk.calendars.business_time import DAY_MS, Calendar
+from streams.desk.calendars.business_time import Calendar
 from streams.desk.calendars.opening_hours import WEEKDAYS, parse_interval
+from streams.models.instants import DAY
 
 MINUTE = 60_000
 DAYS = 9
@@ -127,8 +128,8 @@ calendars = st.one_of(
 EVENTS = st.integers(631_152_000_000, 4_102_444_800_000)  # 1990 to 2100: the times an event may have
 NEARBY = st.integers(1_780_000_000_000, 1_800_000_000_000)
 DECADE = st.integers(1_600_000_000_000, 1_900_000_000_000)
-durations = st.integers(0, 60 * DAY_MS)
-closings = st.lists(st.tuples(NEARBY, st.integers(0, 20 * DAY_MS)).map(lambda s: (s[0], s[0] + s[1])), max_size=5)
+durations = st.integers(0, 60 * DAY)
+closings = st.lists(st.tuples(NEARBY, st.integers(0, 20 * DAY)).map(lambda s: (s[0], s[0] + s[1])), max_size=5)
 
 
 @given(calendars, closings, st.lists(NEARBY, min_size=3, max_size=3).map(sorted))
@@ -177,7 +178,7 @@ def test_working_days_are_those_with_a_close(
     close = calendar.working_days(start, n)
     assert calendar.between(start, close) > 0
     assert calendar.due(start, calendar.between(start, close)) == close
-    assert n == 1 or calendar.working_days(start, n - 1) < close + DAY_MS
+    assert n == 1 or calendar.working_days(start, n - 1) < close + DAY
 
 
 @given(weeks(), st.lists(st.tuples(DECADE, durations), min_size=2, max_size=6))

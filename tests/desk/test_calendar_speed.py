@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.desk.calendars.business_time import DAY_MS, Calendar
+from streams.desk.calendars.business_time import Calendar
 from streams.desk.calendars.opening_hours import WEEKDAYS
+from streams.models.instants import DAY
 
 pytestmark = pytest.mark.bench
 
 START = 1_780_000_000_000
-QUESTIONS = [(START + i * 7_919_000 % (300 * DAY_MS), i * 104_729 % (3 * DAY_MS)) for i in range(200_000)]
+QUESTIONS = [(START + i * 7_919_000 % (300 * DAY), i * 104_729 % (3 * DAY)) for i in range(200_000)]
 OFFICE = Calendar.weekly({day: ["09:00-12:00", "13:30-18:00"] for day in WEEKDAYS[:5]}, "Asia/Shanghai", ["CN"])
 
 
@@ -26,7 +27,7 @@ def rate(question: Callable[[int, int], int]) -> float:
 
 @pytest.mark.parametrize(
     "calendar",
-    [OFFICE, OFFICE.with_closures([(START + DAY_MS, START + 2 * DAY_MS)]), Calendar.always()],
+    [OFFICE, OFFICE.with_closures([(START + DAY, START + 2 * DAY)]), Calendar.always()],
     ids=["office", "closed", "always"],
 )
 def test_two_hundred_thousand_questions_a_second(calendar: Calendar) -> None:

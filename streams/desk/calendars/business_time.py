@@ -21,7 +21,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from streams.desk.calendars.opening_hours import (
-    EPOCH,
     MILLISECOND,
     WEEKDAYS,
     DaysOff,
@@ -30,12 +29,11 @@ from streams.desk.calendars.opening_hours import (
     instant,
     merge,
 )
+from streams.models.instants import DAY, EPOCH, NEVER
 
 FIRST_YEAR, LAST_YEAR = 1969, 2105
-DAY_MS = 86_400_000
-_FAR = 1 << 62
 _YEAR_STARTS = [(datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND for year in range(FIRST_YEAR, LAST_YEAR + 2)]
-"""Block k of the arrays is [_YEAR_STARTS[k - 1], _YEAR_STARTS[k]); the first and the last block reach to -+_FAR."""
+"""Block k of the arrays is [_YEAR_STARTS[k - 1], _YEAR_STARTS[k]); the first and the last block reach to -+NEVER."""
 _LAST_BLOCK = len(_YEAR_STARTS)
 _ORDINAL_EPOCH = date(1970, 1, 1).toordinal()
 
@@ -170,7 +168,7 @@ class Calendar:
             if i < len(self._days):
                 return self._days_closes[i]
             if self._next_block > _LAST_BLOCK:  # past LAST_YEAR every day is open round the clock
-                return _YEAR_STARTS[-1] + (i - len(self._days) + 1) * DAY_MS
+                return _YEAR_STARTS[-1] + (i - len(self._days) + 1) * DAY
             self._extend_right(self._next_block)
 
     def calendar_days(self, start: int, n: int) -> int:
@@ -190,7 +188,7 @@ class Calendar:
         first, last = bisect_right(_YEAR_STARTS, a), bisect_right(_YEAR_STARTS, b)
         if self._first_block == self._next_block:
             self._first_block = self._next_block = first
-            self._from = _YEAR_STARTS[first - 1] if first else -_FAR
+            self._from = _YEAR_STARTS[first - 1] if first else -NEVER
         if first < self._first_block:
             self._extend_left(first)
         if last >= self._next_block:
@@ -209,7 +207,7 @@ class Calendar:
                 self._days.append(day)
                 self._days_closes.append(closes)
         self._next_block = last + 1
-        self._to = _YEAR_STARTS[last] if last < _LAST_BLOCK else _FAR
+        self._to = _YEAR_STARTS[last] if last < _LAST_BLOCK else NEVER
 
     def _extend_left(self, first: int) -> None:
         """Prepend the blocks from `first` on."""
@@ -224,14 +222,14 @@ class Calendar:
         self._days[:0] = earlier._days
         self._days_closes[:0] = earlier._days_closes
         self._first_block = first
-        self._from = _YEAR_STARTS[first - 1] if first else -_FAR
+        self._from = _YEAR_STARTS[first - 1] if first else -NEVER
 
     def _block(self, block: int) -> list[Span]:
         """The open spans of a block, without closures."""
         if block == 0:
-            return [(-_FAR, _YEAR_STARTS[0])]
+            return [(-NEVER, _YEAR_STARTS[0])]
         if block == _LAST_BLOCK:
-            return [(_YEAR_STARTS[-1], _FAR)]
+            return [(_YEAR_STARTS[-1], NEVER)]
         return _without(self._year(block).spans, self._closures)
 
     def _working_days_of(self, block: int) -> Iterator[tuple[int, int]]:
@@ -258,7 +256,7 @@ class _Year(NamedTuple):
 def _open_year(hours: OpeningHours, block: int) -> _Year:
     """Compute a year, including the neighbouring days that reach into it."""
     start, end = _YEAR_STARTS[block - 1], _YEAR_STARTS[block]
-    first, last = start // DAY_MS + _ORDINAL_EPOCH, end // DAY_MS + _ORDINAL_EPOCH
+    first, last = start // DAY + _ORDINAL_EPOCH, end // DAY + _ORDINAL_EPOCH
     days = [(ordinal, hours.spans(date.fromordinal(ordinal))) for ordinal in range(first - 2, last + 2)]
     spans = merge((max(opens, start), min(closes, end)) for _, day in days for opens, closes in day)
     return _Year(spans, [(ordinal, day) for ordinal, day in days if first <= ordinal < last])

@@ -12,16 +12,17 @@ A wall time names **the first instant at which the local clock has reached it**,
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import holidays as holiday_data
+
+from streams.models.instants import EPOCH
 
 Span = tuple[int, int]
 """An open span [opens_at, closes_at), in ms since the epoch."""
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 DAY_MINUTES = 24 * 60
 _INTERVAL = re.compile(r"(\d\d):([0-5]\d)-(\d\d):([0-5]\d)")

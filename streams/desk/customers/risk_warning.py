@@ -22,7 +22,7 @@ from streams.desk.policy.versions import Policies, Policy
 from streams.desk.texts import text
 from streams.models.customer_facts import CustomerFact
 from streams.models.instants import NEVER
-from streams.models.rows import WarningRow
+from streams.models.rows import WarningRow, WarningState
 
 RULE: Final = "complaint.risk"
 _DEFAULT = Rule(rule=RULE, by="customer")
@@ -67,9 +67,11 @@ class RiskWarning:
                 self._clear(self.row, at, score)
                 self._ready_at = at + rule.cooldown_ms
             elif fact is not None:
-                self._put(self._row(self.row.raised_at, "changed", at, policy, rule, fact, cause or self.row.cause))
+                self._put(
+                    self._row(self.row.raised_at, WarningState.CHANGED, at, policy, rule, fact, cause or self.row.cause)
+                )
         elif at >= self._ready_at and score >= index.raise_at:
-            self._put(self._row(at, "raised", at, policy, rule, fact, cause))
+            self._put(self._row(at, WarningState.RAISED, at, policy, rule, fact, cause))
         self._schedule(at, policy, rule)
 
     def _schedule(self, at: int, policy: Policy, rule: Rule) -> None:
@@ -87,7 +89,9 @@ class RiskWarning:
     def _clear(self, row: WarningRow, at: int, score: float) -> None:
         measures = {**row.measures, "cleared_value": round(score, 1)}
         self.change_set.put(
-            msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by="decayed", measures=measures)
+            msgspec.structs.replace(
+                row, state=WarningState.CLEARED, cleared_at=at, cleared_by="decayed", measures=measures
+            )
         )
         self.row, self.cleared_at = None, at
 

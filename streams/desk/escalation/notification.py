@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from streams.desk.calendars.opening_hours import EPOCH, MILLISECOND
+from streams.desk.calendars.opening_hours import MILLISECOND
 from streams.desk.texts import Language, known, text
+from streams.models.instants import EPOCH
 from streams.models.rows import WarningRow
 
 MAX_LISTED = 50

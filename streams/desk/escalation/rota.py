@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from streams.desk.calendars.opening_hours import DAY_MINUTES, EPOCH, MILLISECOND, parse_interval
+from streams.desk.calendars.opening_hours import DAY_MINUTES, MILLISECOND, parse_interval
 from streams.desk.policy.receivers import Rota
 from streams.desk.policy.sections import WEEKDAYS
+from streams.models.instants import EPOCH
 
 WEEK_MINUTES = 7 * DAY_MINUTES
 

@@ -9,6 +9,7 @@ from streams.desk.escalation.partition_time import PartitionTime
 from streams.desk.escalation.plan import cooldown_ms
 from streams.desk.escalation.sending import Sender
 from streams.desk.policy.versions import Policies, Policy
+from streams.models.rows import WarningState
 
 
 class WarningHandler:
@@ -25,7 +26,7 @@ class WarningHandler:
         """Fold a warning, and return its chain; None: it is older than what is known, and changes nothing."""
         chain = self._chains.get((warning.rule, warning.subject))
         policy = self._policies.at(warning.raised_at)
-        over = bool(warning.is_deleted or warning.state == "cleared")
+        over = bool(warning.is_deleted or warning.state == WarningState.CLEARED)
         if chain is None or chain.warning.warning_id != warning.warning_id:
             if chain is not None:
                 if warning.raised_at <= chain.warning.raised_at:

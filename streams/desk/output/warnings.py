@@ -3,9 +3,11 @@
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
+
 from streams.desk.policy.rules import RuleName
 from streams.desk.policy.versions import Policy
-from streams.models.rows import WarningRow
+from streams.models.rows import WarningRow, WarningState
 
 NAMED = ("team", "channel", "segment", "category")
 """The dimensions that a warning has a column for."""
@@ -25,7 +27,7 @@ def raised(rule: RuleName, subject: str, at: int, under: Policy, **fields: Any) 
         warning_id=warning_id(rule, subject, at),
         rule=rule,
         subject=subject,
-        state="raised",
+        state=WarningState.RAISED,
         severity=under.severities[rule],
         raised_at=at,
         policy_version=under.version,
@@ -49,7 +51,7 @@ def raised_by_window_rule(
         warning_id=warning_id(rule, subject, at),
         rule=rule,
         subject=subject,
-        state="raised",
+        state=WarningState.RAISED,
         severity=severity,
         raised_at=at,
         policy_version=policy_version,
@@ -57,3 +59,8 @@ def raised_by_window_rule(
         value=value,
         **fields,
     )
+
+
+def cleared(row: WarningRow, at: int, by: str) -> WarningRow:
+    """A warning's row as cleared at the instant `at` (ms); `by` is the reason."""
+    return msgspec.structs.replace(row, state=WarningState.CLEARED, cleared_at=at, cleared_by=by, version=0)

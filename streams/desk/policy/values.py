@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streams.desk.calendars.opening_hours import EPOCH, MILLISECOND, parse_interval
+from streams.desk.calendars.opening_hours import MILLISECOND, parse_interval
+from streams.models.instants import EPOCH
 
 Unit = Literal["s", "m", "h", "d", "wd", "cd"]
 

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from streams.desk.output.change_set import ChangeSet
-from streams.desk.output.warnings import warning_id
+from streams.desk.output.warnings import cleared, warning_id
 from streams.desk.policy.rules import RuleName
 from streams.desk.policy.sla_targets import Target
 from streams.desk.policy.versions import Policies, Policy
 from streams.desk.tickets.sla_clock import SlaClock, Slot
 from streams.models.dimensions import Dimensions, Tags
-from streams.models.rows import Cause, FactRow, LedgerRow, WarningRow, fact_of
+from streams.models.rows import Cause, FactRow, LedgerRow, WarningRow, WarningState, fact_of
 
 NO_DIMENSIONS = Dimensions()
 PastDimensions = list[tuple[int, Dimensions, str]]
@@ -182,7 +182,7 @@ class TicketLedger:
         if not standing:
             self._raise(key, f"ticket/{self.id}", at, target, **fields)
             return
-        row = msgspec.structs.replace(standing, state="changed", version=0, **fields)
+        row = msgspec.structs.replace(standing, state=WarningState.CHANGED, version=0, **fields)
         self.change_set.put(row)
         self._warnings = {**(self._warnings or {}), key: row}
 
@@ -194,7 +194,7 @@ class TicketLedger:
             warning_id=warning_id(rule, subject, at),
             rule=rule,
             subject=subject,
-            state="raised",
+            state=WarningState.RAISED,
             severity=under.severities[rule],
             raised_at=at,
             policy="" if target is None else target.sla,
@@ -226,5 +226,4 @@ class TicketLedger:
 
     def _clear(self, key: tuple[str, int, str], at: int, by: str) -> None:
         if self._warnings and (row := self._warnings.pop(key, None)) is not None:
-            cleared = msgspec.structs.replace(row, state="cleared", cleared_at=at, cleared_by=by, version=0)
-            self.change_set.put(cleared)
+            self.change_set.put(cleared(row, at, by))

@@ -8,7 +8,7 @@ from streams.desk.calls import Call
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.subject import SURVEY, State
 from streams.models.customer_facts import CustomerFact, Signal, solved_of
-from streams.models.entities import SurveyRow
+from streams.models.entities import CallOutcome, SurveyRow
 from streams.models.rows import FactRow, Identity, Row
 
 
@@ -63,7 +63,7 @@ def _of_call(name: str, call: Call) -> CustomerFact:
     signals: list[Signal] = []
     if call.segment == "vip" and at is not None:
         signals.append(("vip", max(at, call.known_at), 1.0))
-    if call.outcome == "abandoned" and call.ended_at is not None:
+    if call.outcome == CallOutcome.ABANDONED and call.ended_at is not None:
         signals.append(("abandoned_call", max(call.ended_at, call.known_at), 1.0))
     return CustomerFact(call.customer_id, name, at, call.category, call.ticket_id, False, call.team, "", [], signals)
 

@@ -14,7 +14,7 @@ from streams.desk.output.warnings import raised_by_window_rule
 from streams.desk.saved import Entry, PendingEntries
 from streams.desk.window_rules.measures import SHORT_NOTICE, Rules
 from streams.models.instants import DAY, HOUR
-from streams.models.rows import WarningRow
+from streams.models.rows import WarningRow, WarningState
 from streams.models.tallies import AnnouncementRow
 
 ANNOUNCEMENT = b"a"  # first byte of a changelog key
@@ -153,7 +153,7 @@ def _warning(row: AnnouncementRow, severity: str, version: str, notice: int, lea
 
 
 def _clear(warning: WarningRow, at: int, by: str) -> None:
-    warning.state, warning.cleared_at, warning.cleared_by = "cleared", at, by
+    warning.state, warning.cleared_at, warning.cleared_by = WarningState.CLEARED, at, by
 
 
 def _concerns(row: AnnouncementRow, category: str) -> bool:

@@ -23,7 +23,7 @@ import msgspec
 
 from streams.desk.window_rules.measures import InForce, Key, Rules, Verdict, width
 from streams.models.instants import DAY, MINUTE, NEVER
-from streams.models.rows import WarningRow
+from streams.models.rows import WarningRow, WarningState
 
 MIN_REMEMBERED = 7 * DAY
 """The minimum time a cleared warning is kept: a later policy may have a longer cool-down."""
@@ -103,7 +103,7 @@ class RuleEvaluation:
             self.warnings.pop()
         if self.warnings and (cleared_at := self.warnings[-1].cleared_at) is not None and cleared_at > at:
             self.warnings[-1] = msgspec.structs.replace(
-                self.warnings[-1], state="raised", cleared_at=None, cleared_by="", version=0, is_deleted=0
+                self.warnings[-1], state=WarningState.RAISED, cleared_at=None, cleared_by="", version=0, is_deleted=0
             )
         self.judged_at, self.in_force, self.waits = at, None, True
         self.next_at = at + MINUTE
@@ -155,7 +155,7 @@ class RuleEvaluation:
     def _clear(self, at: int, by: str) -> None:
         if self.open is not None:
             self.warnings[-1] = msgspec.structs.replace(
-                self.warnings[-1], state="cleared", cleared_at=at, cleared_by=by, version=0, is_deleted=0
+                self.warnings[-1], state=WarningState.CLEARED, cleared_at=at, cleared_by=by, version=0, is_deleted=0
             )
 
     def _roll(self, at: int, window: int) -> None:
