@@ -2,7 +2,8 @@
 
 A new dimension touches seven files and the SQL: this one, the events that set it (`models.tickets`), the rows
 (`models.rows`, `models.entities`, `models.customer_facts`), `desk.tickets.ticket` (its row), and the policy's `Match`
-(`desk.policy.sections`). Of a row it is the last field, with a default: see `models.rows`.
+(`desk.policy.sections`). Of a row it is the last field, with a default (see `models.rows`): where a row is built from
+`*dims` (`rows`, `customer_facts`, `ticket`), pass it by name.
 """
 
 from collections.abc import Callable, Sequence

@@ -72,6 +72,31 @@ class LedgerRow(Row):
         return ("ledger", self.ticket_id, self.metric, self.cycle, self.seq)
 
 
+def ledger_row(
+    ticket_id: str,
+    metric: str,
+    cycle: int,
+    seq: int,
+    transition: str,
+    at: int,
+    started_at: int,
+    elapsed_ms: int,
+    target_ms: int,
+    due_at: int | None,
+    policy: str,
+    policy_version: str,
+    calendar: str,
+    dims: Dimensions,
+    agent_id: str,
+    cause: Cause,
+) -> LedgerRow:
+    """A transition with these dimensions."""
+    return LedgerRow(
+        ticket_id, metric, cycle, seq, transition, at, started_at, elapsed_ms, target_ms, due_at, policy,
+        policy_version, calendar, *dims, agent_id, cause[0], cause[1],
+    )  # fmt: skip
+
+
 class FactRow(Row):
     """What one cause counted at one instant (SPEC section 4): `counts` has `counter` and what goes with it."""
 

@@ -16,7 +16,7 @@ from streams.desk.policy.sla_targets import Target
 from streams.desk.policy.versions import Policies, Policy
 from streams.desk.tickets.sla_clock import SlaClock, Slot
 from streams.models.dimensions import Dimensions, Tags
-from streams.models.rows import Cause, FactRow, LedgerRow, WarningRow, WarningState, fact_of
+from streams.models.rows import Cause, FactRow, LedgerRow, WarningRow, WarningState, fact_of, ledger_row
 
 NO_DIMENSIONS = Dimensions()
 PastDimensions = list[tuple[int, Dimensions, str]]
@@ -79,7 +79,7 @@ class TicketLedger:
         target = clock.target
         assert target is not None
         dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
-        row = LedgerRow(
+        row = ledger_row(
             self.id,
             clock.metric,
             clock.cycle,
@@ -93,10 +93,9 @@ class TicketLedger:
             target.sla,
             target.version,
             "24x7" if target.duration.unit == "cd" else target.calendar_name,
-            *dims,
+            dims,
             agent_id,
-            cause[0],
-            cause[1],
+            cause,
         )
         self.change_set.rows["ledger", self.id, clock.metric, clock.cycle, clock.seq] = row
         if transition == "breached":

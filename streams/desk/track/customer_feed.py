@@ -18,7 +18,7 @@ from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.reference_events import ReferenceEvents
 from streams.desk.track.subject import SURVEY, TICKET, Subject
-from streams.desk.track.subject_facts import NamedSignal, fact_of, low_surveys
+from streams.desk.track.subject_facts import NamedSignal, customer_fact_of, low_surveys
 from streams.desk.track.subject_store import SubjectStore
 from streams.models import customer_facts as models
 from streams.models import messages
@@ -132,7 +132,7 @@ class CustomerFeed:
         signals: list[Signal] = []  # those that name no customer
         if surveys or name in self._references.sentiment_scores:
             signals = self._add_named(name, surveys, facts)
-        fact = None if subject is None else fact_of(name, subject.state, signals)
+        fact = None if subject is None else customer_fact_of(name, subject.state, signals)
         if fact is not None:
             facts[name] = fact
         return facts

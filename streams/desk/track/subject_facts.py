@@ -20,7 +20,7 @@ class NamedSignal(NamedTuple):
     signal: Signal
 
 
-def fact_of(name: str, state: State | None, signals: Sequence[Signal]) -> CustomerFact | None:
+def customer_fact_of(name: str, state: State | None, signals: Sequence[Signal]) -> CustomerFact | None:
     """The fact of a ticket or call; None if it has no customer, or no content yet.
 
     `signals`: those of surveys and scores about it that name no customer.
