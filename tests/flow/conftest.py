@@ -31,6 +31,8 @@ from tests.recorded import service_month
 
 ROOT = Path(__file__).parents[2]
 CHANGELOG = "app-desk-changelog"
+STOP_LIMIT_S = 6.0
+"""A worker stops within this time after SIGTERM, on a busy machine too."""
 
 
 def wait_for(what: str, condition: Callable[[], Any], limit_s: float = 40.0) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from streams.checkpoint.takeover import TOOK_OVER_LOG
 from streams.embedded.process import free_port
 from streams.kafka.consumer_thread import RECLAIMED_LOG
-from tests.flow.conftest import ToyDesk, wait_for
+from tests.flow.conftest import STOP_LIMIT_S, ToyDesk, wait_for
 from tests.flow.toy import PARTITIONS
 
 
@@ -20,7 +20,7 @@ def test_all_is_saved_and_committed_when_a_worker_stops(toy_desk: ToyDesk) -> No
     toy_desk.wait_folded()
     code, seconds = worker.stop()
     assert code == 0
-    assert seconds < 3.5
+    assert seconds < STOP_LIMIT_S
     assert "ERROR" not in worker.text()
     assert worker.statistics("outputs_resent") == 0
     assert toy_desk.committed() == len(toy_desk.events)
@@ -186,7 +186,7 @@ def test_an_owner_restarts_when_a_zombie_claims_its_partition(toy_desk: ToyDesk)
     toy_desk.finish()
     toy_desk.wait_folded()
     code, seconds = other.stop(signal.SIGINT)
-    assert (code, seconds < 3.5) == (0, True)
+    assert (code, seconds < STOP_LIMIT_S) == (0, True)
     assert toy_desk.check()[1].epoch == 1001
 
 

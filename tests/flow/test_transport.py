@@ -7,7 +7,7 @@ from faust.types.tuples import TP
 
 from streams.kafka.app import MAX_QUEUED_BATCHES, BatchApp
 from streams.kafka.consumer import BatchScheduler
-from tests.flow.conftest import ToyDesk, wait_for
+from tests.flow.conftest import STOP_LIMIT_S, ToyDesk, wait_for
 from tests.flow.toy import PARTITIONS
 
 TOPIC = TP("batched", 0)
@@ -34,7 +34,7 @@ def test_a_sink_that_is_killed_writes_everything_at_least_once_and_in_order(toy_
     }
     wait_for("all to be committed", lambda: toy_desk.committed() == sum(wanted.values()))
     code, seconds = second.stop()
-    assert (code, seconds < 3.5) == (0, True)
+    assert (code, seconds < STOP_LIMIT_S) == (0, True)
     seen: dict[int, list[int]] = defaultdict(list)
     for line in dict.fromkeys(out.read_text().splitlines()):
         partition, offset = map(int, line.split())
