@@ -16,7 +16,6 @@
         · DirectoryInUse             embedded.directory
         · NoDatabase                 embedded.client
         · StackError                 embedded.stack
-        · KafkaUnavailable           embedded.apache_kafka
         · BenchError                 bench.broker
         · TooShort                   bench.log
         · MigrationError             sinks.clickhouse.migrate
@@ -43,7 +42,7 @@
 
 
 class DeskwatchError(Exception):
-    """Base of every exception of ours: `except DeskwatchError` catches everything that Deskwatch raises on purpose."""
+    """Base of every exception of ours: `except DeskwatchError` catches all of them but `StartRefused`."""
 
 
 class UserError(DeskwatchError):

@@ -13,8 +13,13 @@ import pytest
 import typer
 
 from sinks.clickhouse.migrate import FOLDER, read
+from sinks.metrics.escalate import ESCALATE
+from sinks.metrics.store import STORE
+from sinks.metrics.track import TRACK
+from sinks.metrics.watch import WATCH
 from streams.cli.main import app
 from streams.models import topics
+from streams.settings.options import OPTIONS, PREFIX, RENAMED
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh.md")
@@ -24,6 +29,7 @@ DOCUMENTS = sorted(
 EACH_README = pytest.mark.parametrize("name", READMES)
 EACH_DOCUMENT = pytest.mark.parametrize("name", DOCUMENTS)
 
+METRICS = {metric.name for metric in (*TRACK, *WATCH, *STORE, *ESCALATE)}
 MAP_BYTES = 9 * 1024
 BANNED = re.compile(
     r"""\b(Everyone | everybody | asleep | awake | AWAKE | graver | gravest | heirs? | famil(y|ies) | sheets? | amended
@@ -74,6 +80,19 @@ def section(name: str, headings: tuple[str, ...]) -> str:
 @EACH_README
 def test_every_command_stands_in_the_table(name: str) -> None:
     assert commands() - listed(name) == set()
+
+
+def test_every_command_that_prints_a_result_prints_json() -> None:
+    """The READMEs say so: without `--json` are those that run on, write a log, or print only what they did."""
+
+    def options(command: Any, prefix: str) -> Iterator[tuple[str, set[str]]]:
+        for name, child in getattr(command, "commands", {}).items():
+            yield from options(child, f"{prefix} {name}".strip())
+        yield prefix, {option for parameter in command.params for option in parameter.opts}
+
+    found = dict(options(typer.main.get_command(app), ""))
+    without = {name for name in commands() if "--json" not in found[name]}
+    assert without == {"demo", "run", "simulate", "migrate"}
 
 
 @EACH_README
@@ -136,7 +155,7 @@ def test_the_glossary_names_what_exists() -> None:
             assert set(re.findall(r"`(\w+)`", after)) <= views(), row
         for after in re.findall(r"structs? ((?:`\w+`(?:, )?)+)", row):
             for struct in re.findall(r"`(\w+)`", after):
-                assert re.search(rf"^(class )?{struct}\b", code, re.M), f"no struct {struct}"
+                assert re.search(rf"^class {struct}\b|^{struct}\s*[:=]", code, re.M), f"no struct {struct}"
         for panel in re.findall(r'panel "([^"]+)"', row):
             assert f'"title": "{panel}"' in panels, panel
         first = re.match(r"((?:`[a-z-]+`(?:, )?)+)", row)
@@ -169,6 +188,26 @@ def test_paths_exist(name: str) -> None:
     for path in re.findall(r"`((?:streams|sinks|dashboards|tests|docs)/[^`\s]*)`", commands_or_spans(name)):
         for one in spread(path):
             assert any(ROOT.glob(one.rstrip("/"))), f"{name} names {one}"
+
+
+def test_the_paths_of_the_map_exist() -> None:
+    """In "Where do I …?" they are relative to `streams/`; a bare file name is in the folder named before it."""
+    rows = section("ARCHITECTURE.md", (r"## Where do I …\?",))
+    named = [path for path in re.findall(r"`([^`\s]+)`", rows) if "/" in path]
+    assert len(named) > 20
+    for path in named:
+        for one in spread(path):
+            found = [*ROOT.glob(one.rstrip("/")), *(ROOT / "streams").glob(one.rstrip("/"))]
+            assert found, f"ARCHITECTURE.md names {one}"
+
+
+@EACH_DOCUMENT
+def test_settings_and_metrics_exist(name: str) -> None:
+    spans = commands_in(name)
+    known = {f"{PREFIX}{name.upper()}" for name in (*OPTIONS, *RENAMED, "config")}
+    for setting in re.findall(r"\bDESKWATCH_[A-Z_]+\b", spans):
+        assert setting.removesuffix("_FILE") in known or setting.endswith("_URL"), setting
+    assert set(re.findall(r"`(deskwatch_(?:track|watch|store|escalate)_\w+)`", text_of(name))) <= METRICS
 
 
 def commands_or_spans(name: str) -> str:

@@ -15,9 +15,8 @@ from streams.models.envelope import Event, type_of
 from streams.models.instants import parse_instant
 from streams.models.records import Record
 from streams.models.rows import ProgressRow
-from streams.models.signals import ClockAdvanced, DeskClosed
+from streams.models.signals import DeskClosed, is_replay_clock
 
-REPLAY = "/deskwatch/replay"
 """The source of a replay's clock events; they are not events of the desk."""
 
 
@@ -84,7 +83,7 @@ def stored(topic: str, records: Sequence[Record], as_of: int) -> Stored:
         event = decode(record.value, record.headers)
         if not isinstance(event, Event):
             continue
-        if isinstance(event, ClockAdvanced) and event.source == REPLAY:
+        if is_replay_clock(event):
             as_of = max(as_of, parse_instant(event.data.to))
             continue
         closed |= isinstance(event, DeskClosed)

@@ -34,6 +34,9 @@ from streams.kafka.topics import CHANGELOG_CONFIG
 MAX_REPAIR_KEYS = 5_000
 """Maximum number of a zombie's keys rewritten by one checkpoint; the next ones rewrite the rest."""
 
+INTERVAL_S, URGENT_INTERVAL_S = 0.5, 0.25
+"""Seconds until a change is checkpointed, usually and when the state is urgent."""
+
 IDLE_CHECKPOINT_S = 600.0
 """Checkpoint interval of an idle partition, seconds: a zombie's batch is noticed long before compaction sees it."""
 
@@ -57,7 +60,6 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         app: a CheckpointApp.
         new_state: creates the empty state of a partition, given its number.
         inputs, outputs: names of the topics, all with ``partitions`` partitions.
-        interval, urgent_interval: seconds until a change is checkpointed, usually and when the state is urgent.
         limit_bytes: pending bytes at which a checkpoint is written at once; well under kafka.topics.BATCH_LIMIT.
         clock: returns the ``now`` of ``state.advance``: ms since the epoch, or None if the state uses its watermarks.
     """
@@ -69,15 +71,12 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         new_state: Callable[[int], PartitionState],
         inputs: Sequence[str],
         outputs: Sequence[str],
-        interval: float = 0.5,
-        urgent_interval: float = 0.25,
         limit_bytes: int = 4 << 20,
         clock: Callable[[], int | None] = wall_clock,
         **table: Any,
     ) -> None:
         super().__init__(app, extra_topic_configs=CHANGELOG_CONFIG, **table)
         self.new_state, self.inputs, self.outputs = new_state, tuple(inputs), tuple(outputs)
-        self.interval, self.urgent_interval = interval, urgent_interval
         self.limit_bytes, self.clock = limit_bytes, clock
         self.owner = uuid.uuid4().hex[:16]
         self.generation = -1
@@ -138,7 +137,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
             self.held = parts
             self.position.restart()
             for part in parts.values():  # checkpoint soon after the first records
-                part.saved_at = time.monotonic() - self.interval
+                part.saved_at = time.monotonic() - INTERVAL_S
 
     # --- records ------------------------------------------------------------------------------------------------------
 
@@ -183,7 +182,7 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
     @Service.task
     async def _tick(self) -> None:
         while not self.should_stop:
-            await self.sleep(self.urgent_interval)
+            await self.sleep(URGENT_INTERVAL_S)
             try:
                 await asyncio.gather(*(self._save_if_due(part) for part in list(self.held.values())))
             except Exception as error:  # a table that crashes would not stop the worker
@@ -199,8 +198,8 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]
         part.state.advance(self.clock())
         await self._make_room(part)
         age = time.monotonic() - part.saved_at
-        due = self.urgent_interval if part.state.urgent() else self.interval
-        if age > IDLE_CHECKPOINT_S or (age > due - self.urgent_interval / 2 and part.unsaved()):
+        due = URGENT_INTERVAL_S if part.state.urgent() else INTERVAL_S
+        if age > IDLE_CHECKPOINT_S or (age > due - URGENT_INTERVAL_S / 2 and part.unsaved()):
             await self.save(part)
 
     def lease_held(self) -> bool:

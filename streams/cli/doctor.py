@@ -27,8 +27,7 @@ from streams.embedded.directory import Directory
 from streams.errors import UserError
 from streams.kafka.topics import CHANGELOG, CONFIGS
 from streams.models.topics import INPUTS
-from streams.policies import DEFAULT
-from streams.policies import load as load_policies
+from streams.policies import policies_of
 from streams.settings import Settings, SettingsError, load
 
 _WARN_FREE_BYTES, _MIN_FREE_BYTES = 5 << 30, 512 << 20
@@ -100,14 +99,13 @@ def extras(needed: bool, installed: Callable[[str], object] = find_spec) -> Find
 
 def policy_file(settings: Settings) -> Finding:
     """Whether the policy can be read."""
-    path = settings.policy or DEFAULT
     try:
-        load_policies(path)
+        policies_of(settings)
     except PolicyError as error:
         return Finding("policy", "fail", str(error))
     if settings.policy is None:
         return Finding("policy", "warn", "The default policy is in force: set DESKWATCH_POLICY to your own.")
-    return Finding("policy", "ok", f"{path} is a good policy.")
+    return Finding("policy", "ok", f"{settings.policy} is a good policy.")
 
 
 def disk(folder: Path) -> Finding:

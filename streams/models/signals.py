@@ -1,6 +1,6 @@
 """Signals: what else is known of the desk, keyed by the ticket or call they name, else by their own id."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeGuard
 
 import msgspec
 from msgspec import Meta
@@ -282,3 +282,10 @@ EVENTS = (
     MetricReported,
 )
 CONTROL = (ClockAdvanced, DeskClosed)  # on any topic
+
+REPLAY_SOURCE = "/deskwatch/replay"
+
+
+def is_replay_clock(event: object) -> TypeGuard[ClockAdvanced]:
+    """Whether a replay sent this event to tell the log's time: it is not an event of the log."""
+    return isinstance(event, ClockAdvanced) and event.source == REPLAY_SOURCE

@@ -21,7 +21,6 @@ WATCH_ROLLUPS = "watch-rollups"
 
 ACTIONS = "actions"
 ESCALATIONS = "escalations"
-AUDIT = "audit"
 
 PROGRESS_TOPICS = (LEDGER, FACTS, ROLLUPS, WARNINGS)
 """Role track reports its progress on each of these."""

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from streams import policies
 from streams.desk.policy.file import PolicyError
 from streams.desk.policy.versions import Policies, Policy, parse
 from streams.settings import Settings
@@ -33,4 +32,4 @@ def _read(file: Path) -> Policy:
 
 def policies_of(settings: Settings) -> Policies:
     """The policy versions that the settings name."""
-    return policies.load(settings.policy or policies.DEFAULT)
+    return load(settings.policy or DEFAULT)

@@ -19,13 +19,13 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import UserError
 from streams.models.instants import MINUTE, format_instant
+from streams.models.signals import REPLAY_SOURCE
 from streams.models.topics import INPUTS
 from streams.replay.log import place, targets
 
 BATCH_BYTES = 128 << 10
 MAX_MESSAGE_BYTES = 4 << 20
 MAX_UNACKNOWLEDGED = 64  # batches
-SOURCE = "/deskwatch/replay"
 CLOCK_EVERY_S = 0.05
 PATIENCE_MS = 120_000
 """How long a batch waits for a broker that does not answer: it may be restarting."""
@@ -111,7 +111,7 @@ async def feed(
     `progress` is called every thousand lines, with the number of lines. Raises ReplayError.
     """
     async with connected(broker, partitions) as feeder:
-        return await _feed(lines, feeder, partitions, speed, progress)
+        return await _feed(lines, feeder, speed, progress)
 
 
 @asynccontextmanager
@@ -136,9 +136,7 @@ async def connected(broker: str, partitions: int) -> AsyncIterator[Feeder]:
         await producer.stop()
 
 
-async def _feed(
-    lines: Iterable[bytes], feeder: Feeder, partitions: int, speed: float | None, progress: Callable[[int], None]
-) -> Fed:
+async def _feed(lines: Iterable[bytes], feeder: Feeder, speed: float | None, progress: Callable[[int], None]) -> Fed:
     n, latest, advanced_to = 0, -1, -1
     pace, advanced_s = Pace(speed), time.monotonic()
     for n, value in enumerate(lines, 1):
@@ -149,37 +147,37 @@ async def _feed(
                 await pace.wait(line.event.at)
             if advanced_to < 0:
                 latest = advanced_to = line.event.at
-                await advance_clock(feeder, partitions, advanced_to)
+                await advance_clock(feeder, advanced_to)
             latest = max(latest, line.event.at)
-        for partition in targets(line, partitions):
+        for partition in targets(line, feeder.partitions):
             await feeder.send(line.topic, partition, line.key, value)
         if latest - advanced_to >= MINUTE and time.monotonic() - advanced_s >= CLOCK_EVERY_S:
             advanced_to, advanced_s = latest, time.monotonic()
-            await advance_clock(feeder, partitions, advanced_to)
+            await advance_clock(feeder, advanced_to)
             await asyncio.sleep(0)
         if not n % 1000:
             progress(n)
     if latest >= 0:
-        await advance_clock(feeder, partitions, latest)
+        await advance_clock(feeder, latest)
     await feeder.flush(wait=True)
     progress(n)
     return Fed(n, feeder.ends, latest)
 
 
-async def advance_clock(feeder: Feeder, partitions: int, to: int) -> None:
+async def advance_clock(feeder: Feeder, to: int) -> None:
     """Send clock.advanced to every partition of every input topic: the time of the log is `to` (ms)."""
     instant = format_instant(to)
     event = {
         "specversion": "1.0",
         "id": f"clock-{to}",
-        "source": SOURCE,
+        "source": REPLAY_SOURCE,
         "type": "clock.advanced",
         "time": instant,
         "data": {"to": instant},
     }
     value = msgspec.json.encode(event)
     for topic in INPUTS:
-        for partition in range(partitions):
+        for partition in range(feeder.partitions):
             await feeder.send(topic, partition, None, value)
 
 

@@ -1,7 +1,7 @@
 """The same result without a broker: folds a log in one process, with the same core, into ClickHouse."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -57,7 +57,6 @@ def recompute(
     policies: Policies,
     writer: RowWriter,
     as_of: int | None = None,
-    progress: Callable[[int], None] = lambda n: None,
     late: Sequence[TallyRow] = (),
 ) -> Recomputed:
     """Fold the log and write all rows to the writer's database, which should be empty.
@@ -76,10 +75,8 @@ def recompute(
         if len(pending) >= BATCH_SIZE:
             fold.fold(pending)
             pending = []
-            progress(n)
     fold.fold(pending)
     fold.finish(as_of, [row for row in late if as_of is None or row.minute <= as_of])
-    progress(n)
     return Recomputed(n, fold.desk.totals["dead_letters"], fold.latest if as_of is None else as_of)
 
 

@@ -8,9 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.models.codec import decode, structured
 from streams.models.envelope import Event
-from streams.models.signals import ClockAdvanced
+from streams.models.signals import is_replay_clock
 from streams.models.topics import INPUTS
-from streams.replay.feeder import SOURCE
 from streams.settings import Settings
 
 IDLE_MS = 1000
@@ -37,7 +36,7 @@ async def _read(settings: Settings) -> list[bytes]:
             for records in fetched.values():
                 for record in records:
                     event = decode(record.value, record.headers)
-                    if isinstance(event, ClockAdvanced) and event.source == SOURCE:
+                    if is_replay_clock(event):
                         continue
                     value = structured(record.value, record.headers)
                     if value is not None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded import apache_kafka as kafka
-from streams.embedded.apache_kafka import PORTS, VERSION, KafkaUnavailable, free_port, jars
+from tests import apache_kafka as kafka
+from tests.apache_kafka import PORTS, VERSION, KafkaUnavailable, free_port, jars
 
 ROOT = Path(__file__).parents[2]
 FETCH = """

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from streams.cli.run import supervise
 from streams.embedded.process import Restarts
 
 COUNTS = "import sys, time, pathlib; p = pathlib.Path({file!r}); n = p.stat().st_size; p.write_text('x' * (n + 1)); "
-SLEEPS = "import time; time.sleep(60)"
+SLEEP_S = 60
+SLEEPS = f"import time; time.sleep({SLEEP_S})"
 
 
 @pytest.fixture
@@ -47,4 +49,6 @@ def test_a_role_that_never_worked_ends_the_command_and_the_other_roles(file: Pat
 
 def test_sigterm_ends_all() -> None:
     threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGTERM)).start()
+    began = time.monotonic()
     supervise({"track": python(SLEEPS), "store": python(SLEEPS)}, os.environ)
+    assert time.monotonic() - began < SLEEP_S / 2

@@ -44,7 +44,8 @@ def rows_of(
     desk = Desk(0, policies, wall=False)
     standing: dict[Identity, Row] = {}
     for i, (event, raw) in enumerate(log):
-        desk.fold(event, raw, topic_of(event))
+        topic = topic_of(event)
+        assert desk.feed(topic, [record(raw, topic, i)], 0) == 1
         if snapshot_every and i % snapshot_every == snapshot_every - 1:
             desk.advance(None)
             keep(standing, all_rows(desk))

@@ -10,18 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.desk.customers import partition as customers
-from streams.desk.policy.versions import Policies, parse
+from streams.desk.policy.versions import Policies
 from streams.models.entities import CustomerRow
 from streams.models.rows import FactRow, WarningRow
 from tests.desk.compare import decoded, minutes_of
 from tests.desk.customer_logs import AS_OF, logs, policies
+from tests.desk.laws import versions
 from tests.desk.logs import lines
 from tests.desk.pipeline import Pipeline, run
 from tests.naive.fold import TICKET_COUNTERS, fold
-
-
-def versions(texts: list[str]) -> Policies:
-    return Policies([parse(text, f"policy {n}") for n, text in enumerate(texts)])
 
 
 def _event(n: int, kind: str, time: str, **data: str | int) -> dict[str, Any]:

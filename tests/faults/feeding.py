@@ -84,4 +84,4 @@ class Feeding:
             for partition in range(self.partitions):
                 self._clock[topic, partition].append(self._sent[topic, partition])
                 self._sent[topic, partition] += 1
-        await advance_clock(feeder, self.partitions, to)
+        await advance_clock(feeder, to)

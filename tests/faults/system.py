@@ -15,8 +15,8 @@ from pathlib import Path
 
 from streams.checkpoint.table import PROCESSED_LOG
 from streams.checkpoint.takeover import TOOK_OVER_LOG
-from streams.embedded.apache_kafka import Kafka
 from streams.embedded.stack import Stack
+from tests.apache_kafka import Kafka
 from tests.faults.clickhouse import AWAY
 
 _PROCESSED_LOG = re.compile(r"CheckpointTable: desk\]: " + PROCESSED_LOG.replace("%d", r"(\d+)"))

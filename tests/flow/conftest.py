@@ -23,8 +23,8 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from streams.bench.broker import Broker
 from streams.checkpoint.fencing import LogReader
 from streams.checkpoint.takeover import TOOK_OVER_LOG
-from streams.embedded.apache_kafka import Kafka, KafkaUnavailable
 from streams.embedded.broker import APPS
+from tests.apache_kafka import Kafka, KafkaUnavailable
 from tests.flow.month import lines_of, write
 from tests.flow.toy import CALLS, LEDGER, PANES, PARTITIONS, TICKETS, ToyEvent, ToyState, offline, toy_events
 from tests.recorded import service_month

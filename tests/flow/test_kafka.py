@@ -11,9 +11,9 @@ from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams.cli import doctor
-from streams.embedded.apache_kafka import Kafka
 from streams.kafka.topics import CHANGELOG, CONFIGS, create_topics
 from streams.settings import Settings
+from tests.apache_kafka import Kafka
 from tests.flow.conftest import ToyDesk, started_kafka, wait_for
 from tests.flow.toy import CALLS, PARTITIONS, TICKETS, toy_events
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from streams.checkpoint.takeover import TOOK_OVER_LOG
-from streams.embedded.apache_kafka import Kafka
 from streams.embedded.process import Process, free_port
 from streams.embedded.stack import clickhouse_answers
+from tests.apache_kafka import Kafka
 from tests.flow.conftest import started_kafka, wait_for
 from tests.flow.month import check, deskwatch
 

@@ -5,7 +5,6 @@ import email.header
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -103,11 +102,3 @@ def nobody() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"json://127.0.0.1:{probe.getsockname()[1]}/?rto=0.5&cto=0.5"
-
-
-def wait_until(what: str, condition: Any, limit_s: float = 60) -> Any:
-    end = time.monotonic() + limit_s
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {limit_s} s for {what}"
-        time.sleep(0.05)
-    return value

@@ -16,7 +16,7 @@ import msgspec
 
 from streams.desk.customers.risk_index import MIN_POINTS, Risk
 from streams.desk.output.change_set import ChangeSet
-from streams.desk.output.warnings import warning_id
+from streams.desk.output.warnings import cleared, new_warning
 from streams.desk.policy.rules import Rule
 from streams.desk.policy.versions import Policies, Policy
 from streams.desk.texts import text
@@ -88,42 +88,24 @@ class RiskWarning:
 
     def _clear(self, row: WarningRow, at: int, score: float) -> None:
         measures = {**row.measures, "cleared_value": round(score, 1)}
-        self.change_set.put(
-            msgspec.structs.replace(
-                row, state=WarningState.CLEARED, cleared_at=at, cleared_by="decayed", measures=measures
-            )
-        )
+        self.change_set.put(cleared(msgspec.structs.replace(row, measures=measures), at, "decayed"))
         self.row, self.cleared_at = None, at
 
     def _row(
         self, raised_at: int, state: str, at: int, policy: Policy, rule: Rule, fact: CustomerFact | None, cause: str
     ) -> WarningRow:
         subject, index = f"customer/{self.customer_id}", policy.risk_index
-        return WarningRow(
-            warning_id=warning_id(RULE, subject, raised_at),
-            rule=RULE,
-            subject=subject,
+        return new_warning(
+            RULE,
+            subject,
+            raised_at,
+            rule.severity,
+            policy.version,
             state=state,
-            severity=rule.severity,
-            raised_at=raised_at,
-            cleared_at=None,
-            cleared_by="",
             ticket_id="" if fact is None else fact.subject[1:] if fact.subject[0] == "t" else fact.about,
-            metric="",
-            cycle=0,
-            elapsed_ms=0,
-            target_ms=0,
-            due_at=None,
-            policy="",
-            policy_version=policy.version,
             team=fact.team if fact is not None else "",
-            channel="",
-            priority="",
-            kind="",
             segment="vip" if self.risk.vip else "",
             category=fact.category if fact is not None else "",
-            product="",
-            agent_id="",
             url=fact.url if fact is not None else "",
             customer_id=self.customer_id,
             dimension="customer",

@@ -95,8 +95,7 @@ class IncidentGroups:
 
 
 def _order_of_succession(chain: Chain) -> tuple[int, int, Key]:
-    warning = chain.warning
-    return -SEVERITY_RANK.get(warning.severity, 0), warning.raised_at, (warning.rule, warning.subject)
+    return -rank(chain.warning), chain.warning.raised_at, chain.key
 
 
 def join(own: Chain | None, warning: StoredWarning, policy: Policy) -> Chain:

@@ -22,7 +22,7 @@ from streams.desk.escalation.throttle import DigestThrottle
 from streams.desk.escalation.warning_handler import WarningHandler
 from streams.desk.partition_state import Snapshot
 from streams.desk.policy.versions import Policies
-from streams.desk.saved import SavedParts
+from streams.desk.saved import HEADER, SavedParts, SavedValue
 from streams.models import actions
 from streams.models.codec import Rejected
 from streams.models.records import Record
@@ -76,7 +76,7 @@ class Escalations:
         )
         self._warnings = WarningHandler(self.chains, self.outbox, sender, self.time, policies)
         self._actions = ActionHandler(self.chains, self.outbox, sender, self.time, policies)
-        self._parts = SavedParts(self._early, self.chains, throttle, self.time)
+        self._parts = SavedParts(self._early, self.chains, throttle, SavedValue(HEADER, self.time.dump, self.time.load))
         self._changed = False  # whether anything, at least the offsets, changed since the last snapshot
         self._saved_at = -1  # the time of the last snapshot
 

@@ -3,7 +3,7 @@
 Live, it is the wall clock. In a replay, it is the least business time of the senders of warnings.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -17,8 +17,6 @@ class SnapshotHeader(msgspec.Struct, array_like=True):
 
 class PartitionTime:
     """The time `now` (ms; -1: not known yet). `wall`: whether it is the wall clock."""
-
-    prefix = b"h"
 
     def __init__(self, wall: bool) -> None:
         self.wall, self.now = wall, -1
@@ -34,15 +32,11 @@ class PartitionTime:
         now = wall_now if self.wall and wall_now is not None else min(self._sources.values(), default=-1)
         self.now = max(self.now, now)
 
-    def load(self, _key: bytes, value: bytes | None) -> None:
-        """Load the header of a checkpoint."""
-        header = msgspec.msgpack.decode(value or b"", type=SnapshotHeader)
-        self._sources, self.now = header.sources, header.now
-
-    def value(self, _key: bytes) -> bytes | None:
+    def dump(self) -> bytes:
         """Return the header of a checkpoint."""
         return msgspec.msgpack.encode(SnapshotHeader(self._sources, self.now))
 
-    def changed(self) -> Iterable[tuple[bytes, bytes | None]]:
-        """Return the header: every checkpoint has one."""
-        return [(self.prefix, self.value(self.prefix))]
+    def load(self, value: bytes) -> None:
+        """Load the header of a checkpoint."""
+        header = msgspec.msgpack.decode(value, type=SnapshotHeader)
+        self._sources, self.now = header.sources, header.now

@@ -18,21 +18,31 @@ def warning_id(rule: str, subject: str, raised_at: int) -> str:
     return blake2b(f"{rule}\n{subject}\n{raised_at}".encode(), digest_size=12).hexdigest()
 
 
-def raised(rule: RuleName, subject: str, at: int, under: Policy, **fields: Any) -> WarningRow:
-    """A warning about one subject, raised at the instant `at` (ms), `under` the policy in force.
-
-    `fields`: further columns; the others are empty.
-    """
+def new_warning(
+    rule: str,
+    subject: str,
+    raised_at: int,
+    severity: str,
+    policy_version: str,
+    state: str = WarningState.RAISED,
+    **fields: Any,
+) -> WarningRow:
+    """A warning raised at an instant (ms). `fields`: further columns; the others are empty."""
     return WarningRow(
-        warning_id=warning_id(rule, subject, at),
+        warning_id=warning_id(rule, subject, raised_at),
         rule=rule,
         subject=subject,
-        state=WarningState.RAISED,
-        severity=under.severities[rule],
-        raised_at=at,
-        policy_version=under.version,
+        state=state,
+        severity=severity,
+        raised_at=raised_at,
+        policy_version=policy_version,
         **fields,
     )
+
+
+def raised(rule: RuleName, subject: str, at: int, under: Policy, **fields: Any) -> WarningRow:
+    """A warning about one subject, raised at the instant `at` (ms), `under` the policy in force."""
+    return new_warning(rule, subject, at, under.severities[rule], under.version, **fields)
 
 
 def raised_by_window_rule(
@@ -47,18 +57,7 @@ def raised_by_window_rule(
         fields.setdefault(dimension, value)
     elif dimension == "agent":
         fields.setdefault("agent_id", value)
-    return WarningRow(
-        warning_id=warning_id(rule, subject, at),
-        rule=rule,
-        subject=subject,
-        state=WarningState.RAISED,
-        severity=severity,
-        raised_at=at,
-        policy_version=policy_version,
-        dimension=dimension,
-        value=value,
-        **fields,
-    )
+    return new_warning(rule, subject, at, severity, policy_version, dimension=dimension, value=value, **fields)
 
 
 def cleared(row: WarningRow, at: int, by: str) -> WarningRow:

@@ -21,13 +21,12 @@ NO_UPDATE_OWED = ("pending", *DONE)
 
 
 class LifeCycle:
-    """Status and its instants. `ended_at`: solved, closed or merged, and not reopened since."""
+    """Status and its instants."""
 
     __slots__ = (
         "clocks",
         "closed_at",
         "created_at",
-        "ended_at",
         "ledger",
         "merged_into",
         "released_at",
@@ -45,7 +44,6 @@ class LifeCycle:
         self.created_at: int | None = None
         self.solved_at: int | None = None
         self.closed_at: int | None = None
-        self.ended_at: int | None = None
         self.released_at = NEVER  # when the ticket is held no longer
         self.reopenings = 0
         self.solved_fact: FactRow | None = None  # what the first solving counted
@@ -95,7 +93,7 @@ class LifeCycle:
     def _reopen(self, policy: Policy, at: int, cause: Cause) -> None:
         """Out of solved or closed."""
         self.reopenings += 1
-        self.ended_at = self.closed_at = self.solved_at = None
+        self.closed_at = self.solved_at = None
         self.released_at = NEVER
         past, self.ledger.past_dims = self.ledger.past_dims, None
         self.ledger.fact(cause, "reopened", 0, at, {"reopened": 1})
@@ -122,5 +120,4 @@ class LifeCycle:
             change_set.add(self.solved_fact)
 
     def _end(self, at: int) -> None:
-        self.ended_at = at
         self.released_at = at + self.ledger.policies.at(at).hold_ms

@@ -6,11 +6,11 @@ before it, so a restart reads it again.
     record     closed ─> t1 t2 ... full | checkpoint | closed ─> ... t8 t9 | next
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from streams.desk.policy.restatement import Following
 from streams.desk.policy.versions import Policies
-from streams.desk.saved import Entry, SavedDict
+from streams.desk.saved import SavedDict
 from streams.desk.track.subject import TICKET, event_of
 from streams.desk.track.subjects import Subjects
 from streams.models.instants import parse_instant
@@ -22,19 +22,17 @@ Count = Callable[[str, int], None]  # what, number
 
 
 class Closures:
-    """The known closures of a partition; a saved part. `policy`: the policy in force, without the closures."""
-
-    prefix = CLOSURE
+    """The known closures of a partition. `policy`: the policy in force, without them; `events`: their saved part."""
 
     def __init__(self, policy: Following, subjects: Subjects) -> None:
         self.policy, self.subjects = policy, subjects
         self.under_way: tuple[bytes, bytes | None] | None = None  # the closure being applied, and the one it replaces
-        self._events = SavedDict(CLOSURE)  # raw JSON, as received
+        self.events = SavedDict(CLOSURE)  # raw JSON, as received
 
     def apply(self, event: DeskClosed, raw: bytes, full: Full, count: Count) -> bool:
         """Apply a closure to all tickets; False if the checkpoint is `full` first: call again after the checkpoint."""
         key = CLOSURE + f"{event.source}\0{event.id}".encode()
-        stored = self._events.known.get(key)
+        stored = self.events.known.get(key)
         is_resumed = self.under_way is not None and self.under_way[0] == key and stored == raw
         if not is_resumed:
             if not self._go_on(full):  # finish another closure first
@@ -47,7 +45,7 @@ class Closures:
                 if (event.at, raw) >= (event_of(stored).at, stored):
                     return True
             former = self.over(self.policy.followed)
-            self._events.put(key, raw)
+            self.events.put(key, raw)
             self.under_way = (key, stored)
             self.subjects.begin_restating(former, self.over(self.policy.followed), TICKET)
         return self._go_on(full)
@@ -61,26 +59,12 @@ class Closures:
     def over(self, policies: Policies, known: Mapping[bytes, bytes] | None = None) -> Policies:
         """Policies with these closures, by default all that are known."""
         closed: dict[str, list[tuple[int, int]]] = {}
-        for raw in (self._events.known if known is None else known).values():
+        for raw in (self.events.known if known is None else known).values():
             event = event_of(raw)
             assert isinstance(event, DeskClosed)
             span = parse_instant(event.data.begins), parse_instant(event.data.ends)
             closed.setdefault(event.data.calendar, []).append(span)
         return policies.with_closures(closed) if closed else policies
-
-    # Checkpoints
-
-    def load(self, key: bytes, value: bytes | None) -> None:
-        """See :class:`streams.desk.saved.Saved`."""
-        self._events.load(key, value)
-
-    def value(self, key: bytes) -> bytes | None:
-        """See :class:`streams.desk.saved.Saved`."""
-        return self._events.value(key)
-
-    def changed(self) -> Iterable[Entry]:
-        """See :class:`streams.desk.saved.Saved`."""
-        return self._events.changed()
 
     def restored(self) -> None:
         """All entries are loaded: give the subjects their policies, or the former ones while a closure is applied."""
@@ -91,6 +75,6 @@ class Closures:
             former = self.over(policy.followed)
         elif self.under_way is not None:
             key, replaced = self.under_way
-            known = {other: raw for other, raw in self._events.known.items() if other != key}
+            known = {other: raw for other, raw in self.events.known.items() if other != key}
             former = self.over(policy.followed, known if replaced is None else {**known, key: replaced})
         self.subjects.follow(policies, former)

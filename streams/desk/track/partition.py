@@ -158,19 +158,8 @@ class Desk:
         if at < self.business_time - self.policy.followed.at(at).lateness_ms:
             self._parts.arrivals.count(topic, at, "late", 1)
 
-    def fold(self, event: Event, raw: bytes, topic: str) -> bool:
-        """Fold one event; `raw` is its JSON. False: a checkpoint is needed first; then fold the event again."""
-        found = _SUBJECTS.get(type(event))
-        if found is None:
-            return self._fold_reference(event, raw, topic)
-        self._arrived[topic, event.at - event.at % HOUR, EVENTS] += 1
-        self._count_if_late(topic, event.at)
-        self.watermarks.see(topic, event.at)
-        self.subjects.fold_event(found[0], found[1](event) or event.id, event, raw, topic)
-        return True
-
     def _fold_reference(self, event: Event, raw: bytes, topic: str) -> bool:
-        """Fold an event without a subject: time, a closure, or a reference event."""
+        """Fold an event without a subject: time, a closure, or a reference event. False: a checkpoint comes first."""
         if isinstance(event, ClockAdvanced):
             self.watermarks.advance(topic, parse_instant(event.data.to))
         else:

@@ -4,9 +4,9 @@ They change no ticket and no call. Track keeps them as received, and passes them
 duplicate changes nothing. If two events share an identity but differ, the earlier (by time, then bytes) wins.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from streams.desk.saved import Entry, SavedDict
+from streams.desk.saved import SavedDict
 from streams.desk.track.subject import CALL, TICKET, event_of
 from streams.models.customer_facts import CustomerLink, PolicyChange, Signal
 from streams.models.envelope import Event
@@ -22,30 +22,29 @@ Count = Callable[[str, int], None]  # what, number
 
 
 class ReferenceEvents:
-    """The reference events of a partition; a saved part.
+    """The reference events of a partition.
 
     Attributes:
+        events: their saved part: raw JSON, as received.
         sentiment_scores: changelog keys of the scores, by the name of their ticket or call (`t17`); see `_target`.
         touched: names whose scores changed since the last snapshot.
         fresh: links and policy changes that are new since the last snapshot.
         on_release: called with a name before its scores are forgotten.
     """
 
-    prefix = REFERENCE
-
     def __init__(self) -> None:
         self.sentiment_scores: dict[str, dict[bytes, SentimentScored]] = {}
         self.touched: set[str] = set()
         self.fresh: list[CustomerLink | PolicyChange] = []
         self.on_release: Callable[[str], None] = lambda name: None
-        self._events = SavedDict(REFERENCE)  # raw JSON, as received
+        self.events = SavedDict(REFERENCE)
         self._links: dict[str, CustomerLink] = {}
         self._changes: dict[str, PolicyChange] = {}
 
     def add(self, event: Event, raw: bytes, oldest: int, count: Count) -> None:
         """Keep an event. A score from before `oldest` is too late, and is ignored."""
         key = REFERENCE + f"{event.key() or ''}\0{event.source}\0{event.id}".encode()  # unique within the event's key
-        stored = self._events.known.get(key)
+        stored = self.events.known.get(key)
         if stored is not None:
             known = event_of(stored)
             if stored == raw or known == event:
@@ -58,7 +57,7 @@ class ReferenceEvents:
         elif isinstance(event, SentimentScored) and event.at < oldest:
             count("released", 1)
             return
-        self._events.put(key, raw)
+        self.events.put(key, raw)
         self._index(key, event)
         name = key[1:].decode()
         self.fresh += [row for row in (self._links.get(name), self._changes.get(name)) if row is not None]
@@ -66,7 +65,7 @@ class ReferenceEvents:
     def announcements(self) -> list[AnnouncementRow]:
         """The fresh policy changes, for the window rules."""
         changes = [row for row in self.fresh if isinstance(row, PolicyChange)]
-        return [_announcement(row, event_of(self._events.known[REFERENCE + row.key.encode()])) for row in changes]
+        return [_announcement(row, event_of(self.events.known[REFERENCE + row.key.encode()])) for row in changes]
 
     def signals(self, name: str) -> Iterator[tuple[SentimentScored, Signal]]:
         """The negative scores under a name."""
@@ -80,26 +79,12 @@ class ReferenceEvents:
             if not is_held(name) and all(score.at < oldest for score in scores.values()):
                 self.on_release(name)
                 for key in scores:
-                    self._events.remove(key)
+                    self.events.remove(key)
                 del self.sentiment_scores[name]
-
-    # Checkpoints
-
-    def load(self, key: bytes, value: bytes | None) -> None:
-        """See :class:`streams.desk.saved.Saved`."""
-        self._events.load(key, value)
-
-    def value(self, key: bytes) -> bytes | None:
-        """See :class:`streams.desk.saved.Saved`."""
-        return self._events.value(key)
-
-    def changed(self) -> Iterable[Entry]:
-        """See :class:`streams.desk.saved.Saved`."""
-        return self._events.changed()
 
     def restored(self) -> None:
         """All entries are loaded: build the index. Nothing is fresh: all was passed on before the restart."""
-        for key, raw in self._events.known.items():
+        for key, raw in self.events.known.items():
             self._index(key, event_of(raw))
         self.touched.clear()
 

@@ -7,7 +7,7 @@ Events are saved, subjects are not: a restore refolds each subject from its even
 """
 
 from streams.desk.partition_state import Snapshot
-from streams.desk.saved import FULL, HEADER, PANE_BYTES, ROW_BYTES, SavedParts, SavedValue
+from streams.desk.saved import FULL, HEADER, ROW_BYTES, SavedParts, SavedValue
 from streams.desk.track import snapshot_header
 from streams.desk.track.parts import DeskParts
 from streams.desk.track.snapshot_header import SnapshotHeader
@@ -25,15 +25,15 @@ class DeskSnapshot:
         self.parts = parts
         self._store, self._change_set = parts.subjects.store, parts.change_set
         self._entries, self._letters = self._store.entries, parts.dead_letters.letters
-        self._customers, self._panes = parts.customers, parts.panes.cache
+        self._customers = parts.customers
         self.folded = False  # anything since the last snapshot
         self._as_of = 0  # business time of the last snapshot
         self._header: SnapshotHeader | None = None  # while restoring
         self._saved = SavedParts(
             self._entries,
             self._store.released,
-            parts.closures,
-            parts.references,
+            parts.closures.events,
+            parts.references.events,
             parts.saved_panes,
             parts.policy,
             SavedValue(HEADER, self._dump_header, self._load_header),
@@ -50,8 +50,8 @@ class DeskSnapshot:
     def pending_bytes(self) -> int:
         """About the size of the next snapshot."""
         rows = len(self._change_set.rows) + len(self._store.touched) + len(self._customers.pending)
-        panes = len(self._panes.changed)
-        return rows * ROW_BYTES + panes * PANE_BYTES + self._entries.pending_bytes + self._letters.bytes
+        panes = self.parts.saved_panes.pending_bytes()
+        return rows * ROW_BYTES + panes + self._entries.pending_bytes + self._letters.bytes
 
     def is_full(self) -> bool:
         """Whether a checkpoint has to be written before anything else."""

@@ -67,7 +67,7 @@ class SubjectStore:
             self.adopt(subject, events)
 
     def adopt(self, subject: Subject, events: list[Event] | None = None) -> None:
-        """Fold a subject in isolation, then let its state write to the partition's change set."""
+        """Let a state that was folded in isolation write to the partition's change set, and queue its deadline."""
         assert subject.state is not None
         subject.state.change_set = self.change_set
         subject.last = max(map(order_of, map(event_of, subject.raws) if events is None else events))

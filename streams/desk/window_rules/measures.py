@@ -63,13 +63,13 @@ MEASURES = {
 }
 
 
-def wilson(part: int, whole: int, z: float = Z) -> tuple[float, float]:
-    """The interval in which the true share lies, at the confidence of `z` standard deviations; (0, 1) if whole is 0."""
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """The interval in which the true share lies; (0, 1) if whole is 0."""
     if whole <= 0:
         return 0.0, 1.0
-    share, square = part / whole, z * z
+    share, square = part / whole, Z * Z
     centre = share + square / (2 * whole)
-    half = z * sqrt(share * (1 - share) / whole + square / (4 * whole * whole))
+    half = Z * sqrt(share * (1 - share) / whole + square / (4 * whole * whole))
     scale = 1 + square / whole
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
