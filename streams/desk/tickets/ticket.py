@@ -45,6 +45,7 @@ class Ticket:
         "next_at",
         "policies",
         "properties",
+        "released_at",
         "replies",
         "risk",
         "sampled",
@@ -67,6 +68,7 @@ class Ticket:
         self.first_replied_at: int | None = None
         self.updated_at = self.stage_since = 0
         self.replies = 0
+        self.released_at = NEVER  # when it is held no longer: a copy, it is read at each deadline
         self.next_at = NEVER  # the next instant at which the passing of time does something
         self.fired_at = -1  # the last such instant: an event no later than this is out of order
 
@@ -76,11 +78,6 @@ class Ticket:
     def created_at(self) -> int | None:
         """When it was created; None for an orphan."""
         return self.life.created_at
-
-    @property
-    def released_at(self) -> int:
-        """When it is held no longer."""
-        return self.life.released_at
 
     @property
     def customer_id(self) -> str:
@@ -112,6 +109,7 @@ class Ticket:
             self.sampled = in_sample(self.id, self.policies.at(at).quality.sample_ppm)
         self.updated_at = at
         _APPLY[type(event)](self, event.data, at, (event.source, event.id))
+        self.released_at = life.released_at
         self._schedule()
         self._update_backlog(at)
 
