@@ -9,7 +9,7 @@
 | /warnings/ID/disagree        |                                                               |
 
 Answers 202 with the event once the broker has it, or 400, 401, 403 or 503 with a sentence. GET /health answers 200.
-It listens on this machine only, unless there is a token (`Authorization: Bearer …`).
+It listens on this machine only, unless there is a token (`Authorization: Bearer …`). It answers no web page.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ import hmac
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -25,6 +24,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from mode import Service
 
+from streams import loopback
 from streams.models.actions import decode
 from streams.models.codec import Rejected
 from streams.models.instants import format_instant
@@ -33,16 +33,20 @@ from streams.settings import Settings, SettingsError
 
 SOURCE = "/deskwatch/api"
 MAX_BODY_BYTES = 16 << 10
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SEND_TIMEOUT_S = 10.0
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Append = Callable[[str, bytes], Awaitable[None]]
 """Puts an event on the topic `actions` under a key; returns once it is acknowledged. Raises aiokafka's KafkaError."""
 
 
 def application(append: Append, token: str) -> web.Application:
     """Return the web application. Without a token it accepts only requests whose host is this machine."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
+
+    @web.middleware
+    async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        why = loopback.refusal_of(request.headers, any_host=bool(token))
+        return await handler(request) if why is None else _error(403, why)
 
     async def act(request: web.Request) -> web.Response:
         if (refusal := _refusal(request, token)) is not None:
@@ -75,6 +79,7 @@ def application(append: Append, token: str) -> web.Application:
     async def health(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[gate])
     app.router.add_post(r"/warnings/{warning_id:[\w.-]{1,200}}/{what:acknowledge|snooze|disagree}", act)
     app.router.add_get("/health", health)
     return app
@@ -85,9 +90,6 @@ def _refusal(request: web.Request, token: str) -> web.Response | None:
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             return _error(401, "The token is missing or wrong: Authorization: Bearer ….")
-    elif urlsplit(f"//{request.host}").hostname not in LOOPBACK:
-        # Another name may resolve to this machine, too.
-        return _error(403, "Without a token this API is for this machine only.")
     if request.content_type != "application/json":  # a form on a page of another site cannot send it
         return _error(400, "The content type is not application/json.")
     return None
@@ -101,7 +103,7 @@ class Api(Service):  # type: ignore[misc]
     """Serves the API while the worker runs. Raises SettingsError for a non-local address without a token."""
 
     def __init__(self, settings: Settings) -> None:
-        if settings.api_host not in LOOPBACK and not settings.api_token:
+        if settings.api_host not in loopback.NAMES and not settings.api_token:
             raise SettingsError(
                 f"DESKWATCH_API_HOST = {settings.api_host!r} reaches beyond this machine: set DESKWATCH_API_TOKEN "
                 "(or …_FILE), or keep 127.0.0.1."

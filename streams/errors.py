@@ -14,6 +14,7 @@
         · ScenarioError              simulator.scenario
         · NotInstalled               embedded
         · DirectoryInUse             embedded.directory
+        · NotPrivate                 embedded.private
         · NoDatabase                 embedded.client
         · StackError                 embedded.stack
         · BenchError                 bench.broker
@@ -30,6 +31,7 @@
       · DatabaseInUse                embedded.database
       · QueryError                   embedded.database
       · BodyError                    embedded.bodies
+        · TooLarge                   embedded.bodies
       · Disconnect                   embedded.clickhouse
       · MemoryOver                   cli.demo
       · MacroError                   dashboards.grafana.macros

@@ -78,6 +78,11 @@ def test_the_token_is_required() -> None:
 def test_a_page_of_another_site_cannot_act() -> None:
     broker = Broker()
     assert ask(broker, "/warnings/w/acknowledge", '{"by": "li"}', host="evil.example")[0] == 403
+    pages = {"origin": "https://evil.example"}, {"origin": "http://127.0.0.1:8000"}, {"sec-fetch-site": "same-site"}
+    for headers in pages:
+        for token in ("", "hush"):
+            found = ask(broker, "/warnings/w/disagree", '{"by": "li"}', token, authorization="Bearer hush", **headers)
+            assert found[0] == 403
     form = {"content-type": "text/plain"}
     assert ask(broker, "/warnings/w/acknowledge", '{"by": "li"}', **form)[0] == 400
     assert broker.got == []

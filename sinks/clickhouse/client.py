@@ -23,7 +23,7 @@ def connect(url: str, *, user: str = "default", password: str = "", database: st
     so that no proxy of the environment is used.
     """
     at = urlsplit(url)
-    return clickhouse_connect.get_client(
+    client = clickhouse_connect.get_client(
         interface=at.scheme,
         host=at.hostname,
         port=at.port,
@@ -34,6 +34,14 @@ def connect(url: str, *, user: str = "default", password: str = "", database: st
         show_clickhouse_errors="scrub",
         pool_mgr=get_pool_manager() if at.scheme == "http" else None,
     )
+    close = client.close
+
+    def close_with_connections() -> None:
+        client.close_connections()  # the driver leaves open those of a pool that was handed to it
+        close()
+
+    client.close = close_with_connections
+    return client
 
 
 def in_one_line(error: Exception) -> str:

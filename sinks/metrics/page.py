@@ -1,7 +1,7 @@
 """The metrics page of a role, and the type of a metric."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from wsgiref.simple_server import WSGIServer
 
 import prometheus_client
@@ -11,7 +11,11 @@ from faust.types.tuples import TP
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from streams import loopback
 from streams.errors import StartRefused
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
 """Values, each with its label values."""
@@ -69,12 +73,28 @@ def serve(port: int, metrics: Collector, host: str = "127.0.0.1") -> WSGIServer 
     registry.register(metrics)
     prometheus_client.ProcessCollector(registry=registry)
     try:
-        return prometheus_client.start_http_server(port, host, registry)[0]
+        server, _ = prometheus_client.start_http_server(port, host, registry)
     except OSError as error:
         raise PortTaken(
             f"The metrics cannot be served at {host}:{port} ({error.strerror}): set DESKWATCH_METRICS_PORT to a free "
             "port, or to 0 for none."
         ) from None
+    server.set_app(_gated(prometheus_client.make_wsgi_app(registry), any_host=host not in loopback.NAMES))
+    return server
+
+
+def _gated(page: "WSGIApplication", any_host: bool) -> "WSGIApplication":
+    """The page, closed to web pages; Prometheus on another machine calls this one by any name."""
+
+    def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        names = "HTTP_HOST", "HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE"
+        why = loopback.refusal(*(environ.get(name) for name in names), any_host=any_host)
+        if why is None:
+            return page(environ, start)
+        start("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{why}\n".encode()]
+
+    return answer
 
 
 # Samples

@@ -14,7 +14,7 @@ from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from rich.console import Console
 from rich.live import Live
 
-from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.client import Client
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Policy, settings_of
 from streams.demo.board import board, line
@@ -95,7 +95,7 @@ def _say(console: Console, language: Language, key: str, **values: object) -> No
 def _begin(stack: Stack, settings: Settings, say: Callable[..., None]) -> tuple[Settings, Client]:
     """Create topics and an empty database. The database of an earlier demo is dropped; any other one is refused."""
     mark = stack.directory.data / MARK
-    with connect(stack.clickhouse) as client:
+    with stack.connect() as client:
         known = client.query("SHOW DATABASES").result_columns
         if known and settings.database in known[0]:
             if not mark.exists():

@@ -36,9 +36,9 @@ def recompute(files: Files, data: Data = None, policy: Policy = None, as_of: AsO
         directory = Directory(settings.data)
         directory.take()
         try:
-            server = Server(directory.clickhouse).start()
+            server = Server(directory.clickhouse, password=directory.password()).start()
             try:
-                _recompute(files, settings, policies, server.url, instant(as_of), json)
+                _recompute(files, settings, policies, server, instant(as_of), json)
             finally:
                 server.stop()
         finally:
@@ -46,12 +46,12 @@ def recompute(files: Files, data: Data = None, policy: Policy = None, as_of: AsO
 
 
 def _recompute(
-    files: list[Path], settings: Settings, policies: Policies, url: str, as_of: int | None, json: bool
+    files: list[Path], settings: Settings, policies: Policies, server: Server, as_of: int | None, json: bool
 ) -> None:
     started = time.monotonic()
-    with connect(url) as client:
+    with connect(server.url, password=server.password) as client:
         migrations.migrate(client, settings.database)
-    with connect(url, database=settings.database) as client:
+    with connect(server.url, password=server.password, database=settings.database) as client:
         if client.query("SELECT 1 FROM event_rows LIMIT 1").result_rows:
             raise Refused(f"{settings.data} already holds events: name another directory with --data.")
         fold(read(files), policies, Writer(client, settings.database, policies), as_of)

@@ -1,226 +1,254 @@
-"""ClickHouse's HTTP interface over chDB: `python -m streams.embedded.clickhouse --path DIR --port PORT`.
+"""ClickHouse's HTTP interface over chDB: `python -m streams.embedded.clickhouse --path DIR --port PORT …`.
 
 To the sink, the board, `deskwatch sql`, BI tools and Grafana it is a ClickHouse server on loopback. It implements the
 part of the interface that they use: POST and (read-only) GET, `query`, `database`, settings, `param_*`, sessions,
-compression both ways, `X-ClickHouse-Summary` with the number of rows written, ClickHouse's error codes. Without a
-password any local user may query it, so requests that a web page may have sent (a foreign `Origin` or `Host`) are
-refused.
+compression both ways, `X-ClickHouse-Summary` with the number of rows written, ClickHouse's error codes.
+
+Before a byte of the body is read: whether a web page sent it (:mod:`streams.loopback`), and the password. Every request
+has limits of size, time and idle time; a statement ends when its client leaves.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import binascii
+import asyncio
 import hmac
-import json
+import os
 import signal
+import socket
 import sys
 import threading
 import uuid
-from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from streams.embedded.bodies import BodyError, compressed, decompressed, form_fields, receive
-from streams.embedded.database import Answer, Database, DatabaseInUse, Query, QueryError
+from aiohttp import web
+
+from streams import loopback
+from streams.embedded.bodies import BodyError, TooLarge, compressed, receive
+from streams.embedded.database import Answer, Database, DatabaseInUse, QueryError, refused
+from streams.embedded.directory import USER
+from streams.embedded.limits import STATEMENT_S
+from streams.embedded.private import new_password
+from streams.embedded.requests import Request, credentials, head_of, head_of_error, query_of, status_of
 from streams.errors import DeskwatchError
 
-HOST = "127.0.0.1"
-_LOOPBACK = {"127.0.0.1", "localhost", "::1", ""}
-# Parameters of the HTTP interface that are no settings (ClickHouse's HTTPHandler.cpp, `reserved_param_names`).
-_NOT_SETTINGS = {
-    "query", "database", "session_id", "session_timeout", "session_check", "query_id", "user", "password", "compress",
-    "decompress", "default_format", "client_protocol_version", "wait_end_of_query", "enable_http_compression",
-    "quota_key", "role", "buffer_size", "stacktrace", "send_progress_in_http_headers",
-    "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close",
-}  # fmt: skip
-# ClickHouse's exceptionCodeToHTTPStatus; every other code is a 500.
-_STATUS = {
-    **dict.fromkeys((6, 25, 26, 27, 33, 38, 41, 42, 43, 53, 62, 69, 70, 72, 117, 130, 131), 400),
-    **dict.fromkeys((46, 47, 50, 56, 60, 63, 73, 81, 115), 404),
-    **dict.fromkeys((192, 193, 497, 516), 403),
-    **{159: 408, 48: 501},
-}  # fmt: skip
+HOST = loopback.HOST
+MAX_CONNECTIONS = 100
+MAX_STATEMENTS = 8
+"""Statements that run at a time; others wait."""
+WAIT_S = 30.0
+"""How long one waits for its turn."""
+IDLE_S = 30.0
+"""How long a connection may stand still: before a request is whole, in its body, in its answer."""
+RECEIVE_S = 600.0
+_MAX_ADDRESS_BYTES = 64 << 10  # the statement of an INSERT, with its columns, is in the address
+_MAX_HEADER_BYTES = 16 << 10
+_PIECE_BYTES = 256 << 10
 
 
 class Disconnect(DeskwatchError):
     """Ends the connection without an answer, like a dying server."""
 
 
-class Request(NamedTuple):
-    """A request as received."""
-
-    method: str
-    parameters: dict[str, str]
-    headers: Message
-    body: IO[bytes]
-
-
-class Server(ThreadingHTTPServer):
+class Server:
     """The HTTP server of one database. Tests subclass it and override `answer` to inject faults.
 
     Port 0 selects a free one (see `url`). Raises DatabaseInUse, OSError if the port is taken.
     """
 
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, path: Path, port: int = 0, *, user: str = "default", password: str = "") -> None:
-        super().__init__((HOST, port), _Handler)
+    def __init__(self, path: Path, port: int = 0, *, password: str | None = None) -> None:
+        self._socket = socket.create_server((HOST, port), backlog=MAX_CONNECTIONS)
         try:
             self._database = Database(path)
         except BaseException:
-            self.server_close()
+            self._socket.close()
             raise
-        self._user, self._password = user, password
-        self.url = f"http://{HOST}:{self.server_address[1]}"
+        self.password = password or new_password()
+        self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="clickhouse", daemon=True)
+        self._threads = ThreadPoolExecutor(MAX_STATEMENTS, "statement")
+        self._turns = asyncio.Semaphore(MAX_STATEMENTS)
+        self._ending: set[asyncio.Task[None]] = set()  # asyncio keeps no reference
 
     def answer(self, request: Request) -> Answer:
         """The answer of the database to a request. Raises QueryError, BodyError."""
-        if request.method == "GET" and not request.parameters.get("query"):
-            raise QueryError(62, "Code: 62. DB::Exception: A GET request needs the parameter query. (SYNTAX_ERROR)")
-        return self._database.run(_query(request))
+        return self._database.run(query_of(request))
 
-    def check_access(self, headers: Message, parameters: dict[str, str]) -> None:
-        """Raises QueryError 516 for a wrong user or password, or for a request from a web page."""
-        origin, host = headers.get("Origin"), headers.get("Host", "")
-        if (origin and urlsplit(origin).hostname not in _LOOPBACK) or urlsplit(f"//{host}").hostname not in _LOOPBACK:
-            raise _denied("the embedded ClickHouse serves this machine only, and no web pages")
-        if self._password:
-            user, password = _credentials(headers, parameters)
-            same = hmac.compare_digest(password.encode(), self._password.encode())
-            if not same or user != self._user:
-                raise _denied(f"{user}: Authentication failed: password is incorrect, or there is no such user")
+    def check_access(self, request: web.BaseRequest, parameters: dict[str, str]) -> None:
+        """Raises QueryError 516 for a wrong user or password."""
+        user, password = credentials(request.headers, parameters)
+        if not hmac.compare_digest(password.encode(), self.password.encode()) or user != USER:
+            what = "Authentication failed: password is incorrect, or there is no such user"
+            raise refused(516, what, "AUTHENTICATION_FAILED")
+
+    def pieces(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
+        """The body as it comes in. Raises TimeoutError if it stands still."""
+        return _pieces(request)
 
     def start(self) -> Server:
         """Serves in a separate thread until `stop`."""
-        threading.Thread(target=self.serve_forever, name="clickhouse", daemon=True).start()
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
         return self
 
     def stop(self) -> None:
-        """Stops serving, waits for the running statement and closes the database."""
-        self.shutdown()
-        self.server_close()
+        """Stops serving, ends the running statements and closes the database."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._socket.close()
         self._database.close()
+        self._threads.shutdown()
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignores a client that disconnected; logs any other error."""
-        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
+    # ---- in the loop's thread -------------------------------------------------------------------------------------
 
+    async def _open(self) -> None:
+        self._http = _Http(
+            self._handle,
+            handler_cancellation=True,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=IDLE_S,
+            lingering_time=1.0,
+            max_line_size=_MAX_ADDRESS_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+        )
+        self._listener = await self._loop.create_server(self._http, sock=self._socket)
 
-def _denied(why: str) -> QueryError:
-    return QueryError(516, f"Code: 516. DB::Exception: {why}. (AUTHENTICATION_FAILED)")
+    async def _close(self) -> None:
+        self._listener.close()
+        self._http.pre_shutdown()
+        for connection in self._http.connections:
+            connection.force_close()
 
-
-def _credentials(headers: Message, parameters: dict[str, str]) -> tuple[str, str]:
-    scheme, _, value = headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "basic":
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if (why := loopback.refusal_of(request.headers)) is not None:
+            return _last(403, f"{why}\n".encode(), {})
+        url = urlsplit(request.raw_path)
+        if request.method == "GET" and url.path in ("/ping", "/replicas_status"):
+            return web.Response(body=b"Ok.\n")
+        if request.method not in ("GET", "POST"):
+            return _last(405, b"GET and POST are served here.\n", {"Allow": "GET, POST"})
         try:
-            user, _, password = base64.b64decode(value).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return "", ""
-        return user, password
-    user = headers.get("X-ClickHouse-User") or parameters.get("user") or "default"
-    return user, headers.get("X-ClickHouse-Key") or parameters.get("password") or ""
+            parameters = dict(parse_qsl(url.query, keep_blank_values=True, max_num_fields=500))
+            self.check_access(request, parameters)
+            return await self._serve(request, parameters)
+        except Disconnect:
+            if request.transport is not None:
+                request.transport.abort()
+            raise asyncio.CancelledError from None
+        except QueryError as error:
+            return _refusal(request, status_of(error), error.code, str(error))
+        except TooLarge as error:
+            return _refusal(request, 413, 307, f"Code: 307. DB::Exception: {error} (TOO_MANY_BYTES)")
+        except TimeoutError:
+            return _refusal(request, 408, 159, "Code: 159. DB::Exception: The request stood still. (TIMEOUT_EXCEEDED)")
+        except (BodyError, ValueError) as error:
+            return _refusal(request, 400, 36, f"Code: 36. DB::Exception: {error} (BAD_ARGUMENTS)")
 
+    async def _serve(self, request: web.BaseRequest, parameters: dict[str, str]) -> web.StreamResponse:
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        async with asyncio.timeout(RECEIVE_S):
+            body = await receive(self.pieces(request), request.content_length)
+        received = Request(request.method, parameters, request.headers, body, str(uuid.uuid4()))
+        accepts = request.headers.get("Accept-Encoding", "")
+        head, data = await self._in_turn(received.id, body, lambda: self._answer(received, accepts))
+        response = web.StreamResponse(headers=head)
+        response.content_length = len(data)
+        await response.prepare(request)
+        for at in range(0, len(data), _PIECE_BYTES):
+            async with asyncio.timeout(IDLE_S):
+                await response.write(data[at : at + _PIECE_BYTES])
+        await response.write_eof()
+        return response
 
-def _query(request: Request) -> Query:
-    """The statement of a request: the parameter `query`, then the body, as ClickHouse joins them."""
-    parameters = dict(request.parameters)
-    if parameters.get("decompress") == "1":
-        raise BodyError("decompress=1 (ClickHouse's own framing) is not served here; use Content-Encoding.")
-    content_type = request.headers.get("Content-Type", "")
-    if content_type.startswith("multipart/form-data"):
-        parameters |= form_fields(request.body, content_type)  # this reads the body to its end
-    rows = decompressed(request.body, request.headers.get("Content-Encoding", "").strip().lower())
-    text = parameters.get("query", "")
-    first = (text.encode() + b"\n",) if text else ()
-    names = [name for name in parameters if name not in _NOT_SETTINGS]
-    try:
-        session_s = min(float(parameters.get("session_timeout", 60)), 3600.0)
-    except ValueError:
-        raise BodyError("session_timeout is not a number of seconds.") from None
-    return Query(
-        pieces=(piece for source in (first, rows) for piece in source),
-        database=parameters.get("database", ""),
-        default_format=parameters.get("default_format") or request.headers.get("X-ClickHouse-Format") or "TabSeparated",
-        settings={name: parameters[name] for name in names if not name.startswith("param_")},
-        parameters={name[6:]: parameters[name] for name in names if name.startswith("param_")},
-        session=parameters.get("session_id", ""),
-        session_s=session_s,
-        read_only=request.method == "GET",
-    )
+    async def _in_turn(
+        self, id: str, body: IO[bytes], work: Callable[[], tuple[dict[str, str], bytes]]
+    ) -> tuple[dict[str, str], bytes]:
+        """Runs `work` in a thread, once it is its turn; if the client leaves, ends its statement. Closes the body."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            body.close()
+            what = f"{MAX_STATEMENTS} statements have run for {WAIT_S:.0f} s"
+            raise refused(202, what, "TOO_MANY_SIMULTANEOUS_QUERIES") from None
+        except BaseException:
+            body.close()
+            raise
+        running = self._loop.run_in_executor(self._threads, work)
+        running.add_done_callback(lambda _: self._turns.release())
+        running.add_done_callback(lambda _: body.close())
+        try:
+            async with asyncio.timeout(STATEMENT_S + IDLE_S):
+                return await asyncio.shield(running)
+        except (asyncio.CancelledError, TimeoutError):
+            task = self._loop.create_task(self._cancel(id, running))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+            raise
 
+    async def _cancel(self, id: str, running: asyncio.Future[Any]) -> None:
+        """Ends a statement; repeated, since it may be about to start."""
+        while not running.done():
+            await self._loop.run_in_executor(None, self._database.cancel, id)
+            await asyncio.wait([running], timeout=0.2)
+        running.exception()  # nobody waits for it any more
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two writes: with Nagle's algorithm each answer waits 40 ms
-    server: Server
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Logs nothing: statements are private to the clients."""
-
-    def do_GET(self) -> None:
-        if urlsplit(self.path).path in ("/ping", "/replicas_status"):
-            self._reply(200, b"Ok.\n")
-        else:
-            self.do_POST()
-
-    def do_POST(self) -> None:
-        url = urlsplit(self.path)
-        parameters = dict(parse_qsl(url.query, keep_blank_values=True))
-        with receive(self.rfile, self.headers) as body:
-            try:
-                self.server.check_access(self.headers, parameters)
-                answer = self.server.answer(Request(self.command, parameters, self.headers, body))
-            except Disconnect:
-                self.close_connection = True
-                return
-            except QueryError as error:
-                self._refuse(_STATUS.get(error.code, 500), error.code, str(error))
-                return
-            except (BodyError, UnicodeDecodeError) as error:
-                self._refuse(400, 36, f"Code: 36. DB::Exception: {error} (BAD_ARGUMENTS)")
-                return
-        self._answer(answer, parameters)
-
-    def _answer(self, answer: Answer, parameters: dict[str, str]) -> None:
-        summary = {
-            "read_rows": str(answer.read_rows),
-            "written_rows": str(answer.written_rows),
-            "result_rows": str(answer.read_rows),
-            "elapsed_ns": str(answer.elapsed_ns),
-        }
-        headers = {
-            "X-ClickHouse-Query-Id": parameters.get("query_id") or str(uuid.uuid4()),
-            "X-ClickHouse-Timezone": "UTC",
-            "X-ClickHouse-Summary": json.dumps(summary),
-            "Content-Type": "text/plain; charset=UTF-8",
-        }
-        if answer.format:
-            headers["X-ClickHouse-Format"] = answer.format
-        data = answer.data
-        if data and parameters.get("enable_http_compression") == "1":
-            data, encoding = compressed(data, self.headers.get("Accept-Encoding", ""))
+    def _answer(self, request: Request, accepts: str) -> tuple[dict[str, str], bytes]:
+        """In a thread of its own: the head and the body of the answer."""
+        answer = self.answer(request)
+        head, data = head_of(answer, request.parameters.get("query_id", "")), answer.data
+        if data and request.parameters.get("enable_http_compression") == "1":
+            data, encoding = compressed(data, accepts)
             if encoding:
-                headers["Content-Encoding"] = encoding
-        self._reply(200, data, headers)
+                head["Content-Encoding"] = encoding
+        return head, data
 
-    def _refuse(self, status: int, code: int, message: str) -> None:
-        headers = {"X-ClickHouse-Exception-Code": str(code), "Content-Type": "text/plain; charset=UTF-8"}
-        self._reply(status, message.encode() + b"\n", headers)
 
-    def _reply(self, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+class _Http(web.Server):
+    """aiohttp's server with at most MAX_CONNECTIONS connections."""
+
+    def __call__(self) -> Any:
+        return super().__call__() if len(self.connections) < MAX_CONNECTIONS else _Full()
+
+
+class _Full(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
+
+
+async def _pieces(request: web.BaseRequest) -> AsyncIterator[bytes]:
+    while True:
+        async with asyncio.timeout(IDLE_S):
+            piece = await request.content.readany()
+        if not piece:
+            return
+        yield piece
+
+
+def _refusal(request: web.BaseRequest, status: int, code: int, message: str) -> web.Response:
+    answer = web.Response(status=status, body=message.encode() + b"\n", headers=head_of_error(code))
+    if not request.content.is_eof():
+        answer.force_close()
+    return answer
+
+
+def _last(status: int, body: bytes, headers: dict[str, str]) -> web.Response:
+    """An answer that ends the connection."""
+    answer = web.Response(status=status, body=body, headers={**headers, "X-Content-Type-Options": "nosniff"})
+    answer.force_close()
+    return answer
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -230,20 +258,19 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--path", type=Path, required=True, help="the data directory")
     parser.add_argument("--port", type=int, default=8123, help="0: any free one")
-    parser.add_argument("--user", default="default")
-    parser.add_argument("--password-file", type=Path, help="a file that holds the password; absent: none is asked for")
+    parser.add_argument("--password-file", type=Path, required=True, help=f"holds the password of the user {USER}")
     options = parser.parse_args(argv)
+    os.umask(0o077)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
-        password = options.password_file.read_text().strip() if options.password_file else ""
-        server = Server(options.path, options.port, user=options.user, password=password)
+        server = Server(options.path, options.port, password=options.password_file.read_text().strip())
     except DatabaseInUse as error:
         print(f"{error} Stop that one first, or name another --path.", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"ClickHouse cannot start on {HOST}:{options.port}: {error.strerror or error}.", file=sys.stderr)
+        print(f"ClickHouse cannot start on {HOST}:{options.port}: {os.strerror(error.errno or 0)}.", file=sys.stderr)
         return 1
     server.start()
     print(server.url, flush=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sinks.clickhouse.client import Client, connect
 from streams.embedded import NotInstalled
-from streams.embedded.directory import Directory, DirectoryInUse
+from streams.embedded.directory import USER, Directory, DirectoryInUse
 from streams.errors import UserError
 
 _PATIENCE_S = 30.0
@@ -24,7 +24,7 @@ class NoDatabase(UserError):
 def client_of(data: Path, database: str) -> Iterator[Client]:
     """A client of the embedded ClickHouse of `data`: the running one, or a temporary one in this process.
 
-    Raises NoDatabase, NotInstalled, DirectoryInUse (another process uses the database, without a stack).
+    Raises NoDatabase, NotInstalled, NotPrivate, DirectoryInUse (another process uses the database, without a stack).
     """
     directory = Directory(data)
     if not directory.clickhouse.is_dir():
@@ -32,7 +32,7 @@ def client_of(data: Path, database: str) -> Iterator[Client]:
     until = time.monotonic() + _PATIENCE_S
     while True:
         if addresses := directory.addresses():
-            client = connect(addresses["clickhouse"], database=database)
+            client = connect(addresses["clickhouse"], user=USER, password=directory.password(), database=database)
             break
         try:
             directory.take(patience_s=0.2)
@@ -60,11 +60,11 @@ def _started(directory: Directory, database: str) -> Iterator[Client]:
     except ModuleNotFoundError as error:
         raise NotInstalled(error) from error
     try:
-        server = Server(directory.clickhouse).start()
+        server = Server(directory.clickhouse, password=directory.password()).start()
     except DatabaseInUse as error:
         raise DirectoryInUse(f"{error} Stop that one first.") from error
     try:
-        client = connect(server.url, database=database)
+        client = connect(server.url, user=USER, password=server.password, database=database)
         try:
             yield client
         finally:

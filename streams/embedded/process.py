@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from streams.embedded.private import open_private
+
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 """Pauses before a restart, seconds: the first, and the maximum."""
 
@@ -32,7 +34,7 @@ class Process:
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], pid_file: Path, log_file: Path) -> None:
         self.name, self._pid_file, self._log_file = name, pid_file, log_file
         watchdog = [sys.executable, "-I", "-S", str(_WATCHDOG), str(os.getpid())]
-        with log_file.open("ab") as log:
+        with open_private(log_file, "a") as log:
             self._popen = subprocess.Popen(
                 [*watchdog, *argv],
                 env={**os.environ, **env},
@@ -42,7 +44,8 @@ class Process:
                 start_new_session=True,
             )
         self.pid = self._popen.pid
-        pid_file.write_text(f"{self.pid}\n")
+        with open_private(pid_file, "w") as file:
+            file.write(f"{self.pid}\n")
 
     def exit_status(self) -> int | None:
         """None while it runs; then its exit status (negative: the signal that ended it)."""

@@ -4,7 +4,8 @@ import dataclasses
 import sys
 
 from sinks.clickhouse import migrate as migrations
-from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.client import Client
+from streams.embedded.directory import USER
 from streams.embedded.process import free_port
 from streams.embedded.stack import Stack
 from streams.kafka.topics import create_topics
@@ -19,11 +20,17 @@ def argv_of(role: str, apps: str = "streams.app") -> list[str]:
 
 def prepare(stack: Stack, settings: Settings) -> tuple[Settings, Client]:
     """Create topics and schema; returns the settings with the addresses of the stack, and a client of its database."""
-    settings = dataclasses.replace(settings, broker=stack.broker, clickhouse=stack.clickhouse)
+    settings = dataclasses.replace(
+        settings,
+        broker=stack.broker,
+        clickhouse=stack.clickhouse,
+        clickhouse_user=USER,
+        clickhouse_password=stack.directory.password(),
+    )
     create_topics(settings)
-    with connect(settings.clickhouse) as client:
+    with stack.connect() as client:
         migrations.migrate(client, settings.database)
-    return settings, connect(settings.clickhouse, database=settings.database)
+    return settings, stack.connect(settings.database)
 
 
 def start_roles(stack: Stack, settings: Settings, clock: str, workers: int = 1) -> None:

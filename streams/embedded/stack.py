@@ -25,8 +25,9 @@ from types import FrameType, TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from sinks.clickhouse.client import Client, connect
 from streams.embedded import broker
-from streams.embedded.directory import Directory, DirectoryInUse
+from streams.embedded.directory import USER, Directory, DirectoryInUse
 from streams.embedded.process import Process, Restarts, free_port
 from streams.errors import UserError
 
@@ -68,8 +69,8 @@ class _Part:
 class Stack:
     """Broker and ClickHouse over the data directory `data`, and the roles given to `start`.
 
-    Entering raises DirectoryInUse if another stack holds the directory, StackError if a part does not start. If
-    entered from the main thread, SIGTERM acts like Ctrl-C (KeyboardInterrupt), so the stack ends in order.
+    Entering raises DirectoryInUse if another stack holds the directory, NotPrivate, StackError if a part does not
+    start. If entered from the main thread, SIGTERM acts like Ctrl-C (KeyboardInterrupt), so the stack ends in order.
     """
 
     def __init__(self, data: Path) -> None:
@@ -91,6 +92,10 @@ class Stack:
     def clickhouse(self) -> str:
         """ClickHouse's URL."""
         return self.addresses[_CLICKHOUSE]
+
+    def connect(self, database: str = "default") -> Client:
+        """A client of ClickHouse, which the caller closes."""
+        return connect(self.clickhouse, user=USER, password=self.directory.password(), database=database)
 
     def __enter__(self) -> Stack:
         self.directory.take()
@@ -121,6 +126,9 @@ class Stack:
         environment = {
             "DESKWATCH_BROKER": self.broker,
             "DESKWATCH_CLICKHOUSE": self.clickhouse,
+            "DESKWATCH_CLICKHOUSE_USER": USER,
+            "DESKWATCH_CLICKHOUSE_PASSWORD": "",
+            "DESKWATCH_CLICKHOUSE_PASSWORD_FILE": str(self.directory.password_file.absolute()),
             "DESKWATCH_DATA": str(self.directory.data),
             **self.environment,
         }
@@ -181,7 +189,9 @@ class Stack:
         """Starts ClickHouse; returns a function that waits until it answers."""
         port = free_port()
         url = self.addresses[_CLICKHOUSE] = f"http://127.0.0.1:{port}"
-        argv = [*self._clickhouse_argv(), "--port", str(port), "--path", str(self.directory.clickhouse.absolute())]
+        places = ["--path", str(self.directory.clickhouse.absolute())]
+        places += ["--password-file", str(self.directory.password_file.absolute())]
+        argv = [*self._clickhouse_argv(), "--port", str(port), *places]
         self._order(lambda: self._launch(_Part(_CLICKHOUSE, argv, {})))
         return lambda: self._await(_CLICKHOUSE, port, lambda: clickhouse_answers(url))
 

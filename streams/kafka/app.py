@@ -19,8 +19,10 @@ from typing import Any
 
 import faust
 import mode
+from aiohttp.web import Request, Response, StreamResponse, middleware
 from faust.transport.drivers import aiokafka as driver
 
+from streams import loopback
 from streams.kafka.consumer import BatchConsumer
 from streams.kafka.producer import StrictProducer, check_broker
 from streams.kafka.worker import PromptTableManager, PromptWorker
@@ -55,6 +57,7 @@ SETTINGS: Mapping[str, Any] = {
     # Role store blocks while ClickHouse is down: after 1000 s, the default, it would leave its group. A hanging worker
     # is detected by its lag.
     "broker_max_poll_interval": 86_400.0,
+    "web_bind": loopback.HOST,  # Faust binds all addresses, on `faust -A streams.app worker` too
     "worker_redirect_stdouts": False,
     "topic_disable_leader": True,
 }
@@ -120,6 +123,17 @@ class BatchApp(faust.App):  # type: ignore[misc]
             if all(message.acked for message in self.consumer.unacked):
                 return
             await asyncio.sleep(0.02)
+
+    def on_webserver_init(self, web: Any) -> None:
+        """Close Faust's own pages (`--with-web`) to web pages of others."""
+        any_host = self.conf.web_bind not in loopback.NAMES
+
+        @middleware
+        async def gate(request: Request, handler: Any) -> StreamResponse:
+            why = loopback.refusal_of(request.headers, any_host=any_host)
+            return Response(status=403, text=f"{why}\n") if why is not None else await handler(request)
+
+        web.web_app.middlewares.append(gate)
 
     async def on_first_start(self) -> None:
         """Ask the broker for its metadata before anything starts; raises BrokerUnreachable."""

@@ -122,7 +122,7 @@ def _without_files(given: _Given) -> _Given:
         secret = key.removesuffix("_file")
         if secret == key or not (secret.endswith("_url") or (secret in OPTIONS and OPTIONS[secret].secret)):
             continue
-        if secret in given:
+        if secret in given and given[secret][1]:
             raise SettingsError(f"{where} and {given[secret][0]} are both set: keep one.")
         try:
             plain[secret] = where, Path(text).expanduser().read_text().strip()

@@ -196,7 +196,7 @@ def test_data_of_anything_but_a_demo_are_refused(tmp_path: Path) -> None:
     from streams.embedded.clickhouse import Server
 
     server = Server(Directory(tmp_path).clickhouse).start()
-    with connect(server.url) as client:
+    with connect(server.url, password=server.password) as client:
         client.command("CREATE DATABASE deskwatch")
     server.stop()
     process = start(tmp_path, "--plain", "--data", str(tmp_path))

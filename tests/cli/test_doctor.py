@@ -119,7 +119,11 @@ def test_a_stack_becomes_sound_step_by_step(tmp_path: Path) -> None:
     from streams.embedded.stack import Stack
 
     with Stack(tmp_path) as stack:
-        environment = {"DESKWATCH_BROKER": stack.broker, "DESKWATCH_CLICKHOUSE": stack.clickhouse}
+        environment = {
+            "DESKWATCH_BROKER": stack.broker,
+            "DESKWATCH_CLICKHOUSE": stack.clickhouse,
+            "DESKWATCH_CLICKHOUSE_PASSWORD_FILE": str(stack.directory.password_file),
+        }
         _, found = examine(**environment)
         assert found["broker"][0] == "ok"
         assert found["topics"][0] == "fail"

@@ -55,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     data = tmp_path_factory.mktemp("data")
     server = Server(Directory(data).clickhouse).start()
-    client = connect(server.url)
+    client = connect(server.url, password=server.password)
     client.command("CREATE DATABASE deskwatch")
     client.command(
         "CREATE TABLE deskwatch.t (team String, n UInt64, rate Decimal(9, 3), at DateTime64(3, 'Asia/Shanghai')) "

@@ -89,9 +89,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
     server = Server(tmp_path_factory.mktemp("clickhouse")).start()
     try:
-        with connect(server.url) as client:
+        with connect(server.url, password=server.password) as client:
             migrate(client, "deskwatch")
-        with connect(server.url, database="deskwatch") as client, gzip.open(service_month()) as lines:
+        with (
+            connect(server.url, password=server.password, database="deskwatch") as client,
+            gzip.open(service_month()) as lines,
+        ):
             policy = policies.load(policies.DEFAULT)
             recompute((line.strip() for line in lines), policy, Writer(client, "deskwatch", policy))
             first, last = client.query("SELECT min(time), max(time) FROM events").result_rows[0]

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.embedded.clickhouse import Disconnect, Request, Server
+from streams.embedded.clickhouse import Disconnect, Server
 from streams.embedded.database import Answer, QueryError
+from streams.embedded.requests import Request
 
 Ask = Callable[[], Answer]
 Fault = Callable[[Ask], Answer]

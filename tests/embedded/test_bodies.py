@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
+import tracemalloc
 import zlib
-from collections.abc import Callable
-from email.message import Message
+from collections.abc import AsyncIterator, Callable
 
 import lz4.frame
 import pytest
@@ -14,7 +15,16 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.embedded.bodies import BodyError, compressed, decompressed, receive
+from streams.embedded.bodies import (
+    MAX_BODY_BYTES,
+    MAX_UNPACKED_BYTES,
+    PIECE_BYTES,
+    BodyError,
+    TooLarge,
+    compressed,
+    decompressed,
+    receive,
+)
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "lz4": lz4.frame.compress,
@@ -27,13 +37,6 @@ UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstd.decompress,
     "gzip": gzip.decompress,
 }
-
-
-def headers(**fields: str) -> Message:
-    message = Message()
-    for name, value in fields.items():
-        message[name.replace("_", "-")] = value
-    return message
 
 
 @given(st.sampled_from(sorted(PACK)), st.lists(st.binary(max_size=2000), min_size=1, max_size=5))
@@ -71,16 +74,41 @@ def test_an_answer_to_a_client_without_compression_is_plain() -> None:
     assert compressed(b"answer", "") == (b"answer", None)
 
 
-def test_the_chunks_of_a_body_are_joined() -> None:
-    wire = io.BytesIO(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: 1\r\n\r\nNEXT")
-    with receive(wire, headers(Transfer_Encoding="chunked")) as body:
-        assert body.read() == b"abcde"
-    assert wire.read() == b"NEXT"
+def received(pieces: list[bytes], declared: int | None = None) -> bytes:
+    async def come() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    with asyncio.run(receive(come(), declared)) as body:
+        return body.read()
 
 
-@pytest.mark.parametrize(
-    ("wire", "fields"), [(b"abc", {"Content_Length": "5"}), (b"5\r\nabc", {"Transfer_Encoding": "chunked"})]
-)
-def test_a_client_that_disconnects_leaves_no_half_body(wire: bytes, fields: dict[str, str]) -> None:
-    with pytest.raises(ConnectionError):
-        receive(io.BytesIO(wire), headers(**fields))
+def test_the_pieces_of_a_body_are_joined() -> None:
+    assert received([b"abc", b"de"]) == b"abcde"
+
+
+def test_a_body_that_says_it_is_too_large_is_refused_before_its_first_byte() -> None:
+    async def never() -> AsyncIterator[bytes]:
+        raise AssertionError("a byte was asked for")
+        yield b""
+
+    with pytest.raises(TooLarge, match="256 MiB"):
+        asyncio.run(receive(never(), MAX_BODY_BYTES + 1))
+
+
+def test_a_body_that_grows_too_large_is_refused() -> None:
+    with pytest.raises(TooLarge):
+        received([bytes(1 << 20)] * 257)
+
+
+@pytest.mark.parametrize("encoding", sorted(PACK))
+def test_a_small_body_does_not_unpack_to_any_size(encoding: str) -> None:
+    """A frame of zeros, a thousandth of its size or less: unpacking stops at the limit, and takes little memory."""
+    bomb = PACK[encoding](bytes(64 << 20)) * (MAX_UNPACKED_BYTES // (64 << 20) + 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            assert max(map(len, decompressed(io.BytesIO(bomb), encoding))) <= PIECE_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()

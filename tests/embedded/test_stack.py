@@ -55,7 +55,7 @@ def test_broker_and_clickhouse_answer_where_ports_json_says(stack: Stack) -> Non
     admin.create_topics({"tickets": {"num_partitions": 3, "replication_factor": 1}})
     assert len(admin.describe_topics(["tickets"])[0]["partitions"]) == 3
     admin.close()
-    client = connect(addresses["clickhouse"])
+    client = connect(addresses["clickhouse"], password=stack.directory.password())
     assert client.command("SELECT timezone()") == "UTC"
     client.close()
 
@@ -96,7 +96,7 @@ def test_a_program_that_is_not_there_is_said_in_the_warning(stack: Stack, caplog
 
 
 def test_clickhouse_comes_back_at_its_address_with_its_data(stack: Stack) -> None:
-    client = connect(stack.clickhouse)
+    client = stack.connect()
     client.command("CREATE TABLE kept (a Int8) ENGINE = MergeTree ORDER BY a")
     client.command("INSERT INTO kept VALUES (1)")
     first = stack.pid("clickhouse")

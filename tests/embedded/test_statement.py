@@ -21,6 +21,7 @@ from streams.embedded.statement import insert_with_rows, output_format
         (b"INSERT INTO d.format FORMAT TSV\n1", "INSERT INTO d.format ", "TSV", b"1"),
         ("INSERT INTO `ü` FORMAT TSV\n1".encode(), "INSERT INTO `ü` ", "TSV", b"1"),
         (b"INSERT INTO t FORMAT RowBinary\n\n'\"", "INSERT INTO t ", "RowBinary", b"\n'\""),
+        (b"INSERT INTO t VALUES (1, 'FORMAT x')", "INSERT INTO t ", "Values", b" (1, 'FORMAT x')"),
     ],
 )
 def test_an_insert_s_rows_begin_where_clickhouse_begins_them(text: bytes, sql: str, format_: str, rows: bytes) -> None:
@@ -34,7 +35,6 @@ def test_an_insert_s_rows_begin_where_clickhouse_begins_them(text: bytes, sql: s
     [
         b"",
         b"SELECT 1 FORMAT Native",
-        b"INSERT INTO t VALUES (1, 'FORMAT x')",
         b"INSERT INTO t SELECT 1 FORMAT Null",
         b"INSERT INTO t (a) SELECT 'FORMAT TSV'",
         b"INSERT INTO t -- FORMAT TSV",

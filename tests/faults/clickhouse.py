@@ -8,15 +8,18 @@ The full disk is the engine's own check, not a full disk of this machine: the se
 """
 
 import argparse
+import asyncio
 import sys
 import time
-from email.message import Message
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO, Any
+
+from aiohttp import web
 
 from streams.embedded import clickhouse
-from streams.embedded.clickhouse import Disconnect, Request, Server
+from streams.embedded.clickhouse import Disconnect, Server
 from streams.embedded.database import Answer, QueryError
+from streams.embedded.requests import Request
 
 AWAY = "away"
 SLOWLY = 256 << 10  # bytes a second
@@ -47,49 +50,24 @@ class FaultyServer(Server):
         if fault == "clickhouse_500":
             raise QueryError(1001, "Code: 1001. DB::Exception: a fault of the fault suite. (STD_EXCEPTION)")
         if fault == "clickhouse_503":
-            raise QueryError(503, "Service unavailable")
+            raise QueryError(202, "Code: 202. DB::Exception: a fault of the fault suite. (TEST)")  # its status is 503
         if fault == "disk_full":
             request.parameters["min_free_disk_bytes_to_perform_insert"] = str(1 << 60)
         return super().answer(request)
+
+    async def pieces(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
+        """The body, slowly if need be."""
+        slow = self.fault() == "slow_reader"
+        async for piece in super().pieces(request):
+            if slow:
+                await asyncio.sleep(len(piece) / SLOWLY)
+            yield piece
 
 
 def _inserts(request: Request) -> bool:
     head = request.body.read(200)
     request.body.seek(0)
     return b"INSERT" in (request.parameters.get("query", "").encode() + head).upper()
-
-
-class _SlowReader:
-    """Reads a connection slowly."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-
-    def read(self, size: int = -1) -> bytes:
-        found = self.file.read(size)
-        time.sleep(len(found) / SLOWLY)
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-
-class _Handler(clickhouse._Handler):
-    server: FaultyServer
-    headers: Message
-
-    def do_POST(self) -> None:
-        """Answer, slowly if need be."""
-        connection = self.rfile
-        if self.server.fault() == "slow_reader":
-            self.rfile = _SlowReader(connection)  # type: ignore[assignment, arg-type]
-        try:
-            super().do_POST()
-        finally:
-            self.rfile = connection
-
-    def _refuse(self, status: int, code: int, message: str) -> None:
-        super()._refuse(code if code == 503 else status, code, message)
 
 
 def main() -> int:
@@ -100,7 +78,7 @@ def main() -> int:
     FaultyServer.fault_file = options.fault
     while options.fault.exists() and options.fault.read_text() == AWAY:
         time.sleep(0.05)
-    clickhouse.Server, clickhouse._Handler = FaultyServer, _Handler  # type: ignore[misc]
+    clickhouse.Server = FaultyServer  # type: ignore[misc]
     return clickhouse.main(rest)
 
 

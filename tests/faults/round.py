@@ -75,7 +75,7 @@ class Round:
         partitions = self.settings.partitions
         start_roles(self.system, self.settings, "log", WORKERS)
         self.changelog = Changelog(self.system.broker, partitions)
-        self.progress = Progress(self.system.clickhouse, self.settings.database, partitions, self.system.look)
+        self.progress = Progress(self.system, self.settings.database, partitions)
         try:
             self._await_workers()
             self.feeding = Feeding(self.lines, self.system.broker, partitions, self.rate)

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,17 +11,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 
-from sinks.clickhouse.client import Client, connect
+from sinks.clickhouse.client import Client
 from sinks.clickhouse.progress import Offsets, done, stages_behind
 from streams.checkpoint.fencing import HEAD, LogReader
 from streams.kafka.topics import BATCH_LIMIT, CHANGELOG
+from tests.faults.system import System
 
 
 class Progress:
-    """Polls the progress in ClickHouse; while it is away, the last answer stands. `look` is called at each poll."""
+    """Polls the progress in ClickHouse; while it is away, the last answer stands. The system looks at each poll."""
 
-    def __init__(self, url: str, database: str, partitions: int, look: Callable[[], None]) -> None:
-        self.url, self.database, self.partitions, self.look = url, database, partitions, look
+    def __init__(self, system: System, database: str, partitions: int) -> None:
+        self.system, self.database, self.partitions = system, database, partitions
         self.done: Offsets = {}
         self.complete: tuple[Offsets, int] = {}, 1  # the same, and how many parts of later stages were behind after it
         self._ended = threading.Event()
@@ -37,10 +37,10 @@ class Progress:
     def _ask(self) -> None:
         client: Client = None
         while not self._ended.wait(0.2):
-            self.look()
+            self.system.look()
             with suppress(ClickHouseError, OSError):
                 if client is None:
-                    client = connect(self.url, database=self.database)
+                    client = self.system.connect(self.database)
                 self.done = done(client, self.partitions)
                 self.complete = self.done, stages_behind(client, self.partitions, escalated=False)
         if client is not None:

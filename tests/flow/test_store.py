@@ -78,7 +78,7 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
     a         ======x
     b               .......===========>     writes again what was written and not acknowledged
     """
-    client = connect(server.url)
+    client = connect(server.url, password=server.password)
     pipeline, direct = Database(client, "deskwatch"), Database(client, "direct")
     for database in (pipeline, direct):
         migrate(client, database.name)
@@ -131,7 +131,7 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
 def test_a_database_without_schema_ends_the_worker_with_a_sentence(
     apps: str, server: FaultyServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    client = connect(server.url)
+    client = connect(server.url, password=server.password)
     client.command("CREATE DATABASE empty")
     client.close()
     worker = Worker("c", f"{apps}:store", {**environment, "DESKWATCH_DATABASE": "empty"}, tmp_path / "c.log")
@@ -145,7 +145,7 @@ def test_a_database_without_schema_ends_the_worker_with_a_sentence(
 def test_a_worker_whose_clickhouse_is_away_ends_promptly(
     apps: str, server: FaultyServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    client = connect(server.url)
+    client = connect(server.url, password=server.password)
     migrate(client, "away")
     client.close()
     server.inject(refuse(210), "desk.closed", times=1000)  # the first that it asks

@@ -28,7 +28,9 @@ def kafka_of_its_own(tmp_path: Path) -> Iterator[Kafka]:
 def clickhouse(tmp_path: Path) -> Iterator[str]:
     pytest.importorskip("chdb")
     port = free_port()
+    (tmp_path / "password").write_text("secret")
     argv = [sys.executable, "-m", "streams.embedded.clickhouse", "--port", str(port), "--path", str(tmp_path / "ch")]
+    argv += ["--password-file", str(tmp_path / "password")]
     process = Process("clickhouse", argv, {}, tmp_path / "clickhouse.pid", tmp_path / "clickhouse.log")
     url = f"http://127.0.0.1:{port}"
     try:
@@ -54,6 +56,7 @@ def test_the_views_are_what_the_log_says(
     days: Path, tmp_path: Path, kafka_of_its_own: Kafka, clickhouse: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = {"BROKER": kafka_of_its_own.address, "CLICKHOUSE": clickhouse, "CLOCK": "log", "DATA": str(tmp_path)}
+    named["CLICKHOUSE_PASSWORD_FILE"] = str(tmp_path / "password")
     for name, value in named.items():
         monkeypatch.setenv(f"DESKWATCH_{name}", value)
     roles = [deskwatch_run("track", tmp_path, n) for n in (1, 2)]

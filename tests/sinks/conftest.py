@@ -28,7 +28,7 @@ def new_database(server: FaultyServer) -> Iterator[Callable[[], Database]]:
     clients = []
 
     def new() -> Database:
-        client = connect(server.url)
+        client = connect(server.url, password=server.password)
         clients.append(client)
         name = f"desk{next(_numbers)}"
         migrate(client, name)

@@ -1,5 +1,6 @@
 """Metrics: the page serves the listed metrics, with values from real desks and a real writer."""
 
+import http.client
 import json
 import socket
 import time
@@ -271,6 +272,30 @@ def test_the_address_is_a_setting() -> None:
         load({"DESKWATCH_METRICS_HOST": "http://x"})
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": "rebound.example"}, 403),
+    ],
+)
+def test_the_page_is_for_prometheus_and_people_not_for_web_pages(headers: dict[str, str], status: int) -> None:
+    port = free_port()
+    server = serve(port, RoleMetrics([], None))
+    assert server is not None
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/metrics", headers=headers)
+        assert connection.getresponse().status == status
+    finally:
+        connection.close()
+        server.shutdown()
+        server.server_close()
+
+
 @pytest.mark.embedded
 def test_the_store_of_real_rows_is_counted(page: Any, tmp_path: Path) -> None:
     pytest.importorskip("chdb")
@@ -281,7 +306,7 @@ def test_the_store_of_real_rows_is_counted(page: Any, tmp_path: Path) -> None:
     server = Server(tmp_path / "clickhouse")
     server.start()
     try:
-        with connect(server.url) as client:
+        with connect(server.url, password=server.password) as client:
             migrate(client, "deskwatch")
             pipeline = Pipeline(Writer(client, "deskwatch", POLICIES))
             served = store_metrics(pipeline, Counter(), NOT_STARTED)

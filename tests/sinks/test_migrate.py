@@ -57,17 +57,17 @@ def test_our_own_files_are_readable() -> None:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from streams.embedded.clickhouse import Server
 
     server = Server(tmp_path_factory.mktemp("clickhouse")).start()
-    yield server.url
+    yield server
     server.stop()
 
 
 @pytest.fixture
-def client(url: str) -> Iterator[Any]:
-    client = connect(url)
+def client(server: Any) -> Iterator[Any]:
+    client = connect(server.url, password=server.password)
     client.command("DROP DATABASE IF EXISTS desk")
     client.command("DROP DATABASE IF EXISTS check")
     yield client
