@@ -128,8 +128,8 @@ def _desk(data: Path | None, policy: Path | None) -> tuple[Settings, bool]:
     settings = settings_of(data, policy)
     if data is None:
         return settings, True
-    addresses = Directory(data).addresses()
-    if addresses is None:
+    addresses = Directory(data).addresses() or {}
+    if "broker" not in addresses:
         return settings, False
     return dataclasses.replace(settings, broker=addresses["broker"]), True
 

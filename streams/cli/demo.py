@@ -22,6 +22,7 @@ from streams.demo.desk import HISTORY_MS, SimulatedDesk, world_at
 from streams.demo.figures import Figures, Pace, ask
 from streams.desk.policy.versions import Policies
 from streams.desk.texts import LANGUAGES, Language, text
+from streams.embedded.directory import USER
 from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
 from streams.errors import DeskwatchError
@@ -115,11 +116,17 @@ def _introduce(stack: Stack, world: World, console: Console, language: Language)
     where = {
         "data": data,
         "clickhouse": f"{stack.clickhouse}   deskwatch sql 'SELECT * FROM due_next LIMIT 8' --data {data}",
+        "login": text("login_is", language, user=USER, password=_password(stack, console)),
         "metrics": "  ".join(url for name, url in stack.addresses.items() if name.startswith("metrics-")),
     }
     for key, place in where.items():
         console.print(f"{text(key, language)}: {place}", highlight=False)
     _say(console, language, "to_end")
+
+
+def _password(stack: Stack, console: Console) -> str:
+    """The password for a person at the terminal; what is written to a file names its file."""
+    return stack.directory.password() if console.is_terminal else str(stack.directory.password_file)
 
 
 class Look(NamedTuple):

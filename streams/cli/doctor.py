@@ -72,11 +72,11 @@ def examine(settings: Settings, data: Path | None) -> Iterator[Finding]:
     yield policy_file(settings)
     yield disk(data or settings.data)
     yield metrics_port(settings.metrics_port)
-    running = Directory(data).addresses() if data is not None else None
-    if data is not None and running is None:
+    running = Directory(data).addresses() or {} if data is not None else {"broker": settings.broker}
+    if "broker" not in running:
         yield Finding("broker", "warn", f"No stack runs in {data}, so there is no embedded broker to look at.")
     else:
-        yield from kafka((running or {}).get("broker", settings.broker), settings.partitions)
+        yield from kafka(running["broker"], settings.partitions)
     yield clickhouse(settings, data)
 
 

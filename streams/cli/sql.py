@@ -2,7 +2,9 @@
 
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ from rich.table import Table
 
 from sinks.clickhouse.client import Client, connect
 from streams.cli.errors import one_sentence
-from streams.embedded.client import client_of
+from streams.embedded.client import access_of, client_of
 from streams.embedded.statement import output_format
 from streams.errors import UserError
 from streams.settings import Settings, load
@@ -34,18 +36,41 @@ _NUMERIC = re.compile(r"(Nullable\()?(U?Int|Float|Decimal)")
 
 
 def sql(
-    statement: Annotated[str, typer.Argument(metavar="SQL", help="The statement, in quotes.")],
+    statement: Annotated[str | None, typer.Argument(metavar="[SQL]", help="The statement, in quotes.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="Query the embedded ClickHouse of this directory, running or not.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Keep the embedded one of --data open to BI tools; print how to connect.")
+    ] = False,
 ) -> None:
     """Query ClickHouse: a table on the terminal, tab-separated lines in a pipe, or JSON."""
+    if serve:
+        if data is None or statement is not None:
+            raise typer.BadParameter("it takes --data DIR, and no statement", param_hint="--serve")
+        with one_sentence():
+            _serve(data, load().database)
+        return
+    if statement is None:
+        raise typer.BadParameter("a statement is missing", param_hint="SQL")
     try:
         with one_sentence(), open_client(load(), data) as client:
             _answer(client, statement.strip().rstrip(";"), json)
     except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _serve(data: Path, database: str) -> None:
+    """Print how BI tools connect, and serve until Ctrl-C or SIGTERM."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with access_of(data, publish=True) as access:
+        for name, value in {**access._asdict(), "database": database}.items():
+            typer.echo(f"{name:8} {value}")
+        sys.stdout.flush()
+        ended.wait()
 
 
 class Unreachable(UserError):

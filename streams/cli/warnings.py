@@ -122,8 +122,8 @@ def _about(row: dict[str, Any]) -> str:
 def _broker(settings: Settings, data: Path | None) -> str:
     if data is None:
         return settings.broker
-    addresses = Directory(data).addresses()
-    if addresses is None:
+    addresses = Directory(data).addresses() or {}
+    if "broker" not in addresses:
         raise Refused(f"No stack runs in {data}, so there is nothing to follow: leave out --follow.")
     return addresses["broker"]
 

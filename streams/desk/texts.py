@@ -81,6 +81,8 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "lower_sla_share": ("answer before the target is over", "在时限内处理"),
     "lower_transfer": ("keep the ticket where it is", "不再转派工单"),
     "lower_vip": ("give a VIP's tickets precedence", "优先处理 VIP 客户工单"),
+    "login": ("Login for BI tools", "BI 工具登录"),
+    "login_is": ("user {user}, password {password}", "用户 {user}，密码 {password}"),
     "measure_clear_at": ("clears at", "解除线"),
     "measure_lower": ("lower bound", "下限"),
     "measure_n": ("cases", "样本数"),

@@ -1,4 +1,4 @@
-"""A ClickHouse client for the database of a data directory, with or without a running stack."""
+"""The ClickHouse of a data directory, with or without a running stack: its address and password, or a client of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from sinks.clickhouse.client import Client, connect
 from streams.embedded import NotInstalled
@@ -20,11 +21,34 @@ class NoDatabase(UserError):
     """There is no embedded database in a data directory."""
 
 
+class Access(NamedTuple):
+    """What a client of an embedded ClickHouse needs."""
+
+    url: str
+    user: str
+    password: str
+
+
 @contextmanager
 def client_of(data: Path, database: str) -> Iterator[Client]:
     """A client of the embedded ClickHouse of `data`: the running one, or a temporary one in this process.
 
-    Raises NoDatabase, NotInstalled, NotPrivate, DirectoryInUse (another process uses the database, without a stack).
+    Raises as `access_of`.
+    """
+    with access_of(data) as access:
+        client = connect(access.url, user=access.user, password=access.password, database=database)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def access_of(data: Path, *, publish: bool = False) -> Iterator[Access]:
+    """The embedded ClickHouse of `data`: the running one, or a temporary one in this process.
+
+    `publish`: a temporary one may be used by other commands, too; else they wait for its end. Raises NoDatabase,
+    NotInstalled, NotPrivate, DirectoryInUse (another process uses the database, without a stack).
     """
     directory = Directory(data)
     if not directory.clickhouse.is_dir():
@@ -32,28 +56,25 @@ def client_of(data: Path, database: str) -> Iterator[Client]:
     until = time.monotonic() + _PATIENCE_S
     while True:
         if addresses := directory.addresses():
-            client = connect(addresses["clickhouse"], user=USER, password=directory.password(), database=database)
-            break
+            yield Access(addresses["clickhouse"], USER, directory.password())
+            return
         try:
             directory.take(patience_s=0.2)
+            break
         except DirectoryInUse:
             if time.monotonic() > until:
                 raise
-            continue
-        try:
-            with _started(directory, database) as client:
-                yield client
-        finally:
-            directory.release()
-        return
     try:
-        yield client
+        with _started(directory) as access:
+            if publish:
+                directory.publish({"clickhouse": access.url})
+            yield access
     finally:
-        client.close()
+        directory.release()
 
 
 @contextmanager
-def _started(directory: Directory, database: str) -> Iterator[Client]:
+def _started(directory: Directory) -> Iterator[Access]:
     try:
         from streams.embedded.clickhouse import Server
         from streams.embedded.database import DatabaseInUse
@@ -64,10 +85,6 @@ def _started(directory: Directory, database: str) -> Iterator[Client]:
     except DatabaseInUse as error:
         raise DirectoryInUse(f"{error} Stop that one first.") from error
     try:
-        client = connect(server.url, user=USER, password=server.password, database=database)
-        try:
-            yield client
-        finally:
-            client.close()
+        yield Access(server.url, USER, server.password)
     finally:
         server.stop()

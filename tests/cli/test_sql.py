@@ -108,3 +108,27 @@ def test_concurrent_queries_and_a_running_stack_are_answered(data: Path) -> None
     assert three() == [('{"n":1}\n', "")] * 3
     with Stack(data):
         assert three() == [('{"n":1}\n', "")] * 3
+
+
+def test_what_serve_and_a_statement_need(tmp_path: Path) -> None:
+    for arguments in ((), ("--serve",), ("SELECT 1", "--serve", "--data", str(tmp_path))):
+        assert ask(*arguments)[0] == 2
+
+
+@pytest.mark.embedded
+def test_a_directory_at_rest_is_served_to_bi_tools_and_other_commands(data: Path) -> None:
+    script = "import typer; from streams.cli.sql import sql; typer.run(sql)"
+    served = subprocess.Popen(
+        [sys.executable, "-c", script, "--serve", "--data", str(data)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert served.stdout is not None
+        told = dict(served.stdout.readline().split() for _ in range(4))
+        assert told["password"] == Directory(data).password()
+        with connect(told["url"], user=told["user"], password=told["password"], database=told["database"]) as client:
+            assert client.command("SELECT count() FROM t") == 1
+        assert ask("SELECT count() AS n FROM t", "--json", "--data", str(data)) == (0, '{"n":1}\n', "")
+    finally:
+        served.terminate()
+        assert served.wait(20) == 0
+    assert Directory(data).addresses() is None
