@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint fast embedded kafka proof faults-short struck faults bench docs clean
+.PHONY: help demo test lint fast embedded browser kafka proof faults-short struck faults bench docs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,9 @@ fast: $(VENV)/installed  ## the tests that need nothing but Python
 
 embedded: $(VENV)/installed  ## the tests on the embedded broker and ClickHouse
 	$(BIN)/python -m pytest -m "embedded and not faults" -n 3 --dist loadgroup --durations=10
+
+browser: $(VENV)/installed  ## a hostile page in Chromium (apt-get install chromium) against a running demo
+	$(BIN)/python -m pytest -m browser -rs
 
 kafka: $(VENV)/installed  ## the tests on Apache Kafka: needs Java 17 and Maven, which fetches the jars once
 	$(BIN)/python -m pytest -m "kafka and not faults" -n 2 -rs --durations=10

@@ -33,7 +33,7 @@ from streams.embedded.database import Answer, Database, DatabaseInUse, QueryErro
 from streams.embedded.directory import USER
 from streams.embedded.limits import STATEMENT_S
 from streams.embedded.private import new_password
-from streams.embedded.requests import Request, credentials, head_of, head_of_error, query_of, status_of
+from streams.embedded.requests import PLAIN, Request, credentials, head_of, head_of_error, query_of, status_of
 from streams.errors import DeskwatchError
 
 HOST = loopback.HOST
@@ -134,7 +134,7 @@ class Server:
             return _last(403, f"{why}\n".encode(), {})
         url = urlsplit(request.raw_path)
         if request.method == "GET" and url.path in ("/ping", "/replicas_status"):
-            return web.Response(body=b"Ok.\n")
+            return web.Response(body=b"Ok.\n", headers=PLAIN)
         if request.method not in ("GET", "POST"):
             return _last(405, b"GET and POST are served here.\n", {"Allow": "GET, POST"})
         try:
@@ -246,7 +246,7 @@ def _refusal(request: web.BaseRequest, status: int, code: int, message: str) -> 
 
 def _last(status: int, body: bytes, headers: dict[str, str]) -> web.Response:
     """An answer that ends the connection."""
-    answer = web.Response(status=status, body=body, headers={**headers, "X-Content-Type-Options": "nosniff"})
+    answer = web.Response(status=status, body=body, headers={**headers, **PLAIN})
     answer.force_close()
     return answer
 

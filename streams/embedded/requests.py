@@ -29,7 +29,13 @@ _STATUS = {
     **{159: 408, 48: 501, 202: 503, 373: 503},
 }  # fmt: skip
 _QUERY_ID = re.compile(r"[\w.-]{1,100}", re.ASCII)
-_NO_PAGE = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+
+PLAIN = {
+    "Content-Type": "text/plain; charset=UTF-8",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Headers of every answer: it is a text, and for no page."""
 
 
 class Request(NamedTuple):
@@ -112,8 +118,7 @@ def head_of(answer: Answer, query_id: str) -> dict[str, str]:
         "X-ClickHouse-Query-Id": query_id if _QUERY_ID.fullmatch(query_id) else str(uuid.uuid4()),
         "X-ClickHouse-Timezone": "UTC",
         "X-ClickHouse-Summary": json.dumps(summary),
-        "Content-Type": "text/plain; charset=UTF-8",
-        **_NO_PAGE,
+        **PLAIN,
     }
     if answer.format:
         head["X-ClickHouse-Format"] = answer.format
@@ -122,4 +127,4 @@ def head_of(answer: Answer, query_id: str) -> dict[str, str]:
 
 def head_of_error(code: int) -> dict[str, str]:
     """The headers of an error."""
-    return {"X-ClickHouse-Exception-Code": str(code), "Content-Type": "text/plain; charset=UTF-8", **_NO_PAGE}
+    return {"X-ClickHouse-Exception-Code": str(code), **PLAIN}
