@@ -45,7 +45,7 @@ def environment(broker: str, server: FaultyServer, tmp_path: Path) -> dict[str, 
     policy = tmp_path / "policy.toml"
     policy.write_text(OFFICE)
     named = {"BROKER": broker, "CLICKHOUSE": server.url, "POLICY": str(policy), "DATA": str(tmp_path)}
-    named["PARTITIONS"] = "1"
+    named |= {"PARTITIONS": "1", "CLICKHOUSE_PASSWORD": server.password}
     return {f"DESKWATCH_{name}": value for name, value in named.items()}
 
 
