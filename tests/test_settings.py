@@ -139,3 +139,13 @@ def test_a_wrong_file_is_said_with_its_key(tmp_path: Path, text: str, says: str)
     (tmp_path / "d.toml").write_text(text)
     with pytest.raises(SettingsError, match=says):
         load({"DESKWATCH_CONFIG": str(tmp_path / "d.toml")})
+
+
+def test_an_empty_secret_beside_its_file_counts_as_none(tmp_path: Path) -> None:
+    """The embedded stack says so: what its caller has in the environment must not count."""
+    (tmp_path / "password").write_text("hush\n")
+    environment = {
+        "DESKWATCH_CLICKHOUSE_PASSWORD": "",
+        "DESKWATCH_CLICKHOUSE_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+    assert load(environment).clickhouse_password == "hush"

@@ -100,3 +100,8 @@ def test_the_image_is_built_of_files_that_are_sent_to_docker() -> None:
     for source in (source for sources in copied for source in sources):
         assert (ROOT / source).exists()
         assert f"!{source}" in (ROOT / ".dockerignore").read_text()
+
+
+def test_the_secrets_are_not_in_the_repository() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {".env", "receivers.env", "data/"} <= set(ignored)

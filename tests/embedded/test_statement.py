@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.embedded.statement import insert_with_rows, output_format
+from streams.embedded.statement import insert_with_rows, output_format, reads_only, refusal
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,58 @@ def test_whatever_the_rows_are_they_are_kept(rows: bytes) -> None:
 )
 def test_the_format_that_a_statement_asks_for(sql: str, format_: str | None) -> None:
     assert output_format(sql) == format_
+
+
+@pytest.mark.parametrize(
+    ("plain", "what"),
+    [
+        ("SELECT file('/x')", "file()"),
+        ("SELECT * FROM FILE ('/x')", "file()"),
+        ("SELECT `file`('/x')", "file()"),
+        ("SELECT * APPLY(file) FROM t", "file()"),
+        ("SELECT * APPLY file FROM t", "file()"),
+        ("SELECT * FROM format(TSV, 'a')", "format()"),
+        ("SELECT * FROM format('TSV', 'a')", "format()"),
+        ("SELECT format(", "format()"),
+        ("SELECT 1 INTO OUTFILE '/x'", "OUTFILE"),
+        ("ATTACH TABLE t", "ATTACH"),
+        ("CREATE TABLE t (`a` Int8) ENGINE = Memory PARALLEL WITH DROP TABLE u", "PARALLEL"),
+        ("CREATE TABLE t (`a` Int8) ENGINE = Kafka('x')", "ENGINE = KAFKA"),
+        ("SYSTEM SHUTDOWN", "SYSTEM"),
+        ("SELECT 1 -- x", "-- x"),
+        ("SELECT $$a$$", "$"),
+        ("SELECT ‘a’", "‘"),
+        ("", ""),
+    ],
+)
+def test_what_reaches_out_of_the_database_is_named(plain: str, what: str) -> None:
+    assert refusal(plain) == what
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "SELECT 'file(1) INTO OUTFILE', `disk`, format('{0}', a) FROM t WHERE engine = 'Kafka'",
+        "CREATE TABLE t (`a` Int8) ENGINE = ReplacingMergeTree(v) ORDER BY a",
+        "ALTER TABLE t ATTACH PARTITION 1",
+        "(SELECT 1) UNION ALL (SELECT {x:String})",
+        "INSERT INTO t (a, url) FORMAT Values",
+    ],
+)
+def test_what_stays_in_the_database_is_served(plain: str) -> None:
+    assert refusal(plain) is None
+
+
+def test_what_only_reads() -> None:
+    assert all(map(reads_only, ("SELECT 1", "(SELECT 1)", "WITH 1 AS x SELECT x", "SHOW TABLES", "EXPLAIN SELECT 1")))
+    assert not any(map(reads_only, ("INSERT INTO t SELECT 1", "SET a = 1", "KILL QUERY WHERE 1", "DROP TABLE t")))
+
+
+@pytest.mark.parametrize("piece", ["/*", "'", '"', "`", "''", "\\'", "/**", "* "])
+def test_a_statement_is_read_in_linear_time(piece: str) -> None:
+    text = "INSERT INTO t " + piece * ((1 << 18) // len(piece))
+    began = time.process_time()
+    insert_with_rows(text.encode())
+    output_format(text)
+    refusal(text)
+    assert time.process_time() - began < 2
