@@ -1,136 +1,138 @@
-"""One call: what its events count, and whether it was lost."""
+"""One call: its legs, where it was, and what became of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from tests.naive.log import Event, in_effective_order
+from tests.naive.legs import Leg, legs_of, milliseconds
+from tests.naive.log import Event, Place, in_effective_order
 from tests.naive.policies import Desk
 from tests.naive.tickets import Standing
-
-OVER = ("call.abandoned", "call.ended")
-OUTCOMES = ("call.answered", *OVER)
-
-CallFact = tuple[int, dict[str, str], str, int]  # at, dimensions, counter, value
-
-
-def milliseconds(seconds: float) -> int:
-    """`*_s` of an event in milliseconds."""
-    return round(seconds * 1000)
 
 
 @dataclass
 class Call:
-    """A call's events in effective order, repetitions of the same kind and released ones taken out."""
+    """A call's events in effective order, without those that change nothing."""
 
     events: list[Event]
     desk: Desk
     naming: list[Event]
     """Those that name the customer: it may be an event whose outcome does not count, for the call was over."""
 
-    def first(self, type_: str) -> Event | None:
-        """The first event of a type: a repeated one counts once."""
-        return next((event for event in self.events if event.type == type_), None)
+    def of(self, type_: str) -> list[Event]:
+        """The events of a type."""
+        return [event for event in self.events if event.type == type_]
 
-    def abandoned(self) -> Event | None:
-        """The abandonment."""
-        return self.first("call.abandoned")
+    def offered(self) -> Event | None:
+        """The offer; a call without one counts nothing."""
+        return next(iter(self.of("call.offered")), None)
 
-    def first_queue(self) -> dict[str, str]:
-        """The queue of the offer: under it counts what became of it."""
-        offered = self.first("call.offered")
-        return {"queue": self.after(offered)["queue"]} if offered else {}
+    def queued_at(self) -> int:
+        """When it reached the queue: waiting begins when the voice menu ends."""
+        offered = self.offered()
+        return offered.at + milliseconds(offered.data.get("ivr_s", 0)) if offered else 0
 
-    def dims(self, events: list[Event]) -> dict[str, str]:
-        """Queue, team and segment as offered, queue and team changed by transfers; the agent that last had it."""
-        dims = dict.fromkeys(("queue", "team", "segment", "agent_id"), "")
-        for event in events:
-            names = {"queue": "queue", "team": "team", "segment": "segment"}
-            if event.type == "call.transferred":
-                names = {"queue": "to_queue", "team": "to_team"}
-            if event.type in ("call.offered", "call.transferred"):
-                dims |= {name: event.data[given] for name, given in names.items() if given in event.data}
-            if event.type != "call.offered":
-                dims["agent_id"] = event.data.get("agent_id", dims["agent_id"])
-        return dims
+    @cached_property
+    def split(self) -> tuple[list[Leg], list[Event]]:
+        """The legs, and the ends that belong to none."""
+        return legs_of(self.events, self.queued_at()) if self.offered() else ([], [])
 
-    def before(self, event: Event) -> dict[str, str]:
-        """The dimensions just before an event."""
-        return self.dims(self.events[: self.events.index(event)])
+    def legs(self) -> list[Leg]:
+        """The legs in the order of their beginnings."""
+        return self.split[0]
 
-    def after(self, event: Event) -> dict[str, str]:
-        """The dimensions just after an event."""
-        return self.dims(self.events[: self.events.index(event) + 1])
+    def abandonment(self) -> Event | None:
+        """The abandonment that stands: the first, or an end without talk and without answer.
 
-    def at(self, at: int) -> dict[str, str]:
-        """The dimensions after all events up to and including an instant."""
-        return self.dims([event for event in self.events if event.at <= at])
+        "An end without talk and without answer is an abandonment. Any abandonment but in the voice menu is taken back
+        by a later answer or talk." (What follows one in the voice menu is not among the events.)
+        """
+        left = sorted(self.of("call.abandoned") + self.split[1], key=lambda event: event.place)
+        return left[0] if left and self.offered() and not self.legs() else None
 
-    def facts(self, as_of: int) -> list[CallFact]:
-        """All that the call counts; one never offered counts nothing."""
-        offered = self.first("call.offered")
-        if not offered:
-            return []
-        facts = [(offered.at, self.after(offered), "offered", 1)]
-        facts += self.abandoned_facts() + self.answered_facts() + self.ended_facts() + self.lost_facts(as_of)
-        for event in self.events:
-            if event.type == "call.transferred":  # from its queue
-                facts.append((event.at, self.before(event), "transferred", 1))
-        return facts
+    def over(self) -> tuple[int, Place] | None:
+        """When it was over for good: "The call ends, once, with its last leg.", or with its abandonment."""
+        ends = [leg.end for leg in self.legs()]
+        abandonment = self.abandonment()
+        if abandonment:
+            return abandonment.at, abandonment.place
+        closed = [end for end in ends if end]
+        if not ends or len(closed) < len(ends):
+            return None
+        last = max(closed, key=lambda end: end.place)
+        return last.at, last.place
 
-    def abandoned_facts(self) -> list[CallFact]:
-        """abandoned_ivr never reached the queue; the others are in target (<=) and short (<=) by their wait."""
-        event = self.abandoned()
-        if not event:
-            return []
-        counters = ["abandoned_ivr"]
-        if event.data.get("stage", "queue") != "ivr":
-            policy, wait_ms = self.desk.in_force(event.at), milliseconds(event.data["wait_s"])
-            counters = ["abandoned"]
-            counters += ["abandoned_in_target"] if wait_ms <= policy.call_ms("answer_within", "20s") else []
-            counters += ["short_abandoned"] if wait_ms <= policy.call_ms("short_abandon", "5s") else []
-        return [(event.at, self.after(event) | self.first_queue(), counter, 1) for counter in counters]
+    def transfers(self) -> list[Event]:
+        """The transfers that count.
 
-    def answered_facts(self) -> list[CallFact]:
-        """A call counts as answered once, under its first queue."""
-        event = self.first("call.answered")
-        if not event:
-            return []
-        dims = self.after(event) | self.first_queue()
-        wait_ms = milliseconds(event.data["wait_s"])
-        facts = [(event.at, dims, "answered", 1), (event.at, dims, "wait_ms", wait_ms)]
-        if wait_ms <= self.desk.in_force(event.at).call_ms("answer_within", "20s"):
-            facts.append((event.at, dims, "answered_in_target", 1))
-        return facts
+        "A transfer after the end or an abandonment changes nothing." "A transfer after an end counts only if an answer
+        or a leg follows": then it was not the end of the call.
 
-    def ended_facts(self) -> list[CallFact]:
-        """Talk, hold and wrap-up, under the queue and team it ended with."""
-        event = self.first("call.ended")
-        if not event:
-            return []
-        dims = self.after(event)
-        parts = {part: milliseconds(event.data.get(f"{part}_s", 0)) for part in ("talk", "hold", "wrapup")}
-        return [(event.at, dims, "ended", 1)] + [(event.at, dims, f"{part}_ms", ms) for part, ms in parts.items()]
+            offered   answered   ended   transferred     (nothing)
+            offered   answered   ended   transferred   answered   (counts)
+        """
+        over = self.over()
+        return [event for event in self.of("call.transferred") if not over or event.place < over[1]]
 
-    def lost_facts(self, as_of: int) -> list[CallFact]:
-        """A call that never ended is closed as lost, max_wait after its offer or max_talk after its answer.
+    def first_answer(self) -> tuple[int, int] | None:
+        """(when, wait) of the first answer, told or derived: "A call counts as answered once."
+
+        "An answer stamped after its end still answers": at its own instant, with the wait that it tells.
+        """
+        answers = [
+            (leg.answer.at, leg.answer.place, milliseconds(leg.answer.data["wait_s"]))
+            if leg.answer
+            else (leg.began_at, leg.place, leg.began_at - self.queued_at())
+            for leg in self.legs()
+        ]
+        return min(answers)[::2] if answers else None
+
+    def lost_at(self) -> int | None:
+        """A call that never ended is closed as lost, max_wait after its offer or max_talk after the open leg began.
 
         offered |-------- max_wait --------| lost
-        offered |----- answered |------- max_talk -------| lost
+        offered |----- answered |------- max_talk -------| closed
         """
-        offered, answered = self.first("call.offered"), self.first("call.answered")
-        if not offered or self.first("call.ended") or self.abandoned():
-            return []
-        lost_at = offered.at + self.desk.in_force(offered.at).call_ms("max_wait", "2h")
-        if answered:
-            lost_at = answered.at + self.desk.in_force(answered.at).call_ms("max_talk", "2h")
-        return [(lost_at, self.at(lost_at) | self.first_queue(), "lost", 1)] if lost_at < as_of else []
+        offered = self.offered()
+        if not offered or self.over():
+            return None
+        began = max((leg.began_at for leg in self.legs() if not leg.end), default=None)
+        if began is not None:
+            return began + self.desk.in_force(began).call_ms("max_talk", "2h")
+        return offered.at + self.desk.in_force(offered.at).call_ms("max_wait", "2h")
+
+    def done_at(self, by: int) -> int | None:
+        """When it was over, as things stood at an instant: ended, abandoned or closed as lost."""
+        over, lost_at = self.over(), self.lost_at()
+        return over[0] if over else lost_at if lost_at is not None and lost_at < by else None
+
+    # Where it was
+
+    def where(self, place: Place | None) -> dict[str, str]:
+        """Queue, team and segment before a place in the order of its events; without one: now."""
+        dims = dict.fromkeys(("queue", "team", "segment"), "")
+        offered = self.offered()
+        if offered:
+            dims |= {name: offered.data[name] for name in dims if name in offered.data}
+        for event in self.transfers():
+            if place is None or event.place < place:
+                names = {"queue": "to_queue", "team": "to_team"}
+                dims |= {name: event.data[given] for name, given in names.items() if given in event.data}
+        return dims
+
+    def first(self) -> dict[str, str]:
+        """ "Offered, answered, abandoned and lost count under its first queue and first team": those of the offer."""
+        offered = self.offered()
+        return self.where(offered.place) if offered else {}
 
     def standing(self, at: int) -> Standing | None:
         """The call as it stood at an instant, as a survey sees it: the channel of a call is the phone."""
         if not self.events:
             return None
-        events = [event for event in self.events if event.at <= max(at, self.events[0].at)]
-        ended = next((event.at for event in events if event.type == "call.ended"), None)
-        return Standing(at, self.dims(events) | {"channel": "phone"}, ended, self.customer(max(at, self.events[0].at)))
+        at = max(at, self.events[0].at)
+        then = Call([event for event in self.events if event.at <= at], self.desk, self.naming)
+        agents = [leg.agent_id for leg in then.legs()]
+        dims = then.where(None) | {"agent_id": agents[-1] if agents else "", "channel": "phone"}
+        return Standing(at, dims, then.done_at(at), self.customer(at))
 
     def customer(self, at: int) -> str:
         """Whose call it was known to be at an instant."""
@@ -138,19 +140,20 @@ class Call:
 
 
 def read_call(events: list[Event], desk: Desk) -> Call:
-    """The call of its events; after its end and `hold`, events change nothing."""
+    """The call of its events: after its release, or after it was left in the voice menu, events change nothing."""
     kept: list[Event] = []
     naming: list[Event] = []
+    left_in_the_menu = False
     for event in in_effective_order(events):
-        ended = next((earlier.at for earlier in kept if earlier.type in OVER), None)
-        if ended is not None and event.at > ended + desk.in_force(event.at).hold_ms:
+        so_far = Call(kept, desk, naming)
+        done_at = so_far.done_at(event.at)
+        if done_at is not None and event.at > done_at + desk.in_force(event.at).hold_ms:
             continue
-        if "customer_id" in event.data:
+        if event.data.get("customer_id"):
             naming.append(event)
-        if event.type in OUTCOMES and any(earlier.type in OVER for earlier in kept):
-            continue  # it was over
-        if event.type == "call.abandoned" and any(earlier.type == "call.answered" for earlier in kept):
+        if left_in_the_menu:
             continue
-        if event.type not in OUTCOMES or any(earlier.type == "call.offered" for earlier in kept):
-            kept.append(event)
+        if event.type == "call.abandoned" and event.data["stage"] == "ivr":
+            left_in_the_menu = bool(so_far.offered()) and not so_far.legs() and not so_far.abandonment()
+        kept = [*kept, event]
     return Call(kept, desk, naming)

@@ -41,7 +41,9 @@ class Clock:
     exempted: bool = False
     ended_at: int | None = None
     ended_by: str = ""
-    ended_dims: dict[str, str] = field(default_factory=dict)
+    ended_dims: dict[str, str] = field(default_factory=dict)  # with the agent for whom the end counts
+    ended_by_agent: str = ""  # whom the event named that ended it
+    breached_by_agent: str = ""  # whom the event named that breached it, if an event did
     rows: int = 0
 
     def run(self, at: int) -> None:

@@ -52,7 +52,7 @@ def contacts_by_person(
             contact = Contact(first.at, ticket.dims["category"], False, ticket.ticket_id)
             contacts.setdefault(person.get(ticket.customer_id, ticket.customer_id), []).append(contact)
     for call_id, call in calls.items():
-        offered = call.first("call.offered")
+        offered = call.offered()
         if offered:
             customer = call.customer(as_of)
             contact = Contact(offered.at, offered.data.get("category", ""), True, call_id)
@@ -61,23 +61,45 @@ def contacts_by_person(
 
 
 def fcr_facts(tickets: Iterable[Ticket], calls: dict[str, Call], events: Iterable[Event], as_of: int) -> list[Fact]:
-    """One figure for each ticket that was solved, in the minute of its first solving."""
+    """One figure for each ticket that was solved, in the minute of its first solving, for the assignee.
+
+    "FCR of a solved ticket with a known customer: no reopening within 7 days, no team transfer before it was solved, no
+    other contact of that customer with the same category (or a call without one) within 7 days after".
+    """
     tickets, person = list(tickets), persons(events)
     contacts = contacts_by_person(tickets, calls, person, as_of)
     facts: list[Fact] = []
     for ticket in tickets:
-        solved = next((fact for fact in ticket.facts if fact[2] == "solved"), None)
-        if solved is None:
+        if not ticket.solvings:
             continue
-        at, dims = solved[:2]
+        at, dims, _, hops = ticket.solvings[0]
         customer = ticket.customer_id
-        again = any(counter in ("reopened", "transferred") for _, _, counter, _ in ticket.facts)
+        reopened = any(fact[2] == "reopened" and fact[0] <= at + WEEK_MS for fact in ticket.facts)
         others = contacts.get(person.get(customer, customer), [])
         if not customer:
             verdict = "fcr_unknown"
-        elif again or any(contact.repeats(ticket.ticket_id, dims["category"], at) for contact in others):
+        elif hops or reopened or any(contact.repeats(ticket.ticket_id, dims["category"], at) for contact in others):
             verdict = "fcr_no"
         else:
             verdict = "fcr_yes" if as_of > at + WEEK_MS else "fcr_provisional"
         facts.append((at, dims, verdict, 1))
+    return facts
+
+
+def contact_facts(tickets: Iterable[Ticket], calls: dict[str, Call]) -> list[Fact]:
+    """Every contact when it began, by its category of now; complaints among them.
+
+    "The call names its ticket when it is answered or ended": it is the same contact then. Reading: a call that names a
+    ticket in any of its events is no contact of its own here; for FCR each call is one.
+    """
+    facts: list[Fact] = []
+    for ticket in tickets:
+        if ticket.created:
+            at, category = ticket.history[0].at, {"category": ticket.dims["category"]}
+            facts.append((at, category, "contacts", 1))
+            facts += [(at, category, "complaints", 1)] * (ticket.dims["kind"] == "complaint")
+    for call in calls.values():
+        offered = call.offered()
+        if offered and not any(event.data.get("ticket_id") for event in call.events):
+            facts.append((offered.at, {"category": offered.data.get("category", "")}, "contacts", 1))
     return facts

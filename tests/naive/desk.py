@@ -46,7 +46,7 @@ def reply(when: float, author: str, **data: Any) -> Row:
 
 def call(when: float, what: str, id_: str = "", **data: Any) -> Row:
     """An event of call C."""
-    return event(when, f"call.{what}", id_, call_id="C", **data)
+    return event(when, f"call.{what}", id_, call_id=data.pop("call_id", "C"), **data)
 
 
 def policy(*slas: Row, **sections: Any) -> Row:
@@ -79,6 +79,17 @@ def ledger(log: list[Row], *policies: Row, until: float, metric: str = "resoluti
 def outcome(log: list[Row], *policies: Row, until: float, metric: str = "resolution") -> list[str]:
     """The outcome of each cycle of one metric."""
     return [row["outcome"] for row in fold(log, policies, at(until))["outcomes"] if row["metric"] == metric]
+
+
+def in_seconds(rows: list[Row], *names: str) -> list[tuple[Any, ...]]:
+    """These columns of a table; `*_at` and `*_ms` in seconds, after Monday's midnight."""
+
+    def plain(name: str, value: Any) -> Any:
+        if value is None or not name.endswith(("_at", "_ms")):
+            return value
+        return (value - (MONDAY if name.endswith("_at") else 0)) / 1000
+
+    return [tuple(plain(name, row[name]) for name in names) for row in rows]
 
 
 def totals(rows: list[Row]) -> dict[str, int]:

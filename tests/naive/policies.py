@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from tests.naive.calendars import DAY_MS, Calendar, Span
+from tests.naive.fields import DESKS_OWN
 from tests.naive.log import Event, instant
+from tests.naive.scores import exact
 
 UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": DAY_MS, "cd": DAY_MS}
 METRICS = ("first_response", "next_response", "resolution")
@@ -19,11 +22,6 @@ def duration_ms(text: str) -> int:
     if not match:
         raise ValueError(f"{text} is no duration")
     return int(match[1]) * UNIT_MS[match[2]]
-
-
-def exact(value: Any) -> Fraction:
-    """A number as it was written, not as a float holds it."""
-    return Fraction(str(value))
 
 
 class Terms(NamedTuple):
@@ -49,6 +47,7 @@ class Policy:
         self.spec = spec
         self.version = str(spec.get("version", ""))
         self.effective_from = instant(spec["effective_from"]) if "effective_from" in spec else ALWAYS
+        self.zone = ZoneInfo(spec.get("timezone", "UTC"))
         self.hold_ms = duration_ms(spec.get("windows", {}).get("hold", "90cd"))
         self.calendars = {
             name: Calendar(calendar, spec.get("timezone", "UTC"), closures.get(name, []))
@@ -125,8 +124,9 @@ class Policy:
 
 
 def matches(key: str, values: Any, dims: dict[str, str], tags: list[str]) -> bool:
-    """match: the value is in the list; tags: any of them is."""
+    """match: the value is in the list; tags: any of them is; the desk's own vocabularies in lower case."""
     values = [values] if isinstance(values, str) else values
+    values = [value.lower() for value in values] if key in DESKS_OWN else values
     return any(tag in values for tag in tags) if key == "tags" else dims[key] in values
 
 
@@ -137,9 +137,12 @@ class Desk:
         closures: dict[str, list[Span]] = {}
         for event in events:
             if event.type == "desk.closed":
-                span = instant(event.data["from"]), instant(event.data["to"])
-                closures.setdefault(event.data["calendar"], []).append(span)
+                closures.setdefault(event.data["calendar"], []).append((event.data["from"], event.data["to"]))
         self.policies = sorted((Policy(spec, closures) for spec in specs), key=lambda policy: policy.effective_from)
+
+        known = {name for policy in self.policies for name in policy.calendars}
+        self.unknown_closures = sum(len(spans) for name, spans in closures.items() if name not in known)
+        """ "Counted in `data_quality` as a closure of an unknown calendar": one that no version has."""
 
     def in_force(self, at: int) -> Policy:
         """The policy in force at an instant."""

@@ -3,22 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.naive.log import Event, in_effective_order, without_repetitions
-from tests.naive.log import instant as instant_of
+from tests.naive.log import Event, by_subject, in_effective_order
 from tests.naive.policies import Desk
-from tests.naive.surveys import Contact, standing_of
+from tests.naive.surveys import Contact, released, standing_of
 
 Row = dict[str, Any]
 OPENINGS = {"callback": "callback.due", "action": "action.opened"}
-
-
-def grouped(events: Iterable[Event], family: str, id_name: str) -> dict[str, list[Event]]:
-    """The events of a family by the id that they name, repetitions taken out."""
-    groups: dict[str, list[Event]] = {}
-    for event in events:
-        if event.type.startswith(family + "."):
-            groups.setdefault(str(event.data[id_name]), []).append(event)
-    return {key: without_repetitions(groups[key]) for key in sorted(groups)}
 
 
 def promises(events: Iterable[Event], family: str, desk: Desk, as_of: int) -> tuple[list[Row], list[Row]]:
@@ -28,16 +18,18 @@ def promises(events: Iterable[Event], family: str, desk: Desk, as_of: int) -> tu
     """
     rows: list[Row] = []
     warnings: list[Row] = []
-    for id_, of_it in grouped(events, family, f"{family}_id").items():
+    for id_, of_it in by_subject(events, family).items():
         timeline = in_effective_order(of_it)
         opening = next((event for event in timeline if event.type == OPENINGS[family]), None)
         done = next((event for event in timeline if event.type == f"{family}.done"), None)
+        if done:  # it has ended: held for `hold` from then on
+            timeline = [event for event in timeline if event.at <= done.at + desk.in_force(event.at).hold_ms]
         dues: list[tuple[int, int]] = []  # from when on, due when
         for event in timeline:
             if event is done:
                 break
             if "due_at" in event.data:
-                dues.append((event.at, instant_of(event.data["due_at"])))
+                dues.append((event.at, event.data["due_at"]))
             elif event is opening and not dues and family == "callback":
                 dues.append((event.at, event.at + desk.in_force(event.at).callback_ms()))
         end = done.at if done else as_of
@@ -74,7 +66,7 @@ def agents(events: Iterable[Event], desk: Desk, as_of: int) -> tuple[list[Row], 
     """The spans of all agents, and the warnings that a state lasts too long."""
     spans: list[Row] = []
     warnings: list[Row] = []
-    for id_, of_it in grouped(events, "agent", "agent_id").items():
+    for id_, of_it in by_subject(events, "agent").items():
         told: list[tuple[int, str, str]] = []
         for event in of_it:
             team = event.data.get("team", told[-1][2] if told else "")
@@ -102,13 +94,12 @@ def inspections(events: Iterable[Event], tickets: Mapping[str, Any], desk: Desk)
         rows += [{"at": at, "team": dims["team"], "what": "solved"} for at, dims, _, _ in solved[:1]]
     by_ticket: dict[str, list[Event]] = {}
     for event in events:
-        if event.type == "review.completed" and "ticket_id" in event.data:
+        if event.type == "review.completed" and event.data.get("ticket_id"):
             by_ticket.setdefault(event.data["ticket_id"], []).append(event)
     for of_it in by_ticket.values():
-        for event in without_repetitions(of_it):
+        for event in sorted(of_it, key=Event.order):
             standing = standing_of(event, tickets, {})
-            done_at = standing.done_at if standing else None
-            if done_at is None or event.time <= done_at + desk.in_force(event.time).hold_ms:
+            if not released(event, standing, desk):
                 rows.append({"at": event.time, "team": standing.dims["team"] if standing else "", "what": "reviewed"})
                 break
     return rows
@@ -119,16 +110,9 @@ def reviews(
 ) -> list[Row]:
     """Of each review of a subject the latest, under the team and agent it names, else those of its ticket or call."""
     latest: dict[tuple[str, str], Event] = {}
-    by_subject: dict[str, list[Event]] = {}
-    for event in events:
-        if event.type == "review.completed":
-            whom = event.data.get("ticket_id") or event.data.get("call_id") or event.data["review_id"]
-            by_subject.setdefault(whom, []).append(event)
-    for whom, of_it in by_subject.items():
-        for event in without_repetitions(of_it):
-            standing = standing_of(event, tickets, calls)
-            done_at = standing.done_at if standing else None
-            if done_at is None or event.time <= done_at + desk.in_force(event.time).hold_ms:
+    for whom, of_it in by_subject(events, "review").items():
+        for event in of_it:
+            if not released(event, standing_of(event, tickets, calls), desk):
                 latest[whom, event.data["review_id"]] = event
     rows = []
     for (whom, review_id), event in sorted(latest.items()):

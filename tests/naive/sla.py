@@ -12,6 +12,22 @@ DIMENSIONS = ("priority", "kind", "channel", "team", "agent_id", "segment", "cat
 Row = dict[str, Any]
 
 
+def named(event: Event | None) -> str:
+    """The agent whom an event names as the one who acted; empty if none.
+
+    Reading: only replies of agents, status changes and stages say who acted. `ticket.assigned` says who shall act.
+    """
+    acts = ("ticket.replied", "ticket.status_changed", "ticket.stage_changed")
+    if event is None or event.type not in acts or event.data.get("author", "agent") != "agent":
+        return ""
+    return str(event.data.get("agent_id", ""))
+
+
+def credited(dims: dict[str, str], agent_id: str) -> dict[str, str]:
+    """ "All counts of a clock are the assignee's at that instant, or, unassigned, the named agent's." """
+    return dims | {"agent_id": dims["agent_id"] or agent_id}
+
+
 @dataclass
 class SlaClocks:
     """The clocks of a ticket, with what their rules look at."""
@@ -78,7 +94,7 @@ class SlaClocks:
         """Policy and target chosen anew: nothing, cancelled, activated or retargeted."""
         terms = self.policy(at).terms(self.dims, self.tags, clock.metric, clock.started_at)
         if terms is None and clock.held:
-            self.release(clock, at, "cancelled")
+            self.release(clock, at, "cancelled", cause)
             self.row(clock, "cancelled", at, cause)
         elif terms is not None and not clock.held:
             self.activate(clock, terms, at, cause)
@@ -90,7 +106,8 @@ class SlaClocks:
         paused = clock.paused
         calendar = self.policy(at).calendars[terms.calendar]
         clock.held, clock.terms, clock.calendar = True, terms, calendar
-        clock.ended_at, clock.ended_by, clock.warned, clock.paused = None, "", False, False
+        clock.ended_at, clock.ended_by, clock.ended_by_agent = None, "", ""
+        clock.warned, clock.paused = False, False
         clock.counted = [(start, end, calendar) for start, end in clock.runs]
         clock.change(at)
         self.row(clock, "activated", at, cause)
@@ -119,7 +136,7 @@ class SlaClocks:
 
     def breach(self, clock: Clock, at: int, cause: Event | None) -> None:
         """A breached clock stays breached in its cycle."""
-        clock.breached = True
+        clock.breached, clock.breached_by_agent = True, named(cause)
         clock.due_at = at
         self.row(clock, "breached", at, cause)
 
@@ -144,14 +161,15 @@ class SlaClocks:
         clock.lives, clock.life_ended_at, clock.life_ended_by = False, event.at, by
         clock.stand_still(event.at)
         if clock.held:
-            self.release(clock, event.at, how)
+            self.release(clock, event.at, how, event)
             self.row(clock, how, event.at, event)
 
-    def release(self, clock: Clock, at: int, how: str) -> None:
-        """A held clock has its outcome."""
+    def release(self, clock: Clock, at: int, how: str, cause: Event | None) -> None:
+        """A held clock has its outcome, the assignee's or else the named agent's; `ended_by` is the named agent."""
         clock.stop_counting(at)
         clock.held = False
-        clock.ended_at, clock.ended_by, clock.ended_dims = at, how, dict(self.dims)
+        clock.ended_at, clock.ended_by, clock.ended_by_agent = at, how, named(cause)
+        clock.ended_dims = credited(self.dims, clock.ended_by_agent)
 
     def reopen(self, event: Event) -> None:
         """exclude_closed_time goes on from the elapsed time at solving; continue counts the closed time too.
@@ -173,7 +191,7 @@ class SlaClocks:
         clock.lives, clock.held = True, fulfilled
         clock.run(back_at)
         if fulfilled:
-            clock.ended_at, clock.ended_by = None, ""
+            clock.ended_at, clock.ended_by, clock.ended_by_agent = None, "", ""
             clock.change(back_at)
             clock.changed_at = event.at
             self.row(clock, "reactivated", event.at, event)
@@ -201,7 +219,7 @@ class SlaClocks:
         return clock if clock and clock.lives else None
 
     def row(self, clock: Clock, transition: str, at: int, cause: Event | None) -> None:
-        """A row of the ledger."""
+        """A row of the ledger. Reading: its agent is the one for whom the clock counts at that instant."""
         assert clock.terms
         clock.rows += 1
         self.ledger.append(
@@ -218,7 +236,7 @@ class SlaClocks:
                 "policy": clock.terms.sla,
                 "policy_version": clock.terms.version,
                 "calendar": clock.terms.calendar,
-                **self.dims,
+                **credited(self.dims, named(cause)),
                 "cause_source": cause.source if cause else "",
                 "cause_id": cause.id if cause else "",
             }

@@ -1,11 +1,11 @@
 """Surveys: the answer that stands, its class, and where it belongs."""
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from typing import Protocol
 
-from tests.naive.log import Event, subject
-from tests.naive.policies import Desk, exact
+from tests.naive.log import Event
+from tests.naive.policies import Desk
+from tests.naive.scores import normalised
 from tests.naive.tickets import Fact, Standing
 
 MILLION = 1_000_000
@@ -21,7 +21,7 @@ class Contact(Protocol):
 
 def standing_of(event: Event, tickets: Mapping[str, Contact], calls: Mapping[str, Contact]) -> Standing | None:
     """The ticket or call that a survey names, as it stood at the survey's time."""
-    if "ticket_id" in event.data:
+    if event.data.get("ticket_id"):
         contact = tickets.get(event.data["ticket_id"])
     else:
         contact = calls.get(event.data.get("call_id", ""))
@@ -29,24 +29,14 @@ def standing_of(event: Event, tickets: Mapping[str, Contact], calls: Mapping[str
 
 
 def dims_of(event: Event, standing: Standing | None) -> dict[str, str]:
-    """A survey's own team, agent, channel and segment; missing ones are those of the ticket or call."""
-    known = standing.dims if standing else {}
-    return {name: event.data.get(name, known.get(name, "")) for name in SURVEY_DIMENSIONS}
+    """A survey's own team, agent, channel and segment; missing (or empty) ones are those of the ticket or call.
 
-
-def well_formed(event: Event) -> bool:
-    """A score outside its scale, scale_min >= scale_max, NPS not on 0-10: a dead letter."""
-    if event.type == "survey.offered":
-        return True
-    low, high = event.data["scale_min"], event.data["scale_max"]
-    in_scale = bool(low < high and low <= event.data["score"] <= high)
-    return in_scale and (event.data["metric"] != "nps" or (low, high) == (0, 10))
-
-
-def normalised(event: Event) -> Fraction:
-    """The score in 0..1."""
-    low = exact(event.data["scale_min"])
-    return (exact(event.data["score"]) - low) / (exact(event.data["scale_max"]) - low)
+    "A survey counts for the agent it names, else for who last replied publicly, else for the assignee."
+    """
+    known = dict(standing.dims) if standing else {}
+    if standing and standing.replier:
+        known["agent_id"] = standing.replier
+    return {name: event.data.get(name) or known.get(name, "") for name in SURVEY_DIMENSIONS}
 
 
 def classes(event: Event, desk: Desk) -> list[str]:
@@ -59,7 +49,7 @@ def classes(event: Event, desk: Desk) -> list[str]:
     if event.data["metric"] == "nps":
         score = event.data["score"]
         return ["promoters" if score >= 9 else "passives" if score >= 7 else "detractors"]
-    policy, score = desk.in_force(event.time), normalised(event)
+    policy, score = desk.in_force(event.time), normalised(event.data)
     if score >= policy.csat("positive_from", "0.75"):
         return ["positive"] + ["very_positive"] * (score >= policy.csat("very_positive_from", "1.0"))
     return ["negative" if score <= policy.csat("negative_to", "0.5") else "neutral"]
@@ -67,8 +57,14 @@ def classes(event: Event, desk: Desk) -> list[str]:
 
 def identity(event: Event) -> tuple[str, ...]:
     """(subject, survey_id, metric) of a response, (subject, survey_id) of an offer."""
-    key = (event.type, subject(event), str(event.data["survey_id"]))
+    key = (event.type, event.subject, str(event.data["survey_id"]))
     return (*key, event.data["metric"]) if event.type == "survey.responded" else key
+
+
+def released(event: Event, standing: Standing | None, desk: Desk) -> bool:
+    """ "An event *timed* after its subject's release changes nothing, in every fold." """
+    done_at = standing.done_at if standing else None
+    return done_at is not None and event.time > done_at + desk.in_force(event.time).hold_ms
 
 
 def survey_facts(
@@ -77,10 +73,7 @@ def survey_facts(
     """Of each identity the latest in business time (then sequence, source, id) stands, in its own minute."""
     latest: dict[tuple[str, ...], Event] = {}
     for event in sorted(events, key=lambda event: (event.time, event.sequence, event.source, event.id)):
-        standing = standing_of(event, tickets, calls)
-        done_at = standing.done_at if standing else None
-        released = done_at is not None and event.time > done_at + desk.in_force(event.time).hold_ms
-        if well_formed(event) and not released:
+        if not released(event, standing_of(event, tickets, calls), desk):
             latest[identity(event)] = event
     facts: list[Fact] = []
     for event in latest.values():
@@ -89,6 +82,6 @@ def survey_facts(
             facts.append((event.time, dims, "offered", 1))
         else:
             facts.append((event.time, dims, "responses", 1))
-            facts.append((event.time, dims, "score_sum", round(normalised(event) * MILLION)))
+            facts.append((event.time, dims, "score_sum", round(normalised(event.data) * MILLION)))
             facts += [(event.time, dims, name, 1) for name in classes(event, desk)]
     return facts
