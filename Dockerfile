@@ -1,4 +1,4 @@
-# The worker roles: `docker build -t deskwatch:0.1.0 .`, then `deskwatch run track` or `deskwatch run store`.
+# The worker roles: `docker build -t deskwatch:0.2.0 .`, then `deskwatch run track` or `deskwatch run store`.
 # Production needs a Kafka and a ClickHouse, and none of the embedded parts.
 
 FROM python:3.11-slim AS build

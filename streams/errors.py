@@ -10,6 +10,7 @@
         · TopicError                 kafka.topics
         · LogError                   replay.log
         · ReplayError                replay.feeder
+        · FormerRules                replay.restated
         · DeadLettersError           replay.dead_letters
         · ScenarioError              simulator.scenario
         · NotInstalled               embedded
@@ -25,6 +26,7 @@
         · Refused                    cli.errors
       · Fenced                       checkpoint.table
       · CheckpointTooLarge           checkpoint.changelog
+      · NoEventAnyMore               desk.track.subject
       · UnknownMessage               sinks.clickhouse.rows
       · Miscounted                   sinks.clickhouse.writer
       · Stopped                      sinks.clickhouse.writer
@@ -41,6 +43,9 @@
 
 `StartRefused` is separate because Faust catches every `Exception` of an app that starts.
 """
+
+STOPPED_FOR_GOOD = 65
+"""Exit status of a worker that ends with a UserError, which a restart would meet again; sysexits.h: EX_DATAERR."""
 
 
 class DeskwatchError(Exception):

@@ -30,7 +30,7 @@ EACH_README = pytest.mark.parametrize("name", READMES)
 EACH_DOCUMENT = pytest.mark.parametrize("name", DOCUMENTS)
 
 METRICS = {metric.name for metric in (*TRACK, *WATCH, *STORE, *ESCALATE)}
-MAP_BYTES = 9 * 1024
+MAP_BYTES = 10 * 1024
 BANNED = re.compile(
     r"""\b(Everyone | everybody | asleep | awake | AWAKE | graver | gravest | heirs? | famil(y|ies) | sheets? | amended
       | Book | mend(ed|s)? | former\ life | next\ life | own\ life | strikes? | Struck | bench\ alerts | bench\ faults

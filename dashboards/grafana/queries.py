@@ -6,7 +6,7 @@ Rates are computed from sums over the range, never from averages of rates.
 TEAM = "$__conditionalAll(team IN (${team:sqlstring}), $team)"
 CHANNEL = "$__conditionalAll(channel IN (${channel:sqlstring}), $channel)"
 QUEUE = "$__conditionalAll(queue IN (${queue:sqlstring}), $queue)"
-HOURS = "hour >= toStartOfHour($__fromTime) AND hour <= $__toTime"  # a partial hour counts as a whole one
+HOURS = "hour > $__fromTime - INTERVAL 1 HOUR AND hour <= $__toTime"  # a partial hour counts as a whole one
 TICKETS = f"FROM ticket_minutes WHERE $__timeFilter(minute) AND {TEAM} AND {CHANNEL}"
 CALLS = f"FROM service_levels WHERE {HOURS} AND {QUEUE}"
 

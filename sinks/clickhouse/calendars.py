@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sinks.clickhouse.client import Client
 from streams.desk.calendars.business_time import Calendar
+from streams.desk.calendars.local_time import OffsetSpan
 from streams.desk.policy.versions import Policies
 from streams.models.codec import decode
 from streams.models.instants import EARLIEST, LATEST, parse_instant
@@ -15,6 +16,7 @@ from streams.models.signals import DeskClosed
 
 TABLE = "calendar_rows"
 COLUMNS = ("policy_version", "calendar", "opens_at", "closes_at", "before_ms", "version")
+LOCAL_TIME_COLUMNS = ("name", "froms", "offsets", "quarters", "hours", "days", "version")
 ALWAYS = "24x7"
 """The name in the ledger of the calendar of a target in calendar days."""
 
@@ -47,6 +49,12 @@ def closures_of(bodies: Iterable[str]) -> Closures:
     return closed
 
 
+def local_time_row(policies: Policies) -> tuple[object, ...]:
+    """The desk's local time over all the years that an event may lie in: see `streams.desk.calendars.local_time`."""
+    spans = policies.local_time.spans
+    return ("desk", *([span[i] for span in spans] for i in range(len(OffsetSpan._fields))), len(policies.versions))
+
+
 def write_calendars(client: Client, database: str, policies: Policies) -> None:
     """Rewrite the calendars without the ad-hoc closures among the stored events.
 
@@ -57,3 +65,5 @@ def write_calendars(client: Client, database: str, policies: Policies) -> None:
     closed = policies.with_closures(closures_of(bodies)) if bodies else policies
     rows = calendar_rows(closed, len(bodies))
     client.insert(TABLE, rows, COLUMNS, database=database, settings={"async_insert": 0})
+    local_time = [local_time_row(policies)]
+    client.insert("local_time_rows", local_time, LOCAL_TIME_COLUMNS, database=database, settings={"async_insert": 0})

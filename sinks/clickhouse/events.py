@@ -9,19 +9,24 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
+from streams.desk.escalation.codec import handed_on
+from streams.models import actions
 from streams.models.codec import decode, structured
 from streams.models.dead_letters import ReplayMarker, read
 from streams.models.envelope import Event, type_of
 from streams.models.instants import parse_instant
 from streams.models.records import Record
 from streams.models.rows import ProgressRow
-from streams.models.signals import DeskClosed, is_replay_clock
+from streams.models.signals import DeskClosed, ReviewCompleted, is_replay_clock
+from streams.models.surveys import EVENTS as SURVEYS
+from streams.models.topics import ACTIONS
 
-"""The source of a replay's clock events; they are not events of the desk."""
+_ABOUT_OTHERS = (*SURVEYS, ReviewCompleted)
+"""Events about a ticket or a call, whose ids may be equal."""
 
 
 class EventRow(msgspec.Struct, array_like=True, gc=False):
-    """A message of an input topic that is an event."""
+    """A message of an input topic, or of `actions`, that is an event. `identified_in`: see `_identified_in`."""
 
     table: ClassVar[str] = "event_rows"
 
@@ -35,6 +40,7 @@ class EventRow(msgspec.Struct, array_like=True, gc=False):
     offset: int
     body: str
     received_at: int
+    identified_in: str = ""
 
 
 class DeadLetterRow(msgspec.Struct, array_like=True, gc=False):
@@ -72,15 +78,17 @@ class Stored(NamedTuple):
 
 
 def stored(topic: str, records: Sequence[Record], as_of: int) -> Stored:
-    """The events among `records`, a run of one partition of an input topic, and the partition's progress after them.
+    """The events among `records`, a run of one partition of a topic, and the partition's progress after them.
 
-    An invalid record is skipped: track writes its dead letter, or counts its type as unknown. `as_of`: the latest
-    business time (ms) of the partition before these records.
+    The topic is an input topic, or `actions`, of which those forwarded by another partition are skipped. An invalid
+    record is skipped: track writes its dead letter, or counts its type as unknown. `as_of`: the latest business time
+    (ms) of the partition before these records.
     """
     rows: list[EventRow] = []
     closed = False
+    read = _action if topic == ACTIONS else _event
     for record in records:
-        event = decode(record.value, record.headers)
+        event = read(record)
         if not isinstance(event, Event):
             continue
         if is_replay_clock(event):
@@ -109,7 +117,27 @@ def event_row(event: Event, record: Record, topic: str) -> EventRow:
         record.offset,
         body.decode(),
         record.timestamp,
+        _identified_in(event),
     )
+
+
+def _event(record: Record) -> object:
+    return decode(record.value, record.headers)
+
+
+def _action(record: Record) -> object:
+    return None if handed_on(record) else actions.decode(record.value, record.headers)
+
+
+def _identified_in(event: Event) -> str:
+    """The subject within which the event's source and id identify it, whatever its CloudEvents subject says.
+
+    `ticket/17`, and for a survey about it `survey/ticket/17`: a call, or a callback, may have the same id.
+    """
+    kind = type_of(event).partition(".")[0]
+    if isinstance(event, _ABOUT_OTHERS):
+        kind += "/ticket" if event.data.ticket_id else "/call" if event.data.call_id else ""
+    return f"{kind}/{event.key() or ''}"
 
 
 def dead_letter_row(record: Record) -> DeadLetterRow | ReplayedRow | None:

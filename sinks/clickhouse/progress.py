@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sinks.clickhouse.client import Client
 from streams.models.topics import (
+    ACTIONS,
     CUSTOMERS,
     CUSTOMERS_TOPICS,
     ESCALATIONS,
@@ -18,15 +19,19 @@ from streams.models.topics import (
 Offsets = Mapping[tuple[str, int], int]
 
 
+_SOURCES = {**{topic: {topic, *PROGRESS_TOPICS} for topic in INPUTS}, ACTIONS: {ACTIONS, ESCALATIONS}}
+"""By topic: whose progress names its offsets. Store's has the topic's own name; the others are of what comes of it."""
+
+
 def done(client: Client, partitions: int) -> Offsets:
-    """By input topic and partition, the offset up to which the events and all their outputs are in ClickHouse."""
-    written: dict[tuple[str, int], dict[str, int]] = {(topic, n): {} for topic in INPUTS for n in range(partitions)}
+    """By topic of events and partition, the offset up to which they and all their outputs are in ClickHouse."""
+    written: dict[tuple[str, int], dict[str, int]] = {(topic, n): {} for topic in _SOURCES for n in range(partitions)}
     rows = client.query("SELECT topic_name, partition, offsets FROM progress_rows FINAL").result_rows
     for source, partition, offsets in rows:
-        for topic in (source,) if source in INPUTS else INPUTS if source in PROGRESS_TOPICS else ():
-            if (topic, partition) in written:
+        for topic, sources in _SOURCES.items():
+            if source in sources and (topic, partition) in written:
                 written[topic, partition][source] = offsets.get(topic, 0)
-    return {tp: min(by.values()) if len(by) == 1 + len(PROGRESS_TOPICS) else 0 for tp, by in written.items()}
+    return {tp: min(by.values()) if by.keys() == _SOURCES[tp[0]] else 0 for tp, by in written.items()}
 
 
 def stages_behind(client: Client, partitions: int, *, escalated: bool) -> int:

@@ -16,14 +16,14 @@ from sinks.clickhouse.events import DeadLetterRow, EventRow, ReplayedRow
 from streams.errors import DeskwatchError
 from streams.models.entities import ROWS
 from streams.models.escalations import EscalationRow, WarningStepRow
+from streams.models.restatements import FormerSubjectRow, RestatementRow
 from streams.models.rows import ProgressRow, Row, WarningRow
 from streams.models.tallies import LateTallyRow
 
-WIRE_ROWS: tuple[type[Row], ...] = (*ROWS, ProgressRow, EscalationRow, WarningStepRow, LateTallyRow)
+WIRE_ROWS: tuple[type[Row], ...] = (
+    *ROWS, ProgressRow, EscalationRow, WarningStepRow, LateTallyRow, RestatementRow, FormerSubjectRow
+)  # fmt: skip
 """The rows that are arrays on the output topics."""
-
-DERIVED: tuple[str, ...] = tuple(kind.table for kind in WIRE_ROWS)
-"""Their tables: everything derived from the events, so a replay of all events writes it again."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.__struct_fields__ for kind in WIRE_ROWS},
@@ -90,8 +90,14 @@ def encoded(rows: Sequence[EventRow | DeadLetterRow | ReplayedRow | ProgressRow]
 
 
 def _array(columns: Iterable[str], fields: dict[str, msgspec.Raw]) -> bytes:
-    """The fields of an object as an array; a missing one gets the default of its column."""
-    return b"[" + b",".join(bytes(fields.get(name, b"null")) for name in columns) + b"]"
+    """The fields of an object as an array; a missing one gets the default of its column.
+
+    The last ones, which an earlier release did not have, are left out.
+    """
+    values = [fields.get(name) for name in columns]
+    while values and values[-1] is None:
+        values.pop()
+    return b"[" + b",".join(b"null" if value is None else bytes(value) for value in values) + b"]"
 
 
 class Batch:

@@ -1,8 +1,7 @@
 """The role escalate: escalation chains, messages to people, and the API for their actions.
 
-risk-warnings, actions ──> chains (one per partition) ──checkpoint──> escalations, risk-warnings, actions
-                           ^            └──> messages to receivers
-HTTP API ──> actions ──────┘
+risk-warnings, incident-warnings ──┬─> chains (one per partition) ──checkpoint──> escalations, risk-warnings, actions
+HTTP API ──> actions ──────────────┘                └──> messages to receivers
 """
 
 from sinks.notify import Notifier, addresses
@@ -13,10 +12,10 @@ from streams.checkpoint.app import CheckpointApp
 from streams.checkpoint.table import wall_clock
 from streams.desk.escalation.partition import Escalations
 from streams.desk.policy.versions import Policies
-from streams.models.topics import ACTIONS, ESCALATE_OUTPUTS, WARNINGS
+from streams.models.topics import ACTIONS, ESCALATE_OUTPUTS, INCIDENTS, WARNINGS
 from streams.settings import Settings
 
-ESCALATE_INPUTS = (WARNINGS, ACTIONS)
+ESCALATE_INPUTS = (WARNINGS, INCIDENTS, ACTIONS)
 
 
 def register(app: CheckpointApp, settings: Settings, policy: Policies) -> EscalationTable:

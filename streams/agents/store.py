@@ -3,6 +3,7 @@
 tickets, calls, surveys, signals                 ──> events
 sla-ledger, facts, rollups,                      ──> the rows in the messages   ──> pipeline ──> ClickHouse
   risk-warnings, escalations
+actions                                          ──> events, too: what people do is in the log
 dead-letters                                     ──> dead letters
 """
 
@@ -18,7 +19,7 @@ from sinks.clickhouse.rows import TableRows, UnknownMessage, encoded, rows_of
 from sinks.clickhouse.writer import Writer
 from streams.desk.policy.versions import Policies
 from streams.kafka.app import BatchApp
-from streams.models.topics import DEAD_LETTERS, ESCALATIONS, FACTS, INPUTS, LEDGER, ROLLUPS, WARNINGS
+from streams.models.topics import ACTIONS, DEAD_LETTERS, ESCALATIONS, FACTS, INPUTS, LEDGER, ROLLUPS, WARNINGS
 from streams.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def store_all(app: BatchApp, pipeline: Pipeline) -> Counter[str]:
         await pipeline.run()
 
     agents = {
-        **{topic: _store_events(topic, pipeline) for topic in INPUTS},
+        **{topic: _store_events(topic, pipeline) for topic in (*INPUTS, ACTIONS)},
         **{topic: _store_rows(topic, pipeline, unknown) for topic in ROW_TOPICS},
         DEAD_LETTERS: _store_dead_letters(pipeline),
     }

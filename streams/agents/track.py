@@ -1,11 +1,13 @@
 """The role track: a desk for each partition, followed by the stage `customers`.
 
 tickets, calls, surveys, signals ──> desk ──> sla-ledger, facts, rollups, risk-warnings, dead-letters, watch-rollups
+                                       ├────> incident-warnings
                                        └────> customer-facts ──> customers ──> facts, rollups, risk-warnings
                                                     ^                └──> customer-facts (of other partitions)
                                                     └────────────────┘
 """
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,8 @@ from streams.desk.track.partition import Desk
 from streams.kafka.partitioner import partition_of
 from streams.models.topics import CUSTOMER_FACTS, CUSTOMERS_TOPICS, DEAD_LETTERS, INPUTS, TRACK_OUTPUTS
 from streams.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def register(app: CheckpointApp, settings: Settings, policies: Policies) -> tuple[Any, Any]:
@@ -37,10 +41,11 @@ def register(app: CheckpointApp, settings: Settings, policies: Policies) -> tupl
             limit=limit,
             homes=homes,
             cached_subjects=settings.cached_subjects // settings.partitions,
+            say=logger.info,
         )
 
     def new_customers(partition: int) -> Customers:
-        return Customers(partition, policies, homes, settings.restate)
+        return Customers(partition, policies, homes, settings.restate, logger.info)
 
     desk = app.checkpoint_table(
         "desk",

@@ -97,15 +97,19 @@ class Changelog:
         await asyncio.gather(*acknowledged)
 
     async def read(
-        self, starts: Mapping[int, int], ends: Mapping[int, int], apply: Callable[[int, list[Any]], None]
+        self,
+        starts: Mapping[int, int],
+        ends: Mapping[int, int],
+        apply: Callable[[int, list[Any]], None],
+        topic: str | None = None,
     ) -> None:
         """Read partitions from ``starts[partition]`` to ``ends[partition]``, or to the last record if it has no end.
 
         ``apply(partition, records)`` gets runs of records in order. The last run may go past the end: the caller
-        has to drop the rest.
+        has to drop the rest. ``topic``: another one than the changelog.
         """
         todo = {
-            TopicPartition(self.topic, number): start
+            TopicPartition(topic or self.topic, number): start
             for number, start in starts.items()
             if number not in ends or start < ends[number]
         }

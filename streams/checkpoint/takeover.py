@@ -3,6 +3,9 @@
 changelog    c1 ── c2 ── c3 ── (claim) ── c1 ──>
              read ───────────┘ │    └ the new owner's first checkpoint
                                └ read the batches appended meanwhile; send c3's outbox again, byte for byte
+
+A state may then need to read back what its partition has said: all outputs of all counting checkpoints are in the
+topics by now, since a checkpoint is written only after the outputs of the one before it, and zombies send none.
 """
 
 import asyncio
@@ -13,7 +16,7 @@ from typing import Any
 
 from streams.checkpoint.changelog import Changelog
 from streams.checkpoint.partition import Partition, Statistics
-from streams.desk.partition_state import PartitionState
+from streams.desk.partition_state import PartitionState, ReadsBack
 from streams.kafka.lease import Lease
 
 TOOK_OVER_LOG = "Took over partitions "
@@ -75,6 +78,7 @@ class Takeover:
             outbox, part.reader.outbox = part.reader.outbox, []
             await self._changelog.send(number, outbox)
             self._statistics.outputs_resent += len(outbox)
+        await self._read_back([part for number, part in parts.items() if kept.get(number) is not part])
         if not current():
             return None
         for part in parts.values():
@@ -84,6 +88,30 @@ class Takeover:
         self._statistics.restore_seconds += seconds
         self._log.info(TOOK_OVER_LOG + "%s in %.2f s, %d of them kept", sorted(parts), seconds, len(kept))
         return parts
+
+    async def _read_back(self, parts: list[Partition]) -> None:
+        """Read what these partitions have said, from the beginning of their topics to the end, where a state asks."""
+        asked = {
+            part.number: said
+            for part in parts
+            if isinstance(part.state, ReadsBack) and (said := part.state.said_rows()) is not None
+        }
+        since: dict[int, int] = {}
+        for topic in sorted({topic for said in asked.values() for topic in said.topics}):
+            self._log.info("Reading %s back for partitions %s: they were folded by other rules", topic, sorted(asked))
+            first: set[int] = set()
+
+            def apply(number: int, records: list[Any], first: set[int] = first) -> None:
+                if number not in first:
+                    first.add(number)
+                    if records[0].offset > 0:  # earlier ones are not kept any more
+                        since[number] = max(since.get(number, 0), records[0].timestamp)
+                for record in records:
+                    asked[number].load(record.value)
+
+            await self._changelog.read(dict.fromkeys(asked, 0), {}, apply, topic)
+        for number, said in asked.items():
+            said.finish(since.get(number))
 
     def _new(self, number: int) -> Partition:
         return Partition(number, self._new_state(number))

@@ -3,7 +3,7 @@
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +30,10 @@ from streams.models.topics import INPUTS
 from streams.policies import policies_of
 from streams.settings import Settings, SettingsError, load
 
+_CLOSED = """
+SELECT JSONExtractString(body, 'data', 'calendar') AS calendar, count()
+FROM `{database}`.events WHERE type = 'desk.closed' GROUP BY calendar ORDER BY calendar
+"""
 _WARN_FREE_BYTES, _MIN_FREE_BYTES = 5 << 30, 512 << 20
 
 
@@ -77,7 +81,7 @@ def examine(settings: Settings, data: Path | None) -> Iterator[Finding]:
         yield Finding("broker", "warn", f"No stack runs in {data}, so there is no embedded broker to look at.")
     else:
         yield from kafka(running["broker"], settings.partitions)
-    yield clickhouse(settings, data)
+    yield from clickhouse(settings, data)
 
 
 def python(version: tuple[int, ...]) -> Finding:
@@ -222,21 +226,42 @@ def groups(retention_min: int | None) -> Finding:
     return Finding("groups", "ok" if retention_min >= 1440 else "warn", f"{then} but harmless.")
 
 
-def clickhouse(settings: Settings, data: Path | None) -> Finding:
-    """Whether ClickHouse answers and has this version's schema."""
+def clickhouse(settings: Settings, data: Path | None) -> Iterator[Finding]:
+    """Whether ClickHouse answers and has this version's schema; and the closures that name no calendar."""
     where = settings.clickhouse if data is None else f"{data}"
     try:
         with open_client(settings, data, database="default") as client:
             waiting = pending(client, settings.database)
             version = client.server_version
+            closed = [] if waiting else client.query(_CLOSED.format(database=settings.database)).result_rows
     except UserError as error:
-        return Finding("clickhouse", "fail", str(error))
+        yield Finding("clickhouse", "fail", str(error))
+        return
     except Error as error:
-        return Finding("clickhouse", "fail", f"ClickHouse at {where} refuses: {in_one_line(error)}")
+        yield Finding("clickhouse", "fail", f"ClickHouse at {where} refuses: {in_one_line(error)}")
+        return
     if waiting:
         names = ", ".join(file.file for file in waiting)
-        return Finding("clickhouse", "fail", f"Not applied to {settings.database}: {names}. Run deskwatch migrate.")
-    return Finding("clickhouse", "ok", f"ClickHouse {version} at {where} has this version's schema.")
+        yield Finding("clickhouse", "fail", f"Not applied to {settings.database}: {names}. Run deskwatch migrate.")
+        return
+    yield Finding("clickhouse", "ok", f"ClickHouse {version} at {where} has this version's schema.")
+    yield from closures(settings, closed)
+
+
+def closures(settings: Settings, closed: Iterable[tuple[str, int]]) -> Iterator[Finding]:
+    """The calendars that closures (`desk.closed`) name and the policy has not; `closed`: name and number of each."""
+    try:
+        policies = policies_of(settings)
+    except PolicyError:
+        return  # said already
+    unknown = [f"{name!r} ({number})" for name, number in closed if not policies.knows_calendar(name)]
+    if unknown:
+        known = ", ".join(sorted({name for policy in policies.versions for name in policy.calendars}))
+        yield Finding(
+            "closures",
+            "warn",
+            f"Closures of calendars that the policy has not change nothing: {', '.join(unknown)}; it has {known}.",
+        )
 
 
 def _table(findings: list[Finding]) -> Table:

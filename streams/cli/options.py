@@ -13,6 +13,9 @@ Policy = Annotated[
     Path | None, typer.Option(metavar="FILE|DIR", help="Policy file, or a directory of versions (DESKWATCH_POLICY).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
+AsIs = Annotated[
+    bool, typer.Option("--as-is", help="Keep the order of files and lines; else they are merged and sorted by time.")
+]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines of CloudEvents, plain or .gz.")]
 
 

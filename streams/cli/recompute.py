@@ -1,25 +1,25 @@
 """`deskwatch recompute FILE…`: the same result without a broker."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.writer import Writer
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.options import Data, Files, Json, Policy, settings_of
-from streams.cli.replay import counts
+from streams.cli.log import inspected, lines_of, refuse_without_events
+from streams.cli.options import AsIs, Data, Files, Json, Policy, settings_of
+from streams.cli.summary import print_summary
 from streams.desk.policy.versions import Policies
 from streams.embedded.clickhouse import Server
 from streams.embedded.directory import Directory
 from streams.models.instants import parse_instant
 from streams.policies import policies_of
-from streams.replay.log import read
+from streams.replay.order import Inspected
 from streams.replay.recompute import recompute as fold
+from streams.replay.summary import summary
 from streams.settings import Settings
 
 AsOf = Annotated[
@@ -27,18 +27,26 @@ AsOf = Annotated[
 ]
 
 
-def recompute(files: Files, data: Data = None, policy: Policy = None, as_of: AsOf = None, json: Json = False) -> None:
+def recompute(
+    files: Files,
+    data: Data = None,
+    policy: Policy = None,
+    as_of: AsOf = None,
+    as_is: AsIs = False,
+    json: Json = False,
+) -> None:
     """Fold a log in one process, into a new embedded ClickHouse under --data DIR."""
     with one_sentence():
         settings = settings_of(data, policy)
         policies = policies_of(settings)
-        read(files)
+        log = inspected(files, json)
+        refuse_without_events(log)
         directory = Directory(settings.data)
         directory.take()
         try:
             server = Server(directory.clickhouse, password=directory.password()).start()
             try:
-                _recompute(files, settings, policies, server, instant(as_of), json)
+                _recompute(log, as_is, settings, policies, server, instant(as_of), json)
             finally:
                 server.stop()
         finally:
@@ -46,7 +54,7 @@ def recompute(files: Files, data: Data = None, policy: Policy = None, as_of: AsO
 
 
 def _recompute(
-    files: list[Path], settings: Settings, policies: Policies, server: Server, as_of: int | None, json: bool
+    log: Inspected, as_is: bool, settings: Settings, policies: Policies, server: Server, as_of: int | None, json: bool
 ) -> None:
     started = time.monotonic()
     with connect(server.url, password=server.password) as client:
@@ -54,13 +62,9 @@ def _recompute(
     with connect(server.url, password=server.password, database=settings.database) as client:
         if client.query("SELECT 1 FROM event_rows LIMIT 1").result_rows:
             raise Refused(f"{settings.data} already holds events: name another directory with --data.")
-        fold(read(files), policies, Writer(client, settings.database, policies), as_of)
-        found = {**counts(client), "seconds": round(time.monotonic() - started, 1)}
-        if json:
-            typer.echo(msgspec.json.encode(found))
-        else:
-            for name, number in found.items():
-                typer.echo(f"{name:24} {number:>14,}")
+        fold(lines_of(log, as_is), policies, Writer(client, settings.database, policies), as_of)
+        found = {"lines": log.figures.lines, **summary(client, log.figures)}
+        print_summary({**found, "seconds": round(time.monotonic() - started, 1)}, json)
 
 
 def instant(text: str | None) -> int | None:

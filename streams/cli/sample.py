@@ -15,8 +15,11 @@ from streams.settings import load
 
 _SAMPLE = """
 SELECT ticket_id, team, agent_id, solved_at, toUInt8(ticket_id IN (SELECT ticket_id FROM reviews)) AS reviewed, url
-FROM tickets
-WHERE sampled = 1 AND toDate(solved_at) = toDate({day:String})
+FROM (
+    SELECT *, 1 AS one, toUnixTimestamp64Milli(assumeNotNull(solved_at)) AS solved_ms FROM tickets WHERE sampled = 1
+) AS ticket
+ASOF LEFT JOIN local_time ON ticket.one = local_time.one AND ticket.solved_ms >= local_time.from_at
+WHERE solved_at IS NOT NULL AND toDate(intDiv(solved_ms + offset_ms, 86400000)) = toDate({day:String})
 ORDER BY team, ticket_id
 """
 _COVERAGE = """
@@ -28,7 +31,9 @@ ORDER BY team
 
 
 def sample(
-    day: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The day (UTC) on which the tickets were solved.")],
+    day: Annotated[
+        str, typer.Option(metavar="YYYY-MM-DD", help="The day, by the desk's clock, on which the tickets were solved.")
+    ],
     coverage: Annotated[bool, typer.Option("--coverage", help="The inspected share, by team.")] = False,
     data: Data = None,
     json: Json = False,

@@ -66,7 +66,7 @@ def _serve(data: Path, database: str) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    with access_of(data, publish=True) as access:
+    with access_of(data, database, publish=True) as access:
         for name, value in {**access._asdict(), "database": database}.items():
             typer.echo(f"{name:8} {value}")
         sys.stdout.flush()

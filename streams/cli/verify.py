@@ -8,12 +8,15 @@ import msgspec
 import typer
 
 from sinks.clickhouse.client import Client
+from sinks.clickhouse.log import stored_lines
 from streams.cli.errors import Refused, one_sentence
 from streams.cli.options import Data, Json, Policy, settings_of
 from streams.cli.recompute import AsOf, instant
 from streams.cli.sql import open_client
+from streams.models.topics import INPUTS
 from streams.policies import policies_of
-from streams.replay.log import read
+from streams.replay.order import by_time, inspect
+from streams.replay.restated import said_of
 from streams.replay.verify import Difference, verified
 from streams.settings import Settings
 
@@ -34,6 +37,8 @@ def verify(
         settings = settings_of(data, policy)
         with open_client(settings, data) as client:
             differences = _verify(client, settings, list(files or ()), source, instant(as_of))
+            for said in said_of(client, settings.database):
+                typer.echo(said, err=True)
     for difference in differences:
         _say(difference, json)
     if any(difference.surplus or difference.missing for difference in differences):
@@ -50,19 +55,16 @@ def _verify(
 
 
 def _log(client: Client, settings: Settings, files: list[Path], source: str | None) -> Iterable[bytes]:
-    """The log's lines; from ClickHouse, in the order of business time."""
+    """The log's lines, in the order of business time."""
     if files and source:
         raise Refused("Name the log once: as FILE or with --from.")
-    if files:
-        return read(files)
-    if source in (None, "clickhouse"):
-        bodies = client.query(f"SELECT body FROM `{settings.database}`.events ORDER BY time, source, id").result_rows
-        return (body.encode() for (body,) in bodies)
+    if source in (None, "clickhouse") and not files:
+        return stored_lines(client, settings.database, INPUTS)
     if source == "topic":
         from streams.replay.topic_log import read_topics
 
         return read_topics(settings)
-    return read([Path(str(source))])
+    return by_time(inspect(files or [Path(str(source))]))
 
 
 def _say(difference: Difference, json: bool) -> None:

@@ -6,7 +6,7 @@ written whole or not at all. So the next owner always starts from a snapshot.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from streams.models.records import Output
 
@@ -59,3 +59,23 @@ class PartitionState(Protocol):
 
     def rewrite_keys(self, keys: set[bytes]) -> None:
         """Emit these keys again in the next snapshot, or their absence: a fenced owner wrote them meanwhile."""
+
+
+class Said(Protocol):
+    """The messages that a partition wrote to its output topics before, as far as its state needs them again."""
+
+    topics: Sequence[str]
+
+    def load(self, value: bytes | None) -> None:
+        """Load a message of one of the topics; they come in order, topic by topic."""
+
+    def finish(self, since: int | None) -> None:
+        """All is read. `since`: the instant (ms) before which messages are missing; None: none are."""
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A state that may have to read back what its partition said, before it folds anything."""
+
+    def said_rows(self) -> Said | None:
+        """Return what to read into, once `restored`; None: nothing has to be read."""

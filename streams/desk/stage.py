@@ -16,12 +16,14 @@ import msgspec
 
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.output.dead_letters import DeadLetters
+from streams.desk.output.release import Progress, ReleaseRestatement
 from streams.desk.output.saved_panes import SavedPanes
 from streams.desk.partition_state import Snapshot
 from streams.desk.saved import HEADER, ROW_BYTES, Saved, SavedParts, SavedValue
 from streams.desk.upstream import UNKNOWN, Sender, UpstreamProgress
 from streams.models import messages
 from streams.models.records import Output, Record
+from streams.models.restatements import RULES
 from streams.models.rows import ProgressRow
 
 
@@ -41,12 +43,19 @@ class StageHeader(msgspec.Struct, array_like=True):
     opened: int  # the number of the last pane opened
     upstream: list[ProgressRow]
     reported: tuple[int, dict[str, int]]
+    rules: int = 1
+    restatement: Progress | None = None  # by the rules of this release
 
 
 _message = msgspec.json.Decoder(_Message).decode
 _progress = msgspec.json.Decoder(_Progress).decode
 _header = msgspec.msgpack.Decoder(StageHeader).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def source_of(stage: str) -> str:
+    """The CloudEvents source of a stage's rows."""
+    return f"/deskwatch/{stage}"
 
 
 class Stage:
@@ -60,6 +69,7 @@ class Stage:
         change_set: receives the rows of the stage.
         parts: its saved parts, besides its panes.
         panes: its panes, if it has any.
+        release: restates its rows, if it can.
 
     Attributes:
         business_time: the instant (ms) up to which all due rows were written; the stage sets it.
@@ -76,15 +86,16 @@ class Stage:
         change_set: ChangeSet,
         parts: Iterable[Saved],
         panes: SavedPanes | None = None,
+        release: ReleaseRestatement | None = None,
     ) -> None:
         self.name, self.partition, self.topics = name, partition, topics
         self.upstream = UpstreamProgress(upstream)
-        self.change_set, self.panes = change_set, panes
+        self.change_set, self.panes, self.release = change_set, panes, release
         self.business_time = UNKNOWN
         self.reported: tuple[int, dict[str, int]] = (UNKNOWN, {})
         self.totals: Counter[str] = Counter()
         self._letters = DeadLetters()
-        self._folded = False  # whether anything was folded since the last snapshot
+        self.folded = False  # whether anything was folded since the last snapshot
         header = SavedValue(HEADER, self._dump_header, self._load_header)
         self._saved = SavedParts(*parts, *(() if panes is None else (panes,)), header)
 
@@ -109,14 +120,14 @@ class Stage:
                 message = _message(record.value or b"")
                 if message.type == messages.PROGRESS:
                     for row in _progress(message.data).rows:
-                        self._folded |= self.upstream.add(row)
+                        self.folded |= self.upstream.add(row)
                 else:
                     fold(message.type, message.data)
-                    self._folded = True
+                    self.folded = True
             except ValueError as error:  # includes msgspec's errors
                 self.totals["dead_letters"] += 1
                 self._letters.add(topic, record, str(error))
-                self._folded = True
+                self.folded = True
             if full():
                 return i + 1
         return len(records)
@@ -138,7 +149,7 @@ class Stage:
 
     def unsaved(self) -> bool:
         """Whether anything changed."""
-        return bool(self._folded or self.change_set.rows)
+        return bool(self.folded or self.change_set.rows)
 
     def pending_bytes(self) -> int:
         """The approximate size of the next snapshot, bytes, without the stage's own parts."""
@@ -150,26 +161,32 @@ class Stage:
         outputs = [] if self.panes is None else self.panes.snapshot(version, self.business_time)
         entries = self._saved.entries()
         rows = list(self.change_set.rows.values())
-        source = f"/deskwatch/{self.name}"
-        outputs = self._letters.take() + messages.messages(self.partition, version, rows, source) + outputs
+        outputs = (
+            self._letters.take() + messages.messages(self.partition, version, rows, source_of(self.name)) + outputs
+        )
         outputs += extra_outputs
         as_of, versions = self.reported
+        rules = RULES if self.release is None else self.release.rules
         for topic in self.topics:
-            row = ProgressRow(f"{topic}/{self.name}", self.partition, as_of, versions, version)
+            row = ProgressRow(f"{topic}/{self.name}", self.partition, as_of, versions, version, rules)
             outputs.append(messages.progress(topic, row))
         self.change_set.clear()
-        self._folded = False
+        self.folded = False
         return Snapshot(entries, outputs)
 
     def _dump_header(self) -> bytes:
         opened = 0 if self.panes is None else self.panes.panes.opened
-        return _encode(StageHeader(self.business_time, opened, self.upstream.known(), self.reported))
+        progress = None if self.release is None else self.release.progress
+        header = StageHeader(self.business_time, opened, self.upstream.known(), self.reported, RULES, progress)
+        return _encode(header)
 
     def _load_header(self, value: bytes) -> None:
         header = _header(value)
         self.business_time, self.reported = header.business_time, header.reported
         if self.panes is not None:
             self.panes.panes.opened = header.opened
+        if self.release is not None:
+            self.release.restore(header.rules, header.restatement)
         for row in header.upstream:
             self.upstream.add(row)
 
@@ -180,4 +197,4 @@ class Stage:
     def rewrite_keys(self, keys: set[bytes]) -> None:
         """Write this stage's own values of these keys with the next snapshot."""
         self._saved.rewrite_keys(keys)
-        self._folded = True
+        self.folded = True

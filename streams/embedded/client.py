@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from sinks.clickhouse import rebuild
 from sinks.clickhouse.client import Client, connect
 from streams.embedded import NotInstalled
 from streams.embedded.directory import USER, Directory, DirectoryInUse
@@ -35,7 +36,7 @@ def client_of(data: Path, database: str) -> Iterator[Client]:
 
     Raises as `access_of`.
     """
-    with access_of(data) as access:
+    with access_of(data, database) as access:
         client = connect(access.url, user=access.user, password=access.password, database=database)
         try:
             yield client
@@ -44,8 +45,10 @@ def client_of(data: Path, database: str) -> Iterator[Client]:
 
 
 @contextmanager
-def access_of(data: Path, *, publish: bool = False) -> Iterator[Access]:
+def access_of(data: Path, database: str, *, publish: bool = False) -> Iterator[Access]:
     """The embedded ClickHouse of `data`: the running one, or a temporary one in this process.
+
+    A temporary one first ends a rebuild of `database` that was interrupted.
 
     `publish`: a temporary one may be used by other commands, too; else they wait for its end. Raises NoDatabase,
     NotInstalled, NotPrivate, DirectoryInUse (another process uses the database, without a stack).
@@ -66,6 +69,8 @@ def access_of(data: Path, *, publish: bool = False) -> Iterator[Access]:
                 raise
     try:
         with _started(directory) as access:
+            with closing(connect(access.url, user=access.user, password=access.password)) as client:
+                rebuild.resume(client, database)
             if publish:
                 directory.publish({"clickhouse": access.url})
             yield access

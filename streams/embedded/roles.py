@@ -4,6 +4,7 @@ import dataclasses
 import sys
 
 from sinks.clickhouse import migrate as migrations
+from sinks.clickhouse import rebuild
 from sinks.clickhouse.client import Client
 from streams.embedded.directory import USER
 from streams.embedded.process import free_port
@@ -29,6 +30,7 @@ def prepare(stack: Stack, settings: Settings) -> tuple[Settings, Client]:
     )
     create_topics(settings)
     with stack.connect() as client:
+        rebuild.resume(client, settings.database)
         migrations.migrate(client, settings.database)
     return settings, stack.connect(settings.database)
 

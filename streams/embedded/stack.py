@@ -6,7 +6,8 @@
         stack.wait()                        # until Ctrl-C, SIGTERM or the death of the broker
 
 A role or ClickHouse that dies is restarted after a growing pause. The broker keeps its data in memory: if it dies, the
-stack ends with an error. Children die with this process, even on kill -9.
+stack ends with an error; so it does if a role stops for a reason that the user has to mend. Children die with this
+process, even on kill -9.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from sinks.clickhouse.client import Client, connect
 from streams.embedded import broker
 from streams.embedded.directory import USER, Directory, DirectoryInUse
 from streams.embedded.process import Process, Restarts, free_port
-from streams.errors import UserError
+from streams.errors import STOPPED_FOR_GOOD, UserError
 
 __all__ = ["DirectoryInUse", "Stack", "StackError", "clickhouse_answers"]
 
@@ -160,7 +161,7 @@ class Stack:
             raise self.failure
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Waits for Ctrl-C or SIGTERM (True) or for the timeout (False). Raises StackError if the broker dies."""
+        """Waits for Ctrl-C or SIGTERM (True) or for the timeout (False). Raises StackError as `check` does."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         try:
             while until is None or time.monotonic() < until:
@@ -263,6 +264,9 @@ class Stack:
                 f"ClickHouse stays in {self.directory.clickhouse}; replay the log again, with --append, and all is "
                 f"whole. The broker's last words: {words}"
             )
+            return
+        if status == STOPPED_FOR_GOOD:
+            self.failure = StackError(words)
             return
         pause_s = part.restarts.ended()
         _logger.warning(

@@ -14,6 +14,7 @@ from streams.models.topics import (
     DEAD_LETTERS,
     ESCALATIONS,
     FACTS,
+    INCIDENTS,
     INPUTS,
     LEDGER,
     ROLLUPS,
@@ -60,9 +61,10 @@ CONFIGS: dict[str, dict[str, str]] = {
     ACTIONS: _KEPT,
     ESCALATIONS: {**_KEPT, "max.message.bytes": MAX_MESSAGE_BYTES},
     DEAD_LETTERS: {**_KEPT, "max.message.bytes": MAX_DEAD_LETTER_BYTES},
-    # A stage keeps the data it needs from these two in its own checkpoints.
+    # Their readers keep the data they need from these three in their own checkpoints.
     CUSTOMER_FACTS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": MAX_MESSAGE_BYTES},
     WATCH_ROLLUPS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": MAX_MESSAGE_BYTES},
+    INCIDENTS: {**_KEPT, "retention.ms": str(7 * DAY), "max.message.bytes": MAX_MESSAGE_BYTES},
     CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
     CUSTOMERS_CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},
     WATCH_CHANGELOG: {**_COMPACTED, **CHANGELOG_CONFIG},

@@ -7,6 +7,8 @@ import platform
 import faust
 from faust.tables import TableManager
 
+from streams.errors import STOPPED_FOR_GOOD, UserError
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 
 
@@ -22,10 +24,19 @@ class PromptTableManager(TableManager):  # type: ignore[misc]
 
 
 class PromptWorker(faust.Worker):  # type: ignore[misc]
-    """Ends as soon as the app has ended: mode 0.7.1 worker.py:318 sleeps for another second, which delays a restart."""
+    """Ends as soon as the app has ended: mode 0.7.1 worker.py:318 sleeps for another second, which delays a restart.
+
+    What the user has to mend (UserError) ends it with the status STOPPED_FOR_GOOD.
+    """
 
     async def _sentinel_task(self) -> None:
         pass
+
+    def _shutdown_loop(self) -> None:
+        try:
+            super()._shutdown_loop()
+        except UserError as error:
+            raise SystemExit(STOPPED_FOR_GOOD) from error
 
 
 def tune_memory() -> None:

@@ -71,6 +71,7 @@ class SnoozeEvent(ActionEvent, tag="warning.snooze"):
 
 
 ACTIONS: tuple[type[ActionEvent], ...] = (Acknowledge, SnoozeEvent, Disagree)
+TYPES = frozenset(str(event.__struct_config__.tag) for event in ACTIONS)
 _decode = msgspec.json.Decoder(reduce(or_, ACTIONS)).decode
 
 

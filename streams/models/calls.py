@@ -45,6 +45,7 @@ class Answered(CallData, kw_only=True):
 
     wait_s: Seconds
     agent_id: str | None = None
+    ticket_id: str | None = None
 
 
 class CallAnswered(CallEvent, tag="call.answered"):
@@ -65,6 +66,7 @@ class CallAbandoned(CallEvent, tag="call.abandoned"):
     """The caller hung up before an agent answered."""
 
     rank: ClassVar[int] = 4
+    defaults: ClassVar[dict[str, object]] = {"stage": "queue"}
     data: Abandoned
 
 
@@ -84,16 +86,17 @@ class CallTransferred(CallEvent, tag="call.transferred"):
 
 
 class Ended(CallData, kw_only=True):
-    """Data of `call.ended`."""
+    """Data of `call.ended`, of one leg; `time` is the end of the wrap-up."""
 
     talk_s: Seconds
     hold_s: Seconds | None = None
     wrapup_s: Seconds | None = None
     agent_id: str | None = None
+    ticket_id: str | None = None
 
 
 class CallEnded(CallEvent, tag="call.ended"):
-    """An answered call was over."""
+    """A leg of a call is over."""
 
     rank: ClassVar[int] = 5
     data: Ended

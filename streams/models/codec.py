@@ -10,7 +10,7 @@ import msgspec
 
 from streams.models import calls, signals, surveys, tickets
 from streams.models.envelope import Event
-from streams.models.instants import MINUTE, parse_instant
+from streams.models.instants import MINUTE, format_instant, parse_instant
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -110,30 +110,83 @@ def _check_survey(event: surveys.SurveyResponded) -> None:
         raise ValueError(fault)
 
 
+def _respell(instant: str) -> str:
+    """Instants inside `data` are spelled in one way, so that events that say the same are equal."""
+    return format_instant(parse_instant(instant))
+
+
 def _check_advance(event: signals.ClockAdvanced) -> None:
     parse_instant(event.data.to)
 
 
 def _check_closure(event: signals.DeskClosed) -> None:
-    if parse_instant(event.data.begins) >= parse_instant(event.data.ends):
-        raise ValueError(f"the closure from {event.data.begins} does not end after it begins")
+    data = event.data
+    data.begins, data.ends = _respell(data.begins), _respell(data.ends)
+    if data.begins >= data.ends:
+        raise ValueError(f"the closure from {data.begins} does not end after it begins")
 
 
 def _check_announcement(event: signals.PolicyAnnounced) -> None:
-    parse_instant(event.data.announced_at)
-    parse_instant(event.data.effective_at)
+    event.data.announced_at = _respell(event.data.announced_at)
+    event.data.effective_at = _respell(event.data.effective_at)
 
 
 def _check_due(event: signals.CallbackEvent | signals.ActionEvent) -> None:
     if event.data.due_at is not None:
-        parse_instant(event.data.due_at)
+        event.data.due_at = _respell(event.data.due_at)
 
+
+def _check_merge(event: tickets.TicketMerged) -> None:
+    if event.data.into == event.data.ticket_id:
+        raise ValueError("the ticket is merged into itself")
+
+
+def _lower(*names: str) -> Any:
+    """Lower-case these fields: words of vocabularies that may be the desk's own."""
+
+    def lower(event: Event) -> None:
+        data = event.data
+        for name in names:
+            word = getattr(data, name)
+            if word is not None and not word.islower():
+                setattr(data, name, word.lower())
+
+    return lower
+
+
+def _check_response(event: surveys.SurveyResponded) -> None:
+    _check_survey(event)
+    _lower_survey(event)
+
+
+def _check_callback(event: signals.CallbackEvent) -> None:
+    _check_due(event)
+    _lower_segment(event)
+
+
+def _lower_created(event: tickets.TicketCreated) -> None:
+    data = event.data  # the most frequent of them, so without a loop
+    if data.kind is not None and not data.kind.islower():
+        data.kind = data.kind.lower()
+    if data.channel is not None and not data.channel.islower():
+        data.channel = data.channel.lower()
+    if data.segment is not None and not data.segment.islower():
+        data.segment = data.segment.lower()
+
+
+_lower_segment, _lower_survey = _lower("segment"), _lower("channel", "segment")
 
 _CHECKS: dict[type[Event], Any] = {
-    surveys.SurveyResponded: _check_survey,
+    tickets.TicketCreated: _lower_created,
+    tickets.TicketUpdated: _lower("kind", "segment"),
+    tickets.TicketStageChanged: _lower("stage"),
+    tickets.TicketMerged: _check_merge,
+    calls.CallOffered: _lower_segment,
+    surveys.SurveyResponded: _check_response,
     signals.ClockAdvanced: _check_advance,
     signals.DeskClosed: _check_closure,
     signals.PolicyAnnounced: _check_announcement,
-    **dict.fromkeys((signals.CallbackDue, signals.CallbackRescheduled, signals.CallbackDone), _check_due),
+    **dict.fromkeys((signals.CallbackDue, signals.CallbackRescheduled, signals.CallbackDone), _check_callback),
     **dict.fromkeys((signals.ActionOpened, signals.ActionDone), _check_due),
 }
+"""What is looked at beside the types, by event; fields of open vocabularies are lower-cased in place."""

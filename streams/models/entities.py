@@ -6,7 +6,7 @@ See `streams.models.rows` for what all rows have in common.
 from enum import StrEnum
 from typing import ClassVar
 
-from streams.models.rows import FactRow, Identity, LedgerRow, PaneRow, Row, SpanRow, WarningRow
+from streams.models.rows import FactRow, Identity, LedgerRow, PaneRow, ReleasedRow, Row, SpanRow, WarningRow
 
 
 class TicketRow(Row):
@@ -55,22 +55,17 @@ class CallOutcome(StrEnum):
     """How a call stands."""
 
     WAITING = "waiting"
-    """Offered, and not answered yet."""
-
+    """Offered; nobody answered yet."""
     ANSWERED = "answered"
-    """An agent talks."""
-
+    """A leg is open."""
     ENDED = "ended"
-    """It is over."""
-
+    """All legs are over."""
     ABANDONED = "abandoned"
     """The caller gave up in the queue or while it rang."""
-
     IVR = "ivr"
-    """The caller gave up in the voice menu."""
-
+    """The caller gave up in the voice menu: the call never queued."""
     LOST = "lost"
-    """It never ended, and was closed by time."""
+    """Closed by time: nobody answered within max_wait, or a leg never ended within max_talk."""
 
 
 class DueStatus(StrEnum):
@@ -117,6 +112,30 @@ class CallRow(Row):
     def identity(self) -> Identity:
         """The call."""
         return ("call standing", self.call_id)
+
+
+class CallLegRow(Row):
+    """A leg of a call: a stretch of talk with one agent. `ended_at`: None while it is open."""
+
+    table: ClassVar[str] = "call_leg_rows"
+    topic: ClassVar[str] = "facts"
+
+    call_id: str
+    leg: int
+    queue: str
+    team: str
+    agent_id: str
+    began_at: int
+    ended_at: int | None
+    talk_ms: int
+    hold_ms: int
+    wrapup_ms: int
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The call and the leg's number."""
+        return ("call leg", self.call_id, self.leg)
 
 
 class SurveyRow(Row):
@@ -282,7 +301,7 @@ class CustomerRow(Row):
 
 
 ROWS: tuple[type[Row], ...] = (
-    LedgerRow, FactRow, SpanRow, TicketRow, CallRow, SurveyRow, ReviewRow, CallbackRow, ActionRow, AgentStateRow,
-    CustomerRow, WarningRow, PaneRow,
+    LedgerRow, FactRow, SpanRow, TicketRow, CallRow, CallLegRow, SurveyRow, ReviewRow, CallbackRow, ActionRow,
+    AgentStateRow, ReleasedRow, CustomerRow, WarningRow, PaneRow,
 )  # fmt: skip
 """All that the output topics carry to ClickHouse, progress and the chains of role escalate aside."""

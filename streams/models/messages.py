@@ -38,7 +38,7 @@ def messages(partition: int, version: int, rows: Iterable[Row], source: str = SO
     made: list[Output] = []
     for kind, together in kinds.items():
         if kind is WarningRow:
-            made += [_warning(row, source) for row in together if isinstance(row, WarningRow)]
+            made += [warning(row, source) for row in together if isinstance(row, WarningRow)]
         else:
             event_id = f"{kind.table}/{partition}/{version}"
             made += batches(kind.topic, f"deskwatch.{kind.table}", event_id, together, source)
@@ -103,10 +103,11 @@ class _WarningEvent(msgspec.Struct, gc=False):
 _WarningData = msgspec.defstruct("_WarningData", [(each.name, each.type) for each in fields(WarningRow)], gc=False)
 
 
-def _warning(row: WarningRow, source: str) -> Output:
+def warning(row: WarningRow, source: str = SOURCE) -> Output:
+    """The message of a warning, with its version set."""
     state = "withdrawn" if row.is_deleted else row.state
     at = row.raised_at if row.cleared_at is None else row.cleared_at
-    # A ticket's warnings go to the partition of its parent's, into which they fold; others to that of their subject.
+    # A ticket's warnings have the key of its parent's, into which they fold; others that of their subject.
     of_ticket = row.metric or row.subject.startswith("ticket/")
     about = row.parent_id or (row.ticket_id if of_ticket else row.subject)
     event_id, data = f"{row.warning_id}/{row.version}", _WarningData(*astuple(row))

@@ -66,6 +66,7 @@ class LedgerRow(Row):
     cause_id: str
     version: int = 0
     is_deleted: int = 0
+    by_agent: str = ""  # whom the event names, whoever is assigned
 
     def identity(self) -> Identity:
         """The clock and the place in its life."""
@@ -89,11 +90,12 @@ def ledger_row(
     dims: Dimensions,
     agent_id: str,
     cause: Cause,
+    by_agent: str,
 ) -> LedgerRow:
     """A transition with these dimensions."""
     return LedgerRow(
         ticket_id, metric, cycle, seq, transition, at, started_at, elapsed_ms, target_ms, due_at, policy,
-        policy_version, calendar, *dims, agent_id, cause[0], cause[1],
+        policy_version, calendar, *dims, agent_id, cause[0], cause[1], by_agent=by_agent,
     )  # fmt: skip
 
 
@@ -188,7 +190,8 @@ class WarningRow(Row, kw_only=True):
     `subject`: `t1/resolution/1` (a clock), `ticket/t1`, `team/after-sales`, `all`, `customer/c9`, `callback/b3`;
     `dimension` and `value` say the same in two parts. `measures` are named numbers (value, raise_at, n ...), `reasons`
     (signal, points, what would lower them), `cause` what lies behind it (a policy change in force, say). `parent_id`
-    names the ticket whose warnings a ticket's are folded into.
+    names the ticket whose warnings a ticket's are folded into; `parents` has all of them in turn, each with the instant
+    since when, if it changed while the warning stood ("": none).
     """
 
     table: ClassVar[str] = "warning_rows"
@@ -228,6 +231,7 @@ class WarningRow(Row, kw_only=True):
     parent_id: str = ""
     version: int = 0
     is_deleted: int = 0
+    parents: tuple[tuple[int, str], ...] = ()  # a list would be one more object for each warning
 
     def identity(self) -> Identity:
         """The id, derived from rule, subject and the instant of raising."""
@@ -240,7 +244,7 @@ class PaneRow(Row):
     Counts that several keys share stand once, with all these keys.
 
     `opened` tells apart the panes of a minute that was put away and, late, opened again: their sums add up.
-    The dimension `agent` has the day's first minute; `topic` counts what arrived (data quality) by the hour.
+    The dimension `agent` has the day's first minute; `topic` counts what arrived (data quality) by quarters of an hour.
     """
 
     table: ClassVar[str] = "pane_rows"
@@ -258,11 +262,29 @@ class PaneRow(Row):
         return ("pane", self.partition, self.minute, self.opened)
 
 
+class ReleasedRow(Row):
+    """A record that came after the release of its subject, and changed nothing. `at`: its event's time."""
+
+    table: ClassVar[str] = "released_rows"
+    topic: ClassVar[str] = "facts"
+
+    input_topic: str
+    partition: int
+    offset: int
+    at: int
+    version: int = 0
+    is_deleted: int = 0
+
+    def identity(self) -> Identity:
+        """The record."""
+        return ("released", self.input_topic, self.partition, self.offset)
+
+
 class ProgressRow(Row):
     """How far a partition's outputs go on one topic: all that comes of the inputs before `offsets`, as of `as_of`.
 
     Those of a later stage are named `facts/customers`; their `offsets` are by partition of the desk, the version of
-    its last checkpoint that went in.
+    its last checkpoint that went in. `rules`: of the fold that made the rows (`streams.models.restatements`).
     """
 
     table: ClassVar[str] = "progress_rows"
@@ -273,6 +295,7 @@ class ProgressRow(Row):
     as_of: int
     offsets: dict[str, int]
     version: int = 0
+    rules: int = 1
 
     def identity(self) -> Identity:
         """The topic's partition."""

@@ -50,8 +50,8 @@ class CallbackEvent(Event):
     data: Callback
 
     def key(self) -> str:
-        """The ticket it names, else the callback."""
-        return self.data.ticket_id or self.data.callback_id
+        """The callback, whatever ticket it names."""
+        return self.data.callback_id
 
 
 class CallbackDue(CallbackEvent, tag="callback.due"):
@@ -197,8 +197,8 @@ class ActionEvent(Event):
     data: Action
 
     def key(self) -> str:
-        """The ticket it names, else the action."""
-        return self.data.ticket_id or self.data.action_id
+        """The action, whatever ticket it names."""
+        return self.data.action_id
 
 
 class ActionOpened(ActionEvent, tag="action.opened"):

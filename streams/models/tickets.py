@@ -3,7 +3,20 @@
 from typing import ClassVar
 
 from streams.models.dimensions import Dimensions
-from streams.models.envelope import Author, Channel, Data, Event, Id, Kind, Metric, Priority, Segment, Severity, Status
+from streams.models.envelope import (
+    Author,
+    Channel,
+    Data,
+    Event,
+    Id,
+    Kind,
+    Metric,
+    Priority,
+    Segment,
+    Severity,
+    Stage,
+    Status,
+)
 
 
 class TicketData(Data, kw_only=True):
@@ -57,11 +70,12 @@ class TicketCreated(TicketEvent, tag="ticket.created"):
     """A customer's concern became a ticket."""
 
     rank: ClassVar[int] = 0
+    defaults: ClassVar[dict[str, object]] = {"priority": "normal", "kind": "question"}
     data: Created
 
 
 class Assigned(TicketData):
-    """Data of `ticket.assigned`; what is absent stays as it is."""
+    """Data of `ticket.assigned`; what is absent stays as it is, an empty text clears."""
 
     team: str | None = None
     agent_id: str | None = None
@@ -87,6 +101,7 @@ class TicketReplied(TicketEvent, tag="ticket.replied"):
     """Somebody wrote on the ticket."""
 
     rank: ClassVar[int] = 2
+    defaults: ClassVar[dict[str, object]] = {"public": True, "auto": False}
     data: Replied
 
 
@@ -106,7 +121,7 @@ class TicketStatusChanged(TicketEvent, tag="ticket.status_changed"):
 
 
 class Updated(TicketData):
-    """Data of `ticket.updated`; what is absent stays as it is, tags replace."""
+    """Data of `ticket.updated`; what is absent stays as it is, tags replace, an empty `parent_id` clears."""
 
     priority: Priority | None = None
     kind: Kind | None = None
@@ -116,6 +131,7 @@ class Updated(TicketData):
     severity: Severity | None = None
     product: str | None = None
     customer_id: str | None = None
+    parent_id: str | None = None
 
     def change(self, dims: Dimensions) -> Dimensions:
         """The dimensions of a ticket after the update."""
@@ -139,7 +155,7 @@ class TicketUpdated(TicketEvent, tag="ticket.updated"):
 class StageChanged(TicketData, kw_only=True):
     """Data of `ticket.stage_changed`: soothe, record, determine, propose, follow_up, archive, or the desk's own."""
 
-    stage: Id
+    stage: Stage
     agent_id: str | None = None
 
 

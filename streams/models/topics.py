@@ -1,8 +1,9 @@
 """The name of every topic, once. The contract fixes them: dashboards, BI and other systems read by these names.
 
 tickets, calls, surveys, signals ──track──> sla-ledger, facts, rollups, risk-warnings, dead-letters
-                                      └───> customer-facts (role track itself), watch-rollups (role watch)
-risk-warnings, actions ──escalate──> escalations
+                                      └───> customer-facts (role track itself), watch-rollups (role watch),
+                                            incident-warnings (role escalate)
+risk-warnings, incident-warnings, actions ──escalate──> escalations
 """
 
 INPUTS = ("tickets", "calls", "surveys", "signals")
@@ -14,6 +15,9 @@ ROLLUPS = "rollups"
 """Minute panes, compacted."""
 
 WARNINGS = "risk-warnings"
+INCIDENTS = "incident-warnings"
+"""The warnings of tickets with a parent once more, in the partition of the parent, and the progress of all desks."""
+
 DEAD_LETTERS = "dead-letters"
 CUSTOMER_FACTS = "customer-facts"
 WATCH_ROLLUPS = "watch-rollups"
@@ -25,7 +29,7 @@ ESCALATIONS = "escalations"
 PROGRESS_TOPICS = (LEDGER, FACTS, ROLLUPS, WARNINGS)
 """Role track reports its progress on each of these."""
 
-TRACK_OUTPUTS = (*PROGRESS_TOPICS, DEAD_LETTERS, CUSTOMER_FACTS, WATCH_ROLLUPS)
+TRACK_OUTPUTS = (*PROGRESS_TOPICS, DEAD_LETTERS, CUSTOMER_FACTS, WATCH_ROLLUPS, INCIDENTS)
 ESCALATE_OUTPUTS = (ESCALATIONS, WARNINGS, ACTIONS, DEAD_LETTERS)
 
 CUSTOMERS, WATCH = "customers", "watch"

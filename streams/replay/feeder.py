@@ -17,11 +17,13 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from streams.desk.escalation.codec import HANDED_ON
 from streams.errors import UserError
+from streams.kafka.partitioner import partition_of
 from streams.models.instants import MINUTE, format_instant
 from streams.models.signals import REPLAY_SOURCE
-from streams.models.topics import INPUTS
-from streams.replay.log import place, targets
+from streams.models.topics import ACTIONS, INPUTS
+from streams.replay.log import Line, place, targets
 
 BATCH_BYTES = 128 << 10
 MAX_MESSAGE_BYTES = 4 << 20
@@ -31,6 +33,10 @@ PATIENCE_MS = 120_000
 """How long a batch waits for a broker that does not answer: it may be restarting."""
 
 TopicPartition = tuple[str, int]
+Headers = list[tuple[str, bytes]]
+NO_HEADERS: Headers = []
+Message = tuple[bytes | None, bytes, Headers]
+"""Key, value, headers."""
 
 
 class Fed(NamedTuple):
@@ -51,16 +57,18 @@ class Feeder:
     def __init__(self, producer: AIOKafkaProducer, partitions: int) -> None:
         self.producer, self.partitions = producer, partitions
         self.ends: dict[TopicPartition, int] = {}
-        self._batches: dict[TopicPartition, list[tuple[bytes | None, bytes]]] = {}
+        self._batches: dict[TopicPartition, list[Message]] = {}
         self._sizes: dict[TopicPartition, int] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._last: dict[TopicPartition, asyncio.Task[None]] = {}
 
-    async def send(self, topic: str, partition: int, key: str | None, value: bytes) -> None:
+    async def send(
+        self, topic: str, partition: int, key: str | None, value: bytes, headers: Headers = NO_HEADERS
+    ) -> None:
         """Queue a record; waits while too many batches are unacknowledged."""
         tp = (topic, partition)
         batch = self._batches.setdefault(tp, [])
-        batch.append((None if key is None else key.encode(), value))
+        batch.append((None if key is None else key.encode(), value, headers))
         size = self._sizes[tp] = self._sizes.get(tp, 0) + len(value) + 64
         if size > BATCH_BYTES:
             await self._flush(tp)
@@ -90,14 +98,12 @@ class Feeder:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _append(
-        self, tp: TopicPartition, records: list[tuple[bytes | None, bytes]], former: "asyncio.Task[None] | None"
-    ) -> None:
+    async def _append(self, tp: TopicPartition, records: list[Message], former: "asyncio.Task[None] | None") -> None:
         if former is not None:
             await former  # keeps the order of a partition's batches
         batch, now = self.producer.create_batch(), time.time_ns() // 1_000_000
-        for key, value in records:
-            batch.append(timestamp=now, key=key, value=value)
+        for key, value, headers in records:
+            batch.append(timestamp=now, key=key, value=value, headers=headers)
         acknowledged = await (await self.producer.send_batch(batch, tp[0], partition=tp[1]))
         self.ends[tp] = acknowledged.offset + len(records)
 
@@ -127,7 +133,7 @@ async def connected(broker: str, partitions: int) -> AsyncIterator[Feeder]:
     feeder = Feeder(producer, partitions)
     try:
         await producer.start()
-        await producer.client.set_topics(list(INPUTS))
+        await producer.client.set_topics([*INPUTS, ACTIONS])
         yield feeder
     except KafkaError as error:
         await feeder.abandon()
@@ -150,7 +156,7 @@ async def _feed(lines: Iterable[bytes], feeder: Feeder, speed: float | None, pro
                 await advance_clock(feeder, advanced_to)
             latest = max(latest, line.event.at)
         for partition in targets(line, feeder.partitions):
-            await feeder.send(line.topic, partition, line.key, value)
+            await feeder.send(line.topic, partition, line.key, value, _headers(line, partition, feeder.partitions))
         if latest - advanced_to >= MINUTE and time.monotonic() - advanced_s >= CLOCK_EVERY_S:
             advanced_to, advanced_s = latest, time.monotonic()
             await advance_clock(feeder, advanced_to)
@@ -158,10 +164,17 @@ async def _feed(lines: Iterable[bytes], feeder: Feeder, speed: float | None, pro
         if not n % 1000:
             progress(n)
     if latest >= 0:
-        await advance_clock(feeder, latest)
+        for _ in range(2):  # said twice: nothing more comes of this instant
+            await advance_clock(feeder, latest)
     await feeder.flush(wait=True)
     progress(n)
     return Fed(n, feeder.ends, latest)
+
+
+def _headers(line: Line, partition: int, partitions: int) -> Headers:
+    """An action goes to all partitions at once, as role escalate would hand it on: any may have its warning."""
+    copy = line.topic == ACTIONS and line.broadcast and partition != partition_of(line.key, partitions)
+    return [HANDED_ON] if copy else NO_HEADERS
 
 
 async def advance_clock(feeder: Feeder, to: int) -> None:

@@ -7,15 +7,17 @@ from typing import NamedTuple, Protocol
 
 from sinks.clickhouse.events import dead_letter_row, stored
 from sinks.clickhouse.rows import Batch, encoded, rows_of
+from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.customers.partition import Customers
 from streams.desk.policy.versions import Policies
 from streams.desk.saved import FULL
-from streams.desk.track.partition import Desk
+from streams.desk.track.partition import Desk, subject_of
 from streams.desk.window_rules.partition import Watch
 from streams.models.records import Output
 from streams.models.tallies import TallyRow
-from streams.models.topics import CUSTOMER_FACTS, DEAD_LETTERS, INPUTS, WATCH_ROLLUPS
+from streams.models.topics import ACTIONS, CUSTOMER_FACTS, DEAD_LETTERS, INCIDENTS, INPUTS, WATCH_ROLLUPS
 from streams.replay.log import Line, place
+from streams.replay.restated import NOTHING, Former
 
 BATCH_SIZE = 5000  # lines folded before time passes
 MAX_ROWS, MAX_BYTES = 50_000, 32 << 20  # of a batch for ClickHouse
@@ -58,19 +60,20 @@ def recompute(
     writer: RowWriter,
     as_of: int | None = None,
     late: Sequence[TallyRow] = (),
+    former: Former = NOTHING,
 ) -> Recomputed:
     """Fold the log and write all rows to the writer's database, which should be empty.
 
     `as_of`: the instant (ms) up to which time passes; later events are ignored; None: the latest time of the log.
     `late`: the tallies that were too late for the pipeline's window rules, to be excluded here too: in one process, no
-    tally is late.
+    tally is late. `former`: what keeps rows of former rules is not folded; its facts are in the panes as they are.
     """
-    fold = _Fold(policies, writer)
+    fold = _Fold(policies, writer, former)
     n = 0
     pending: list[tuple[Line, int]] = []
     for n, value in enumerate(lines, 1):
         line = place(value)
-        if as_of is None or line.event is None or line.event.at <= as_of:
+        if as_of is None or line.at is None or line.at <= as_of:
             pending.append((line, n))
         if len(pending) >= BATCH_SIZE:
             fold.fold(pending)
@@ -81,11 +84,14 @@ def recompute(
 
 
 class _Fold:
-    def __init__(self, policies: Policies, writer: RowWriter) -> None:
+    def __init__(self, policies: Policies, writer: RowWriter, former: Former) -> None:
         self.desk = Desk(0, policies, wall=False)
+        self.former = former
+        # Customers with rows of former rules are folded nowhere: their home is another partition.
+        homes = CustomerPartitioner(1, lambda customer_id: int(customer_id in former.customers))
         self.watch = Watch(1, policies)
         self.stages: dict[str, Customers | Watch] = {  # by input topic
-            CUSTOMER_FACTS: Customers(0, policies),
+            CUSTOMER_FACTS: Customers(0, policies, homes),
             WATCH_ROLLUPS: self.watch,
         }
         self.progress: list[_Record] = []  # of track: fed to watch at the end, which then judges all minutes at once
@@ -104,19 +110,27 @@ class _Fold:
             if line.event is not None:
                 self.latest = max(self.latest, line.event.at)
         for topic, records in runs:
-            start = 0
-            while start < len(records):
-                start = self.desk.feed(topic, records, start)
-                if start < len(records):  # the state is full: a large dead letter needs room, for example
-                    self._checkpoint()
-                else:
-                    self._checkpoint_if_full()
+            if topic != ACTIONS:  # what people do changes no figure
+                self._feed_desk(topic, records)
             self._store(topic, records)
         self._pass_time(self.latest)
+
+    def _feed_desk(self, topic: str, records: list[_Record]) -> None:
+        if self.former.names:
+            records = [record for record in records if subject_of(record.value) not in self.former.names]
+        start = 0
+        while start < len(records):
+            start = self.desk.feed(topic, records, start)
+            if start < len(records):  # the state is full: a large dead letter needs room, for example
+                self._checkpoint()
+            else:
+                self._checkpoint_if_full()
 
     def finish(self, as_of: int | None, late: Sequence[TallyRow]) -> None:
         """Let time pass to the end, and write the rest."""
         self._pass_time(self.latest if as_of is None else as_of)
+        for fact in self.former.facts():
+            self.desk.panes.add(fact, 1)
         self._checkpoint()
         self.watch.exclude_late(late)
         self._feed(self.watch, WATCH_ROLLUPS, self.progress)
@@ -178,7 +192,7 @@ class _Fold:
             row = dead_letter_row(_Record(output.value, output.topic, 0, 0, headers=output.headers))
             if row is not None:
                 self.batch.add(encoded([row]))
-        else:
+        elif output.topic != INCIDENTS:
             self.batch.add(rows_of(output.value))
 
     def _write_if_large(self) -> None:

@@ -1,6 +1,6 @@
 """Compares the database of the pipeline with a recomputation of the log: view by view, row by row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sinks.clickhouse import migrate as migrations
@@ -8,7 +8,9 @@ from sinks.clickhouse.client import Client
 from sinks.clickhouse.writer import Writer
 from streams.desk.policy.versions import Policies
 from streams.models.tallies import TallyRow
+from streams.models.topics import ACTIONS
 from streams.replay.recompute import recompute
+from streams.replay.restated import conditions, read_former, refuse_former_rules, take_over
 
 SUFFIX = "_recomputed"  # of the recomputation's database
 
@@ -45,6 +47,9 @@ VIEWS: dict[str, set[str]] = {
 }
 """By view, the columns that are not compared. `data_quality` and `dead_letters` depend on arrival, and are left out."""
 
+ROWS = {"events": f"topic != '{ACTIONS}'"}
+"""By view, the rows that are compared: what people do is no figure, and a FILE need not have it."""
+
 MAX_EXAMPLES = 5
 
 
@@ -63,19 +68,35 @@ def verified(
 ) -> list[Difference]:
     """Recompute the log into a temporary database, compare, and drop it; one Difference per view, empty or not.
 
-    `as_of`: the instant (ms) up to which the log is recomputed; None: the pipeline's own.
+    What came after the release of its subject is left out. `as_of`: the instant (ms) up to which the log is recomputed;
+    None: the pipeline's own. Raises FormerRules.
     """
     if as_of is None:
         query = "SELECT min(as_of) FROM progress_rows FINAL WHERE topic_name = 'sla-ledger'"
         as_of = client.query(query).result_rows[0][0]
+    refuse_former_rules(client, database)
+    former = read_former(client, database)
     beside = database + SUFFIX
     client.command(f"DROP DATABASE IF EXISTS `{beside}`")
     try:
         migrations.migrate(client, beside)
-        recompute(log, policies, Writer(client, beside, policies), as_of, late=_late(client, database))
-        return compare(client, database, beside)
+        left_out = _released(client, database)
+        log = (line for line in log if line not in left_out) if left_out else log
+        recompute(log, policies, Writer(client, beside, policies), as_of, _late(client, database), former)
+        take_over(client, database, beside, former)
+        return compare(client, database, beside, conditions(client, database, beside, policies))
     finally:
         client.command(f"DROP DATABASE IF EXISTS `{beside}`")
+
+
+def _released(client: Client, database: str) -> set[bytes]:
+    """The events, as received, of which every copy came after the release of its subject: these changed nothing."""
+    marked = (
+        f"(topic, partition, offset) IN (SELECT input_topic, partition, offset FROM `{database}`.released_rows FINAL)"
+    )
+    bodies = f"SELECT body FROM `{database}`.event_rows FINAL WHERE"
+    found = client.query(f"{bodies} {marked} AND body NOT IN ({bodies} NOT {marked} AND body IN ({bodies} {marked}))")
+    return {body.encode() for (body,) in found.result_rows}
 
 
 def _late(client: Client, database: str) -> list[TallyRow]:
@@ -85,15 +106,21 @@ def _late(client: Client, database: str) -> list[TallyRow]:
     return [TallyRow(*row) for row in found.result_rows]
 
 
-def compare(client: Client, pipeline: str, recomputed: str) -> list[Difference]:
-    """Compare the views of the databases `pipeline` and `recomputed`; one Difference per view, empty or not."""
-    return [_compare(client, view, left_out, pipeline, recomputed) for view, left_out in VIEWS.items()]
+def compare(client: Client, pipeline: str, recomputed: str, where: Mapping[str, str]) -> list[Difference]:
+    """Compare the views of the databases `pipeline` and `recomputed`; one Difference per view, empty or not.
+
+    `where`: by view, the condition that a row has to meet to be compared.
+    """
+    return [
+        _compare(client, view, left_out, pipeline, recomputed, where.get(view, "1")) for view, left_out in VIEWS.items()
+    ]
 
 
-def _compare(client: Client, view: str, left_out: set[str], pipeline: str, recomputed: str) -> Difference:
+def _compare(client: Client, view: str, left_out: set[str], pipeline: str, recomputed: str, where: str) -> Difference:
     described = client.query(f"DESCRIBE TABLE `{pipeline}`.`{view}`").result_rows
     columns = ", ".join(f"`{row[0]}`" for row in described if row[0] not in left_out)
-    ours, theirs = (f"SELECT {columns} FROM `{database}`.`{view}`" for database in (pipeline, recomputed))
+    where = f"{ROWS.get(view, 1)} AND {where}"
+    ours, theirs = (f"SELECT {columns} FROM `{database}`.`{view}` WHERE {where}" for database in (pipeline, recomputed))
     rows = client.query(f"SELECT count() FROM ({ours})").result_rows[0][0]
     surplus, examples = _only(client, ours, theirs, "only in the pipeline")
     missing, more = _only(client, theirs, ours, "only recomputed")

@@ -28,6 +28,7 @@ class Appended(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
+    timestamp: int = 0
 
 
 class Log:
@@ -37,6 +38,7 @@ class Log:
         self.records: defaultdict[int, list[Appended]] = defaultdict(list)
         self.sent: list[tuple[int, list[Output]]] = []
         self.read_from: list[Mapping[int, int]] = []
+        self.topics: dict[tuple[str, int], list[Appended]] = {}  # of the outputs, by partition
         self.before_append: Callable[[], object] = lambda: None
 
     def write(self, partition: int, records: list[Entry]) -> int:
@@ -55,8 +57,17 @@ class Log:
             self.sent.append((partition, outputs))
 
     async def read(
-        self, starts: Mapping[int, int], ends: Mapping[int, int], apply: Callable[[int, list[Any]], None]
+        self,
+        starts: Mapping[int, int],
+        ends: Mapping[int, int],
+        apply: Callable[[int, list[Any]], None],
+        topic: str | None = None,
     ) -> None:
+        if topic is not None:
+            for partition in starts:
+                if records := self.topics.get((topic, partition)):
+                    apply(partition, records)
+            return
         self.read_from += [starts] if starts else []
         for partition, start in starts.items():
             apply(partition, self.records[partition][start:])
@@ -100,13 +111,13 @@ class Former:
 class Worker:
     """The worker that takes over."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, new_state: Callable[[int], Any] = ToyState) -> None:
         self.log, self.member, self.statistics = log, Member(), Statistics()
         self.held: dict[int, Partition] = {}
         self.current = True
         logger = logging.getLogger("takeover")
         self.takeover = Takeover(
-            cast(Changelog, log), ToyState, "mine", cast(Lease, self.member), self.statistics, logger
+            cast(Changelog, log), new_state, "mine", cast(Lease, self.member), self.statistics, logger
         )
 
     def take(self, *numbers: int) -> dict[int, Partition] | None:
@@ -219,3 +230,53 @@ def test_a_generation_that_ends_meanwhile_leaves_the_partitions_to_the_next_one(
     assert worker.take(0) is None
     assert not kept.ready
     assert not kept.clean()
+
+
+class Said:
+    """What a state reads into; `order`: what the log had sent by then."""
+
+    topics = ("facts", "ledger")
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.loaded: list[tuple[bytes | None, int]] = []
+        self.since: list[int | None] = []
+
+    def load(self, value: bytes | None) -> None:
+        self.loaded.append((value, len(self.log.sent)))
+
+    def finish(self, since: int | None) -> None:
+        self.since.append(since)
+
+
+def test_a_state_reads_back_what_was_said_once_the_outbox_is_sent() -> None:
+    """
+    changelog   c1 ── c2 ── claim
+    facts       c1's rows ── c2's rows, sent again ── read from the beginning
+    """
+    log = Log()
+    Former(log).checkpoint(2, offset=20)
+    log.topics = {
+        ("facts", 0): [Appended(0, None, b"f0"), Appended(1, None, b"f1")],
+        ("ledger", 0): [Appended(5, None, b"l5", 1000)],  # earlier records are not kept any more
+        ("facts", 1): [Appended(0, None, b"other")],
+    }
+    said = Said(log)
+
+    class State(ToyState):
+        asks: Said | None = None
+
+        def said_rows(self) -> Said | None:
+            return self.asks
+
+    def new_state(number: int) -> State:
+        state = State(number)
+        state.asks = None if number else said
+        return state
+
+    worker = Worker(log, new_state)
+    worker.take(0, 1)
+    assert said.loaded == [(b"f0", 1), (b"f1", 1), (b"l5", 1)]
+    assert said.since == [1000]
+    worker.take(0, 1)  # both stay
+    assert len(said.loaded) == 3

@@ -136,3 +136,10 @@ def test_a_stack_becomes_sound_step_by_step(tmp_path: Path) -> None:
         _, found = examine(**environment)
         assert found["topics"] == ("ok", "The input topics have 4 partitions each.")
         assert found["clickhouse"][0] == "ok"
+
+
+def test_closures_of_calendars_that_the_policy_has_not_are_named() -> None:
+    (finding,) = parts.closures(Settings(), [("Office", 2), ("office", 1)])
+    assert finding.status == "warn"
+    assert "'Office' (2); it has" in finding.says
+    assert list(parts.closures(Settings(), [("office", 1)])) == []

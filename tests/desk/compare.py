@@ -77,7 +77,7 @@ def ledger_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Ledger rows as the naive fold writes them."""
     ledger = [row for row in rows if isinstance(row, LedgerRow)]
     ledger.sort(key=lambda row: (row.ticket_id, row.metric, row.cycle, row.seq))
-    left_out = ("version", "is_deleted", "started_at")
+    left_out = ("version", "is_deleted", "started_at", "by_agent")
     return [{name: getattr(row, name) for name in row.__struct_fields__ if name not in left_out} for row in ledger]
 
 

@@ -1,6 +1,7 @@
 """The escalation state of a partition under a clock that tests move, with checkpoints, crashes and a sender."""
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ from streams.desk.policy.versions import Policies, parse
 from streams.models.escalations import EscalationRow
 from streams.models.instants import MINUTE, format_instant
 from streams.models.records import Output
-from streams.models.topics import ACTIONS, DEAD_LETTERS, WARNINGS
+from streams.models.topics import ACTIONS, DEAD_LETTERS, INCIDENTS, WARNINGS
 
 START = 1_793_700_000_000  # 2026-11-03T10:00:00Z, a Tuesday
 POLICY = """
@@ -73,12 +74,13 @@ def warning(n: int = 1, at: float = 0, *, cleared: float | None = None, version:
     }
     state = "withdrawn" if data.get("is_deleted") else data["state"]
     event = {"specversion": "1.0", "id": "x", "source": "/t", "type": f"warning.{state}", "data": data}
-    return Made(msgspec.json.encode(event))
+    value, parent_id = msgspec.json.encode(event), fields.get("parent_id")
+    return Made(value, INCIDENTS, key=parent_id.encode()) if parent_id else Made(value)
 
 
-def progress(minutes: float, source: str = "risk-warnings", partition: int = 0) -> Made:
+def progress(minutes: float, source: str = WARNINGS, partition: int = 0, version: int = 1) -> Made:
     """A sender of warnings has come so far in the log."""
-    row = [source, partition, START + round(minutes * MINUTE), {}, 1]
+    row = [source, partition, START + round(minutes * MINUTE), {}, version]
     event = {
         "specversion": "1.0",
         "id": "x",
@@ -86,7 +88,12 @@ def progress(minutes: float, source: str = "risk-warnings", partition: int = 0) 
         "type": "deskwatch.progress_rows",
         "data": {"rows": [row]},
     }
-    return Made(msgspec.json.encode(event))
+    return Made(msgspec.json.encode(event), source if source == INCIDENTS else WARNINGS)
+
+
+def reached(minutes: float) -> tuple[Made, Made]:
+    """The desk has come so far, and says so on both topics."""
+    return progress(minutes), progress(minutes, INCIDENTS)
 
 
 def action(what: str, warning_id: str, at: float = 0, n: int = 1, **data: Any) -> Made:
@@ -103,9 +110,14 @@ def action(what: str, warning_id: str, at: float = 0, n: int = 1, **data: Any) -
 
 
 class Bench:
-    """The state of a partition, its changelog, and a sender that keeps the messages it is given."""
+    """The state of a partition, its changelog, and a sender that keeps the messages it is given.
 
-    def __init__(self, policy: str = POLICY, partitions: int = 1, **options: Any) -> None:
+    `told`: the minutes that all desks have told of; live, by default, more than any test takes, so that nothing waits.
+    """
+
+    def __init__(
+        self, policy: str = POLICY, partitions: int = 1, told: float | None = 30 * 1440, **options: Any
+    ) -> None:
         self.policies = Policies([parse(policy, "p.toml")])
         self.partitions = partitions
         addresses = {receiver.url_env for receiver in self.policies.versions[0].receivers.values()}
@@ -117,15 +129,17 @@ class Bench:
         self.version = 0
         self.now = START
         self.state = self._new()
+        if told is not None and self.options["wall"]:
+            for number in range(partitions):
+                self.feed(progress(told), progress(told, INCIDENTS, number))
 
     def _new(self) -> Escalations:
         return Escalations(0, self.partitions, self.policies, **self.options)
 
     def feed(self, *records: Made) -> None:
         """Fold records."""
-        for topic in (WARNINGS, ACTIONS):
-            of_topic = [record for record in records if record.topic == topic]
-            start = 0
+        for topic, run in groupby(records, key=lambda record: record.topic):
+            of_topic, start = list(run), 0
             while start < len(of_topic):
                 start = self.state.feed(topic, of_topic, start)
                 if start < len(of_topic):

@@ -15,7 +15,7 @@ import msgspec
 
 from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.customers.partition import Customers
-from streams.desk.partition_state import Snapshot
+from streams.desk.partition_state import ReadsBack, Snapshot
 from streams.desk.policy.versions import Policies
 from streams.desk.track.partition import Desk
 from streams.kafka.partitioner import partition_of
@@ -23,12 +23,13 @@ from streams.models.codec import topic_of
 from streams.models.entities import ROWS
 from streams.models.envelope import Event
 from streams.models.records import Output
+from streams.models.restatements import FormerSubjectRow, RestatementRow
 from streams.models.rows import Identity, PaneRow, ProgressRow, Row, WarningRow
 from streams.models.topics import CUSTOMER_FACTS, DEAD_LETTERS, INPUTS, PROGRESS_TOPICS
 from tests.desk.compare import record
 from tests.desk.laws import summed
 
-ALL: tuple[type[Row], ...] = (*ROWS, ProgressRow)
+ALL: tuple[type[Row], ...] = (*ROWS, ProgressRow, RestatementRow, FormerSubjectRow)
 _KINDS: dict[str, Any] = {f"deskwatch.{kind.table}": kind for kind in ALL}
 
 
@@ -46,10 +47,12 @@ def rows_in(value: bytes) -> list[Any]:
 
 
 class Part:
-    """A state with its changelog; `offset` is what it has folded of its topic."""
+    """A state with its changelog; `offset` is what it has folded of its topic, `written` what its topics hold."""
 
-    def __init__(self, new: Any) -> None:
+    def __init__(self, new: Any, written: list[Output]) -> None:
         self.new, self.state = new, new()
+        self.written = written
+        self.since: int | None = None  # the instant before which the topics keep nothing
         self.changelog: dict[bytes, bytes | None] = {}
         self.epoch, self.sequence = 1, 0
         self.offset = self.saved = 0
@@ -68,6 +71,11 @@ class Part:
         for key, value in self.changelog.items():
             self.state.load(key, value)
         self.state.restored()
+        if isinstance(self.state, ReadsBack) and (said := self.state.said_rows()) is not None:
+            for output in self.written:
+                if output.topic in said.topics:
+                    said.load(output.value)
+            said.finish(self.since)
 
 
 class Pipeline:
@@ -77,8 +85,9 @@ class Pipeline:
         numbers = range(partitions)
         self.partitions = partitions
         self.homes = CustomerPartitioner(partitions, partial(partition_of, partitions=partitions))
-        self.desks = [Part(partial(Desk, n, policies, wall=False, homes=self.homes)) for n in numbers]
-        self.customers = [Part(partial(Customers, n, policies, self.homes)) for n in numbers]
+        self.written: list[list[Output]] = [[] for _ in numbers]  # each partition of the output topics
+        self.desks = [Part(partial(Desk, n, policies, wall=False, homes=self.homes), self.written[n]) for n in numbers]
+        self.customers = [Part(partial(Customers, n, policies, self.homes), self.written[n]) for n in numbers]
         self.events: list[list[tuple[str, Event, bytes]]] = [[] for _ in numbers]  # a desk's input
         self.topic: list[list[bytes]] = [[] for _ in numbers]  # customer-facts
         self.rows: dict[Identity, Row] = {}
@@ -128,6 +137,7 @@ class Pipeline:
                 self.topic[n if output.partition is None else output.partition].append(output.value)
             if output.topic not in PROGRESS_TOPICS:  # of another stage
                 continue
+            self.written[n].append(output)
             for row in rows_in(output.value):
                 stands = self.rows.get(row.identity())
                 if stands is None or row.version > stands.version:  # type: ignore[attr-defined]
@@ -193,7 +203,7 @@ class Pipeline:
         """The rows that stand, without versions and panes."""
         standing = {}
         for identity, row in self.rows.items():
-            if not isinstance(row, PaneRow | ProgressRow) and not row.is_deleted:  # type: ignore[attr-defined]
+            if not isinstance(row, PaneRow | ProgressRow | RestatementRow | FormerSubjectRow) and not row.is_deleted:  # type: ignore[attr-defined]
                 standing[identity] = msgspec.structs.replace(row, version=0)
         return standing
 

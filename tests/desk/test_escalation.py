@@ -10,7 +10,7 @@ from streams.desk.escalation.notification import Renderer, render_notification
 from streams.desk.escalation.sending import Outcome, Result
 from streams.desk.policy.rules import RuleName
 from streams.desk.texts import LANGUAGES
-from tests.desk.escalations import POLICY, START, Bench, action, progress, warning
+from tests.desk.escalations import POLICY, START, Bench, action, progress, reached, warning
 
 MINUTE = 60_000
 
@@ -181,11 +181,11 @@ def test_a_replay_sends_nothing() -> None:
     steps    1 skipped    2 skipped  3 skipped, each at its own instant
     """
     bench = Bench(wall=False)
-    bench.feed(warning(), progress(12))
+    bench.feed(warning(), *reached(12))
     bench.at(0)
     bench.snapshot()
     assert bench.standing("w1-0") == {1: "skipped", 2: "skipped", 3: "scheduled"}
-    bench.feed(progress(20))
+    bench.feed(*reached(20))
     bench.at(0)
     bench.snapshot()
     skipped = [(event["at"] - START) / MINUTE for event in bench.events() if event["state"] == "skipped"]
@@ -196,11 +196,11 @@ def test_a_replay_sends_nothing() -> None:
 def test_a_replay_skips_the_same_steps_however_fast_it_is() -> None:
     """Raised at 0, cleared at 12: step 2 was due before that, step 3 was not."""
     fast, slow = Bench(wall=False), Bench(wall=False)
-    fast.feed(warning(cleared=12), progress(60))
+    fast.feed(warning(cleared=12), *reached(60))
     fast.at(0)
     fast.snapshot()
-    for record in (warning(), progress(5), progress(11), warning(cleared=12, version=2), progress(60)):
-        slow.feed(record)
+    for records in ((warning(),), reached(5), reached(11), (warning(cleared=12, version=2),), reached(60)):
+        slow.feed(*records)
         slow.at(0)
         slow.snapshot()
     for bench in (fast, slow):
@@ -210,7 +210,7 @@ def test_a_replay_skips_the_same_steps_however_fast_it_is() -> None:
 
 def test_a_replay_with_notify_sends() -> None:
     bench = Bench(wall=False, notify=True)
-    bench.feed(warning(), progress(1))
+    bench.feed(warning(), *reached(1))
     bench.at(0)
     bench.send(bench.snapshot())
     bench.snapshot()
@@ -219,7 +219,7 @@ def test_a_replay_with_notify_sends() -> None:
 
 def test_the_time_of_a_replay_is_that_of_the_slowest_sender_of_warnings() -> None:
     bench = Bench(wall=False)
-    bench.feed(warning(), progress(60), progress(5, "risk-warnings/watch"))
+    bench.feed(warning(), *reached(60), progress(5, "risk-warnings/watch"))
     bench.at(0)
     bench.snapshot()
     assert bench.standing("w1-0") == {1: "skipped", 2: "scheduled", 3: "scheduled"}
@@ -459,7 +459,7 @@ def warning_of(rule: str, subject: str, **fields: Any) -> StoredWarning:
 
 def test_a_checkpoint_has_the_form_of_release_0_1_0() -> None:
     """Of the warning it keeps only the fields that chains use, by name, and only those that are not empty."""
-    bench = Bench()
+    bench = Bench(told=None)
     bench.feed(warning(cycle=1, policy_version="v", priority="high", team="a"), action("acknowledge", "w9", n=2))
     bench.at(0)
     bench.snapshot()
@@ -474,11 +474,11 @@ def test_a_checkpoint_has_the_form_of_release_0_1_0() -> None:
     assert stored == {
         b"csla.breached\nt1/resolution/1": [
             {**about, **kept, "state": "raised", "raised_at": START, "version": 1},
-            START, "v", "critical", steps, 4, None, None, 0, False, False, [], False, False, 0,
+            START, "v", "critical", steps, 4, None, None, 0, False, False, [], False, False, 0, START, False,
         ],
         b"ew9": [action("acknowledge", "w9", n=2).value],
         b"flead": [[START], None, 0],
-        b"h": [{}, START],
+        b"h": [{}, START, {}],
     }  # fmt: skip
 
 

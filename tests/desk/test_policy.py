@@ -14,7 +14,7 @@ from streams.desk.policy.file import PolicyError
 from streams.desk.policy.sla_targets import CACHED_CHOICES, CACHED_LENGTH, Target
 from streams.desk.policy.versions import Policies, parse
 from streams.models.dimensions import Dimensions
-from streams.models.envelope import METRICS, Kind, Priority
+from streams.models.envelope import METRICS, Priority
 from streams.policies import DEFAULT, load
 
 MINUTE = 60_000
@@ -75,6 +75,8 @@ positive_from = 0.8
 rolling = ["1h", "5m"]
 hold = "30d"
 """
+
+KINDS = ("question", "incident", "problem", "task", "complaint", "order", "refund")
 
 
 def at(text: str) -> int:
@@ -244,7 +246,7 @@ class TestTargets:
             st.tuples(
                 st.sampled_from(["desk", "other", ""]),
                 st.sampled_from(get_args(Priority)),
-                st.sampled_from(get_args(Kind)),
+                st.sampled_from(KINDS),
             )
         )
     )
@@ -333,7 +335,7 @@ class TestFiles:
 
     def test_the_default_has_a_clock_for_every_ticket(self) -> None:
         policy = load(DEFAULT).versions[0]
-        for kind in get_args(Kind):
+        for kind in KINDS:
             for priority in get_args(Priority):
                 for segment in ("", "new", "regular", "vip"):
                     choice = policy.targets(dims(kind=kind, priority=priority, segment=segment))

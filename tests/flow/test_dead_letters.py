@@ -14,6 +14,7 @@ from streams.cli.main import app
 from streams.embedded.broker import APPS
 from streams.embedded.roles import argv_of
 from streams.embedded.stack import Stack
+from streams.errors import STOPPED_FOR_GOOD
 from tests.flow.conftest import ROOT, wait_for
 from tests.flow.month import deskwatch, write
 from tests.flow.running import feed, objects, running_desk, value
@@ -139,13 +140,13 @@ def test_too_many_letters_stop_the_worker_and_none_is_lost(own_broker: str, tmp_
         return len(result.stdout.splitlines())
 
     code, said = run()
-    assert code == 1
+    assert code == STOPPED_FOR_GOOD
     assert "of the last 200 records of signals[0] up to offset" in said, said
     assert "DESKWATCH_DEAD_LETTER_RATIO=1" in said.splitlines()[-1]
     stopped = letters()
     assert 100 < stopped <= 200
     code, said = run()
-    assert code == 1
+    assert code == STOPPED_FOR_GOOD
     assert letters() == stopped
 
     process = subprocess.Popen(worker, env={**env, "DESKWATCH_DEAD_LETTER_RATIO": "1"}, cwd=tmp_path)

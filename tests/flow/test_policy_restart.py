@@ -13,6 +13,7 @@ import pytest
 from streams.cli.options import settings_of
 from streams.embedded.roles import argv_of, prepare
 from streams.embedded.stack import Stack
+from streams.errors import STOPPED_FOR_GOOD
 from tests.flow.conftest import Worker, wait_for
 from tests.flow.month import deskwatch
 from tests.flow.running import feed, rows
@@ -78,7 +79,7 @@ def test_a_version_in_the_past_is_refused_until_it_may_restate(desk: Desk) -> No
 
     (desk.policies / "b.toml").write_text(B)
     refused = desk.track("refused")
-    assert refused.process.wait(30) == 1
+    assert refused.process.wait(30) == STOPPED_FOR_GOOD
     last = refused.text().strip().splitlines()[-1]
     assert last.startswith("deskwatch-track stops: The policy version 2 (")
     assert "takes effect in the past, from 2026-10-12T10:30:00.000Z on" in last

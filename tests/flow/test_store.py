@@ -15,6 +15,7 @@ from sinks.clickhouse.events import dead_letter_row
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.rows import Batch, encoded
 from streams.app import STORE
+from streams.errors import STOPPED_FOR_GOOD
 from streams.kafka.topics import create_topics
 from streams.models.dead_letters import dead_letter
 from streams.models.records import Output
@@ -121,7 +122,7 @@ def test_all_is_in_clickhouse_after_faults_and_a_kill(
     assert seconds < 8  # a stack waits ten seconds before it kills
     assert second.text().count("are passed over") == 1
     assert "ERROR" not in second.text()
-    for difference in compare(client, pipeline.name, direct.name):
+    for difference in compare(client, pipeline.name, direct.name, {}):
         assert (difference.surplus, difference.missing) == (0, 0), difference
     letters = "SELECT topic, partition, offset, received_at, reason, hex(value) FROM dead_letters"
     assert pipeline.rows(letters) == direct.rows(letters)
@@ -136,7 +137,7 @@ def test_a_database_without_schema_ends_the_worker_with_a_sentence(
     client.close()
     worker = Worker("c", f"{apps}:store", {**environment, "DESKWATCH_DATABASE": "empty"}, tmp_path / "c.log")
     try:
-        assert worker.process.wait(30) == 1
+        assert worker.process.wait(30) == STOPPED_FOR_GOOD
     finally:
         worker.process.kill()
     assert "deskwatch migrate" in worker.text()

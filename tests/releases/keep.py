@@ -5,7 +5,8 @@
 FOLDER/log.jsonl.xz        the log: a simulated desk of three days, and a few handwritten events
 FOLDER/topics.msgpack.xz   each record of every topic, changelogs too, after the first two days
 FOLDER/clickhouse.tar.xz   the embedded database at that time
-FOLDER/kept.json           the release, the number of lines fed, the policy, the rows of each view
+FOLDER/kept.json           the release, its rules, the number of lines fed, the policy, the rows of each view
+FOLDER/rows.json           the fields of each row
 """
 
 import asyncio
@@ -24,11 +25,13 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from sinks.clickhouse.progress import done, stages_behind
+from sinks.clickhouse.rows import WIRE_ROWS
 from streams.cli.options import settings_of
 from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
 from streams.kafka.topics import CONFIGS
 from streams.models.instants import format_instant, parse_instant
+from streams.models.restatements import RULES
 from streams.models.topics import ACTIONS
 from streams.replay.feeder import feed
 from streams.replay.verify import VIEWS
@@ -176,8 +179,16 @@ def keep(folder: Path) -> None:
             tar.add(Path(data) / "clickhouse", "clickhouse")
     (folder / "log.jsonl.xz").write_bytes(lzma.compress(b"\n".join(lines) + b"\n", preset=9))
     (folder / "topics.msgpack.xz").write_bytes(lzma.compress(msgspec.msgpack.encode(records), preset=9))
-    about = {"release": version("deskwatch"), "partitions": PARTITIONS, "fed": len(first), "views": counts}
+    about = {
+        "release": version("deskwatch"),
+        "rules": RULES,
+        "partitions": PARTITIONS,
+        "fed": len(first),
+        "views": counts,
+    }
     (folder / "kept.json").write_text(json.dumps(about, indent=1) + "\n")
+    rows = {kind.table: kind.__struct_fields__ for kind in WIRE_ROWS}
+    (folder / "rows.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from base64 import b64decode
 import msgspec
 
 from sinks.clickhouse.events import DeadLetterRow, ReplayedRow, dead_letter_row, stored
+from streams.desk.escalation.codec import HANDED_ON
 from streams.models.dead_letters import DeadLetter, dead_letter, read, replayed
-from tests.sinks.desk import Record, event, ms
+from tests.sinks.desk import Database, Record, event, ms
 
 CREATED = event("ticket.created", "mon 10:00")
 
@@ -54,6 +55,37 @@ def test_a_binary_event_is_kept_as_one_document() -> None:
 def test_the_subject_is_that_of_the_cloudevent_if_it_has_one() -> None:
     named = msgspec.json.encode({**msgspec.json.decode(CREATED), "subject": "tickets/1"})
     assert stored("tickets", [Record(named)], -1).events[0].subject == "tickets/1"
+
+
+def test_an_identity_holds_within_its_subject_whatever_the_cloudevents_subject_says(database: Database) -> None:
+    """A ticket, a call, a callback and an improvement action 7, each with an event 1; and surveys about them."""
+    about = {"metric": "csat", "score": 5, "scale_min": 1, "scale_max": 5}
+    log = [
+        event("ticket.created", "mon 10:00", "7"),
+        event("ticket.created", "mon 10:00", "8"),
+        event("call.offered", "mon 10:00", "7", queue="Q"),
+        event("callback.due", "mon 10:00", callback_id="7"),
+        event("action.opened", "mon 10:00", action_id="7"),
+        event("survey.responded", "mon 12:00", survey_id="7", ticket_id="7", **about),
+        event("survey.responded", "mon 12:00", survey_id="7", call_id="7", **about),
+        event("survey.responded", "mon 12:00", survey_id="7", **about),
+        event("review.completed", "mon 12:00", review_id="7", ticket_id="7", passed=True),
+        event("review.completed", "mon 12:00", review_id="7", call_id="7", passed=True),
+    ]
+    same = {"id": "1", "subject": "desk"}
+    numbered = [msgspec.json.encode({**msgspec.json.decode(line), **same}) for line in log]
+    again = msgspec.json.encode({**msgspec.json.decode(log[0]), **same, "subject": "another"})
+    assert database.fold([*numbered, again]).one("SELECT count() FROM events") == len(log)
+
+
+def test_actions_are_kept_once_and_change_no_figure(database: Database) -> None:
+    """What another partition forwarded is a copy. An action is in `events`, and moves no time."""
+    action = event("warning.acknowledge", "tue 10:00", warning_id="w1", by="li")
+    part = stored("actions", [Record(action), Record(action, headers=(HANDED_ON,)), Record(b"{}")], -1)
+    assert [(row.type, row.subject) for row in part.events] == [("warning.acknowledge", "w1")]
+    database.fold([event("ticket.created", "mon 10:00"), action])
+    assert database.rows("SELECT id, topic FROM events WHERE topic = 'actions'") == [(part.events[0].id, "actions")]
+    assert database.one("SELECT max(as_of) FROM progress_rows WHERE topic_name = 'sla-ledger'") == ms("mon 10:00")
 
 
 def test_a_closure_asks_for_new_calendars() -> None:

@@ -35,6 +35,6 @@ def test_twice_and_in_any_order_is_once(new_database: Callable[[], Database]) ->
         merged.client.command(f"OPTIMIZE TABLE {merged.name}.{table} FINAL")
     assert once.one("SELECT count() FROM fact_rows WHERE is_deleted") > 0  # there was something to withdraw
     for other in (shuffled, merged):
-        for difference in compare(once.client, other.name, once.name):
+        for difference in compare(once.client, other.name, once.name, {}):
             assert (difference.surplus, difference.missing) == (0, 0), difference
             assert difference.rows > 0 or difference.view == "due_next", difference

@@ -17,6 +17,7 @@ PANE = PaneRow(0, 60_000, 7, [((("all", ""),), {"created": 1})], 9)
 _NUMBERS = ("raised_at", "cycle", "elapsed_ms", "target_ms", "version", "is_deleted")
 _FIELDS: dict[str, object] = {name: 0 if name in _NUMBERS else "" for name in WarningRow.__struct_fields__}
 _FIELDS |= {"cleared_at": None, "due_at": None, "measures": {"n": 1.5}, "reasons": [("breach", 20.0, "answer it")]}
+_FIELDS |= {"parents": [(0, ""), (60_000, "t2")]}
 WARNING = msgspec.convert(list(_FIELDS.values()), WarningRow)
 
 
@@ -41,7 +42,7 @@ def test_progress_is_a_row_too() -> None:
     last = progress(FACTS, ProgressRow("facts/customers", 3, 60_000, {"0": 4}, 9))
     assert (last.topic, last.key) == (FACTS, b"facts/customers")
     assert rows_of(last.value).table == "progress_rows"
-    assert arrays(rows_of(last.value)) == [["facts/customers", 3, 60_000, {"0": 4}, 9]]
+    assert arrays(rows_of(last.value)) == [["facts/customers", 3, 60_000, {"0": 4}, 9, 1]]
 
 
 def test_all_rows_of_a_large_message_are_counted() -> None:

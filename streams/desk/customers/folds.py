@@ -10,8 +10,18 @@ from streams.desk.customers.packed_rows import NO_ROWS, pack, unpack
 from streams.desk.customers.timers import Timers
 from streams.desk.output.change_set import ChangeSet, apply_diff
 from streams.desk.policy.versions import Policies
-from streams.models.instants import DAY
-from streams.models.rows import Identity, Row
+from streams.models.entities import CustomerRow
+from streams.models.instants import DAY, NEVER
+from streams.models.rows import FactRow, Identity, Row, WarningRow
+
+TICKET = "t"  # first letter of a ticket's subject
+
+
+def names_of(row: Row) -> Iterable[str]:
+    """The customer whom a row is about."""
+    if isinstance(row, FactRow):
+        return (row.cause_id,)
+    return (row.customer_id,) if isinstance(row, CustomerRow | WarningRow) else ()
 
 
 class CustomerFolds:
@@ -56,6 +66,28 @@ class CustomerFolds:
                 apply_diff(self._change_set, unpack(before), rows)
             if customer in self.timers:  # else the customer is forgotten: its rows stay written
                 self._rows[customer] = after
+
+    def rows(self, customer: str) -> dict[Identity, Row]:
+        """The current rows of a customer."""
+        return unpack(self._rows.get(customer, NO_ROWS))
+
+    def in_scope(self, customer: str, rows: dict[Identity, Row]) -> dict[Identity, Row]:
+        """Of all rows ever written for a customer, those that the facts held now decide.
+
+        A customer that was forgotten, and perhaps came back, keeps the warnings and verdicts of before:
+
+            |== t1, warning ==|     forgotten      |== t7 ==      as it stands, what t7 gave
+        """
+        facts = [fact for each in self._identities.ids(customer) for fact in self._facts.of(each)]
+        tickets = {fact.subject[1:] for fact in facts if fact.subject[0] == TICKET}
+        began_at = min((fact.known_at for fact in facts if not fact.is_deleted), default=NEVER)
+        return {
+            identity: row
+            for identity, row in rows.items()
+            if isinstance(row, CustomerRow)
+            or (isinstance(row, WarningRow) and row.raised_at >= began_at)
+            or (isinstance(row, FactRow) and row.subject in tickets)
+        }
 
     def restore(self, as_of: int) -> None:
         """Fold all customers; emits nothing: these rows were emitted before."""

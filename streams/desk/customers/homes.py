@@ -1,14 +1,14 @@
-"""The home of a customer: the partition of `customer-facts` that receives the customer's facts."""
+"""The home of a customer, or of a parent ticket: the partition that receives the facts, or the children's warnings."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 
 class CustomerPartitioner(NamedTuple):
-    """The number of partitions of `customer-facts`, and the partition `of` a customer id."""
+    """The number of partitions, and the partition `of` the id of a customer or a parent ticket."""
 
     partitions: int = 1
-    of: Callable[[str], int] = lambda customer_id: 0
+    of: Callable[[str], int] = lambda _id: 0
 
 
 SINGLE_PARTITION = CustomerPartitioner()

@@ -13,28 +13,30 @@ A policy that takes effect in the past (`streams.desk.policy.restatement`) is ap
 order of their ids. Until that is done, no message is folded and no time passes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from streams.desk.customers.facts import FactStore, PolicyChanges
-from streams.desk.customers.folds import CustomerFolds
+from streams.desk.customers.folds import CustomerFolds, names_of
 from streams.desk.customers.forwarding import Forwarder
 from streams.desk.customers.homes import SINGLE_PARTITION, CustomerPartitioner
 from streams.desk.customers.identities import CustomerIdentities
 from streams.desk.output.change_set import ChangeSet
-from streams.desk.output.local_days import LocalDays
 from streams.desk.output.panes import Panes
+from streams.desk.output.release import ReleaseRestatement, silently
+from streams.desk.output.said_rows import SaidRows
 from streams.desk.output.saved_panes import SavedPanes
 from streams.desk.partition_state import Snapshot
 from streams.desk.policy.restatement import Following, Restatement, SavedRestatement
 from streams.desk.policy.versions import Policies
 from streams.desk.saved import FULL
-from streams.desk.stage import Stage
+from streams.desk.stage import Stage, source_of
 from streams.models import customer_facts as models
 from streams.models.customer_facts import CustomerFact, CustomerLink, PolicyChange
+from streams.models.instants import DAY
 from streams.models.records import Record
-from streams.models.topics import CUSTOMER_FACTS, CUSTOMERS, CUSTOMERS_TOPICS
+from streams.models.topics import CUSTOMER_FACTS, CUSTOMERS, CUSTOMERS_TOPICS, FACTS, WARNINGS
 
 RESTATED = b"r"  # changelog key of a restatement's progress
 FIRST_PANES = 1000  # added to the partition number in panes, which keeps them apart from track's
@@ -62,11 +64,16 @@ _changes = msgspec.json.Decoder(_Changes).decode
 class Customers:
     """The state of one partition of the stage (`streams.desk.partition_state.PartitionState`).
 
-    `homes`, `restate`: see :class:`streams.desk.track.partition.Desk`.
+    `homes`, `restate`, `say`: see :class:`streams.desk.track.partition.Desk`.
     """
 
     def __init__(
-        self, partition: int, policies: Policies, homes: CustomerPartitioner = SINGLE_PARTITION, restate: bool = False
+        self,
+        partition: int,
+        policies: Policies,
+        homes: CustomerPartitioner = SINGLE_PARTITION,
+        restate: bool = False,
+        say: Callable[[str], None] = silently,
     ) -> None:
         self.policy = Following(partition, policies, restate)
         self.restatement = Restatement()
@@ -80,17 +87,21 @@ class Customers:
             self._saved_restatement,
         )
         self._forwarder = Forwarder(partition, homes, self.identities)
-        panes = Panes(FIRST_PANES + partition, LocalDays(lambda at: self.policy.followed.at(at).timezone))
+        panes = Panes(FIRST_PANES + partition, lambda at: self.policy.followed.local_time.begin(at, DAY))
         # A separate key: track's pane of the same minute is in the same partition of the compacted topic.
         saved_panes = SavedPanes(panes, b"%d/" % panes.partition)
+        change_set = ChangeSet(panes)
+        said = SaidRows((FACTS, WARNINGS), source_of(CUSTOMERS), names_of, lambda name: self.release.is_pending(name))
+        self.release = ReleaseRestatement(CUSTOMERS, partition, said, change_set, say)
         self.stage = Stage(
             CUSTOMERS,
             partition,
             CUSTOMERS_TOPICS,
             [*((CUSTOMER_FACTS, number) for number in range(homes.partitions)), *self._forwarder.senders()],
-            ChangeSet(panes),
+            change_set,
             [*self._counted, self.policy],
             saved_panes,
+            self.release,
         )
         self.totals = self.stage.totals
         self.folds = CustomerFolds(
@@ -104,8 +115,15 @@ class Customers:
 
     # Policy
 
-    def _follows_given_policy(self) -> bool:
-        """Whether all customers follow the given policy; if not, begin or continue restating. Raises PolicyRefused."""
+    def _is_restated(self) -> bool:
+        """Whether all customers follow this release's rules and the given policy; if not, begin or continue restating.
+
+        Raises PolicyRefused.
+        """
+        if self.release.progress is not None:
+            self.stage.folded = True
+            if not self.release.go_on(self._restate_by_rules, self.full, self.business_time):
+                return False
         return self.policy.go_on_restating(self.business_time, self._begin_restating, self._go_on_restating)
 
     def _begin_restating(self, _policies: Policies) -> None:
@@ -123,6 +141,11 @@ class Customers:
         self._saved_restatement.put()
         self._fold_touched()
 
+    def _restate_by_rules(self, customer: str) -> None:
+        folds = self.folds
+        before, after = self.release.said.take(customer), folds.rows(customer)
+        self.release.write(folds.in_scope(customer, before), folds.in_scope(customer, after))
+
     def _policies_of(self, customer: str) -> Policies:
         """The policies that a customer follows."""
         policy = self.policy
@@ -134,7 +157,7 @@ class Customers:
         """Fold records[start:], once all customers follow the given policy; returns the next index.
 
         Raises PolicyRefused."""
-        if not self._follows_given_policy():
+        if not self._is_restated():
             return start
         return self.stage.feed(topic, records, start, self._fold_message, self.full)
 
@@ -177,7 +200,7 @@ class Customers:
 
     def advance(self, now: int | None) -> None:
         """Let time pass, once all customers follow the given policy. Raises PolicyRefused."""
-        if self._follows_given_policy():
+        if self._is_restated():
             self.stage.advance(self._pass_time)
 
     def _pass_time(self, until: int) -> None:
@@ -216,6 +239,10 @@ class Customers:
         """All changes and outputs since the last snapshot."""
         return self.stage.snapshot(version, self._forwarder.outputs(version, self.stage.upstream))
 
+    def said_rows(self) -> SaidRows | None:
+        """The rows to be read back before anything is folded, if the checkpoint is of other rules."""
+        return self.release.to_read()
+
     def load(self, key: bytes, value: bytes | None) -> None:
         """Load one entry of the changelog."""
         self.stage.load(key, value)
@@ -223,6 +250,7 @@ class Customers:
     def restored(self) -> None:
         """All entries are loaded: fold all customers. Raises PolicyRefused."""
         self.policy.restore(self.restatement.under_way, self.business_time, busy=False)
+        self.release.begin(self.folds.customers())  # before those are forgotten whose history is over
         self.folds.restore(self.business_time)
         if self.restatement.under_way:
             self.restatement.begin(self.folds.customers(), self.restatement.done)

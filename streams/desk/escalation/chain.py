@@ -5,8 +5,9 @@
       │    ├──> SKIPPED
       └────┴──> ACKNOWLEDGED       and back, when an acknowledgement lapses
 
-A chain belongs to (rule, subject) and outlives its warning by the cool-down. Step numbers are never reused, so
-`warning_id/step` identifies one message. The events of a chain are numbered by `seq`.
+A chain belongs to (rule, subject, parent) and outlives its warning by the cool-down. Step numbers are never reused, so
+`warning_id/step` identifies one message. The events of a chain are numbered by `seq`. A warning that moves to another
+parent's incident has another chain there, maybe in another partition: its numbers begin higher.
 
 Only this module assigns the state of a step; `streams.desk.escalation.transitions` stops and resumes whole chains.
 """
@@ -22,8 +23,11 @@ SCHEDULED, SENDING, SENT = StepState.SCHEDULED, StepState.SENDING, StepState.SEN
 FAILED, SKIPPED, ACKNOWLEDGED = StepState.FAILED, StepState.SKIPPED, StepState.ACKNOWLEDGED
 _STOPPED_OR_TO_COME = frozenset({SCHEDULED, ACKNOWLEDGED})
 
-Key = tuple[str, str]
-"""Rule and subject of a chain."""
+Key = tuple[str, str, str]
+"""Rule and subject of a chain, and the parent ticket; "": none."""
+
+MAX_STEPS, MAX_EVENTS = 1_000, 1_000_000
+"""What the numbers of steps and events begin higher by, for each time that the warning moved before."""
 
 WriteRow = Callable[[EscalationRow], None]
 """Receives the row of an event."""
@@ -74,11 +78,14 @@ class Chain(msgspec.Struct, array_like=True):
     stopped: bool = False  # for good: somebody disagreed
     folded: bool = False  # another chain leads the incident
     folds: int = 0  # the number of chains folded into this one
+    joined_at: int = 0  # when the warning joined this incident; 0: written by release 0.1.0
+    left: bool = False  # it was moved to another incident: its actions are meant for the chain there
 
     @property
     def key(self) -> Key:
-        """The rule and subject of the chain."""
-        return self.warning.rule, self.warning.subject
+        """The rule and subject of the chain, and the parent."""
+        warning = self.warning
+        return warning.rule, warning.subject, warning.parent_id
 
     @property
     def running(self) -> bool:
@@ -95,9 +102,37 @@ class Chain(msgspec.Struct, array_like=True):
         return min(instants, default=None)
 
 
+def key_of(warning: StoredWarning) -> Key:
+    """The key of a warning's chain."""
+    return warning.rule, warning.subject, warning.parent_id
+
+
+def parents_of(warning: WarningRow) -> tuple[tuple[int, str], ...]:
+    """The parents of the warning's ticket in turn, each with the instant (ms) since when; "": none."""
+    return warning.parents or ((warning.raised_at, warning.parent_id),)
+
+
 def last_number(chain: Chain) -> int:
-    """The highest step number so far; 0: none. The numbers have gaps, and need not begin with 1."""
-    return max((step.number for step in chain.steps), default=0)
+    """The highest step number so far, or the one before the first. They have gaps, and need not begin with 1."""
+    if chain.steps:
+        return max(step.number for step in chain.steps)
+    moved = [n for n, (_, parent_id) in enumerate(chain.warning.parents) if parent_id == chain.warning.parent_id]
+    return moved[0] * MAX_STEPS if moved else 0
+
+
+def moves_until(warning: WarningRow, at: int) -> int:
+    """How often the warning had moved when it joined this incident, the last time by the instant `at`."""
+    if not warning.parents:
+        return 0
+    parents = enumerate(warning.parents)
+    return max((n for n, (since, parent_id) in parents if since <= at and parent_id == warning.parent_id), default=0)
+
+
+def seq_from(warning: WarningRow, at: int, former: Chain | None) -> int:
+    """The `seq` before the next event of a warning joining at `at`; `former`: the chain that it continues, if any."""
+    first = moves_until(warning, at) * MAX_EVENTS
+    same = former is not None and former.warning.warning_id == warning.warning_id
+    return max(first, former.seq) if former is not None and same else first
 
 
 def open_steps(chain: Chain) -> Iterator[Step]:
@@ -178,6 +213,6 @@ def adopt_steps(chain: Chain, leader: Chain) -> None:
     last = last_number(chain)
     for step in chain.steps:
         step.state, step.again_at = SKIPPED if step.open else step.state, 0
-    for step in leader.steps:
+    for number, step in enumerate(leader.steps, last + 1):
         state = SENT if step.state == SENDING else step.state
-        chain.steps.append(msgspec.structs.replace(step, number=last + step.number, state=state))
+        chain.steps.append(msgspec.structs.replace(step, number=number, state=state))

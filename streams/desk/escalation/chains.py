@@ -1,7 +1,7 @@
 """The chains of one partition, and the next instant at which time changes each. Pure.
 
 touch ──> next looks (a heap) ──pop_due──> Sender
-    └───> changed, forgotten ──> the next checkpoint, under the keys c<rule>\\n<subject>
+    └───> changed, forgotten ──> the next checkpoint, under the keys c<rule>\\n<subject> (with a parent: i<all three>)
 """
 
 from collections.abc import Iterator, ValuesView
@@ -20,12 +20,12 @@ CHAIN_BYTES = 700
 
 
 class ChainStore:
-    """The chains by (rule, subject), and their incidents.
+    """The chains by (rule, subject, parent), and their incidents.
 
     Call `touch` after each change of a chain.
     """
 
-    prefix = b"c"
+    prefix = b"ci"
 
     def __init__(self, policies: Policies) -> None:
         self._policies = policies
@@ -36,16 +36,17 @@ class ChainStore:
         self._next_look: dict[Key, int] = {}  # each chain's next instant; other heap entries are void
         self._changed: set[Key] = set()
         self._forgotten: set[Key] = set()
+        self._former_keys: dict[bytes, Key] = {}  # of release 0.1.0, which left out the parent
 
     def __len__(self) -> int:
         return len(self._chains)
 
     def get(self, key: Key) -> Chain | None:
-        """Return the chain of a rule and subject."""
+        """Return the chain of a rule, a subject and a parent."""
         return self._chains.get(key)
 
     def of_warning(self, warning_id: str) -> Chain | None:
-        """Return the chain of a warning."""
+        """Return the chain of a warning, of several the one that it joined last."""
         key = self._by_warning.get(warning_id)
         return None if key is None else self._chains[key]
 
@@ -117,16 +118,18 @@ class ChainStore:
         key = chain.key
         del self._chains[key]
         self.incidents.forget(chain)
-        self._by_warning.pop(chain.warning.warning_id, None)
+        if self._by_warning.get(chain.warning.warning_id) == key:
+            del self._by_warning[chain.warning.warning_id]
         self._changed.discard(key)
         self._forgotten.add(key)
 
     def restored(self) -> None:
         """All chains are loaded: index them."""
-        for key, chain in self._chains.items():
+        for key, chain in sorted(self._chains.items(), key=lambda entry: entry[1].joined_at):
             self._by_warning[chain.warning.warning_id] = key
             self.look(chain)
         self.incidents.restored()
+        self._changed.update(self._former_keys.values())
 
     # Checkpoints
 
@@ -141,10 +144,12 @@ class ChainStore:
     def load(self, key: bytes, value: bytes | None) -> None:
         """Load one entry of the changelog."""
         if value is None:
-            self._chains.pop(_key_of(key), None)
-        else:
-            chain = msgspec.msgpack.decode(value, type=Chain)
-            self._chains[chain.key] = chain
+            self._chains.pop(self._former_keys.pop(key, _key_of(key)), None)
+            return
+        chain = msgspec.msgpack.decode(value, type=Chain)
+        self._chains[chain.key] = chain
+        if _key_of(key) != chain.key:
+            self._former_keys[key] = chain.key
 
     def value(self, key: bytes) -> bytes | None:
         """Return a chain, encoded; None: there is none."""
@@ -155,14 +160,24 @@ class ChainStore:
         """Yield the entries that changed since the last checkpoint."""
         changed, self._changed = self._changed, set()
         forgotten, self._forgotten = self._forgotten, set()
-        prefix, chains = self.prefix, self._chains
+        former, self._former_keys = self._former_keys, {}
+        for entry in former:
+            yield entry, None
         for key in forgotten:
-            yield prefix + "\n".join(key).encode(), None
+            yield _entry_of(key), None
         for key in changed:
-            yield prefix + "\n".join(key).encode(), msgspec.msgpack.encode(chains[key])
+            yield _entry_of(key), msgspec.msgpack.encode(self._chains[key])
 
 
-def _key_of(key: bytes) -> Key:
-    """Rule and subject in a key of the changelog."""
-    rule, _, subject = key[1:].decode().partition("\n")
-    return rule, subject
+def _entry_of(key: Key) -> bytes:
+    """The changelog's key of a chain."""
+    rule, subject, parent_id = key
+    return b"i" + msgspec.msgpack.encode(key) if parent_id else f"c{rule}\n{subject}".encode()
+
+
+def _key_of(entry: bytes) -> Key:
+    """The key of the chain under a key of the changelog."""
+    if entry.startswith(b"i"):
+        return msgspec.msgpack.decode(entry[1:], type=Key)
+    rule, _, subject = entry[1:].decode().partition("\n")
+    return rule, subject, ""

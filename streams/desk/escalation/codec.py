@@ -35,8 +35,8 @@ _warning = msgspec.json.Decoder(StoredWarning).decode
 _rows = msgspec.json.Decoder(_Rows).decode
 
 
-def read(value: bytes | None) -> StoredWarning | dict[str, int] | None:
-    """Return the warning in a message of `risk-warnings`, or the progress of its senders (ms by name).
+def read(value: bytes | None) -> StoredWarning | list[ProgressRow] | None:
+    """Return the warning in a message of `risk-warnings` or `incident-warnings`, or the progress of its senders.
 
     Returns None if the message has neither. Raises ValueError.
     """
@@ -48,7 +48,7 @@ def read(value: bytes | None) -> StoredWarning | dict[str, int] | None:
         warning.cycle, warning.policy_version, warning.priority = 0, "", ""  # not used, so not stored
         return warning
     if envelope.type == PROGRESS:
-        return {f"{row.topic_name}/{row.partition}": row.as_of for row in _rows(envelope.data).rows}
+        return _rows(envelope.data).rows
     return None
 
 

@@ -5,16 +5,33 @@
     child t2             raised · folded .................................. leads ──step 3──>
 
 An incident is a rule and a clock of the parent: the warning `sla.breached` of t1/resolution/1 folds into that of
-p/resolution/1. The first warning received leads its incident; a more severe one takes over. When the leader is cleared,
-the most severe of the folded ones continues where it stopped. Each message is about an open warning, and an action on
-any warning of an incident applies to the incident.
+p/resolution/1. Of the open warnings the most severe leads, of equal ones the least (raised_at, warning_id), in whatever
+order they come:
+
+    t2 (raised 10:05)  joins · begins ─step 1─ folded
+    t1 (raised 10:02)                  joins · leads ────step 2───      step 1 is not sent again
+
+When the leader is cleared, the next one continues where it stopped. Each message is about an open warning, and an
+action on any warning of an incident applies to the incident.
 """
 
-from streams.desk.escalation.chain import Chain, Key, StoredWarning, WriteRow, adopt_steps, skip_open, write_event
+from heapq import heappop, heappush
+
+from streams.desk.escalation.chain import (
+    Chain,
+    Key,
+    StoredWarning,
+    WriteRow,
+    adopt_steps,
+    seq_from,
+    skip_open,
+    write_event,
+)
 from streams.desk.escalation.transitions import replan, resume
 from streams.desk.policy.versions import Policy
 from streams.models.escalations import ChainEvent
 
+Precedence = tuple[int, int, str]
 SEVERITY_RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
@@ -23,13 +40,18 @@ def rank(warning: StoredWarning) -> int:
     return SEVERITY_RANK.get(warning.severity, 0)
 
 
+def precedence(warning: StoredWarning) -> Precedence:
+    """The order of warnings in an incident: the least leads."""
+    return -rank(warning), warning.raised_at, warning.warning_id
+
+
 def incident_of(warning: StoredWarning) -> Key:
-    """Rule and subject of the incident: those of the parent's warning, or of the warning itself without a parent."""
+    """The key of the parent's chain or, without a parent, of the warning's own."""
     if not warning.parent_id:
-        return warning.rule, warning.subject
+        return warning.rule, warning.subject, ""
     if warning.subject == f"ticket/{warning.ticket_id}":
-        return warning.rule, f"ticket/{warning.parent_id}"
-    return warning.rule, warning.parent_id + warning.subject.removeprefix(warning.ticket_id)
+        return warning.rule, f"ticket/{warning.parent_id}", ""
+    return warning.rule, warning.parent_id + warning.subject.removeprefix(warning.ticket_id), ""
 
 
 class IncidentGroups:
@@ -43,6 +65,7 @@ class IncidentGroups:
         # The present or last leader of each incident. Without an entry: the chain with the incident's own key.
         self._leaders: dict[Key, Key] = {}
         self._folded: dict[Key, set[Key]] = {}
+        self._next: dict[Key, list[tuple[Precedence, Key]]] = {}  # heaps of the folded; other entries are void
 
     def leader(self, incident: Key) -> Chain | None:
         """Return the leader of an incident, or the last one if it is cleared."""
@@ -53,6 +76,7 @@ class IncidentGroups:
         incident = incident_of(chain.warning)
         if chain.folded:
             self._folded.setdefault(incident, set()).add(chain.key)
+            heappush(self._next.setdefault(incident, []), (precedence(chain.warning), chain.key))
         elif incident != chain.key or incident in self._leaders:
             self._leaders[incident] = chain.key
         self._count(incident)
@@ -63,13 +87,18 @@ class IncidentGroups:
         if incident in self._folded:
             self._folded[incident].discard(chain.key)
             if not self._folded[incident]:
-                del self._folded[incident]
+                del self._folded[incident], self._next[incident]
             self._count(incident)
 
     def successor(self, incident: Key) -> Chain | None:
-        """Return the folded chain to lead next: the most severe, then the first raised."""
-        folded = (self._chains[key] for key in self._folded.get(incident, ()))
-        return min(folded, key=_order_of_succession, default=None)
+        """Return the folded chain to lead next."""
+        folded, heap = self._folded.get(incident, ()), self._next.get(incident)
+        while heap:
+            order, key = heap[0]
+            if key in folded and precedence(self._chains[key].warning) == order:
+                return self._chains[key]
+            heappop(heap)
+        return None
 
     def forget(self, chain: Chain) -> None:
         """Forget a cleared chain."""
@@ -94,16 +123,12 @@ class IncidentGroups:
             leader.folds = len(self._folded.get(incident, ()))
 
 
-def _order_of_succession(chain: Chain) -> tuple[int, int, Key]:
-    return -rank(chain.warning), chain.warning.raised_at, chain.key
-
-
-def join(own: Chain | None, warning: StoredWarning, policy: Policy) -> Chain:
+def join(own: Chain | None, warning: StoredWarning, policy: Policy, at: int) -> Chain:
     """Return the chain of a warning whose incident already has a chain: its `own` former one, if any."""
     if own is None:
-        return Chain(warning, warning.raised_at, policy.version, warning.severity, [])
-    if own.warning.warning_id != warning.warning_id:
-        own.seq, own.escalated = 0, False
+        return Chain(warning, at, policy.version, warning.severity, [], seq_from(warning, at, None))
+    own.seq = seq_from(warning, at, own)
+    own.escalated &= own.warning.warning_id == warning.warning_id
     own.warning = warning
     return own
 

@@ -8,7 +8,7 @@ from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.messages import progress
 from streams.models.records import Output, Record
 from streams.models.rows import ProgressRow
-from streams.models.topics import ESCALATIONS
+from streams.models.topics import ACTIONS, ESCALATIONS
 
 ROW_BYTES, OUTPUT_BYTES = 300, 1000
 """Approximate size of a row, and of a finished message, in a checkpoint, bytes."""
@@ -47,9 +47,13 @@ class Outbox:
         """The approximate size of the rows and messages, bytes."""
         return len(self._rows) * ROW_BYTES + len(self._outputs) * OUTPUT_BYTES
 
-    def drain(self, partition: int, version: int, as_of: int) -> list[Output]:
-        """Return all messages for a checkpoint of this version, the progress last, and empty the outbox."""
+    def drain(self, partition: int, version: int, as_of: int, offsets: dict[str, int]) -> list[Output]:
+        """Return all messages for a checkpoint of this version, the progress last, and empty the outbox.
+
+        `offsets`: the next offsets of the inputs, of which the progress says that of the actions.
+        """
+        actions = {ACTIONS: offsets.get(ACTIONS, 0)}
         outputs = self._outputs + codec.outputs(partition, version, self._rows)
-        outputs.append(progress(ESCALATIONS, ProgressRow(ESCALATIONS, partition, as_of, {}, version)))
+        outputs.append(progress(ESCALATIONS, ProgressRow(ESCALATIONS, partition, as_of, actions, version)))
         self._rows, self._outputs = [], []
         return outputs

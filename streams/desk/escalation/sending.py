@@ -89,13 +89,15 @@ class Sender:
 
     # Time
 
-    def advance(self) -> None:
-        """Let steps fall due up to the partition's time; if the checkpoint is full, the rest follows later."""
+    def advance(self) -> bool:
+        """Let steps fall due up to the partition's time; False if the rest follows later: the checkpoint is full."""
         now, chains = self._time.now, self._chains
         passed: list[Chain] = []
+        done = False
         while not self._full() and len(self._due) < DIGEST_LIMIT:
             chain = chains.pop_due(now)
             if chain is None:
+                done = True
                 break
             before = chain.seq
             self.pass_time(chain, now)
@@ -105,6 +107,7 @@ class Sender:
         self._send_due(now)
         for chain in passed:
             chains.look(chain)
+        return done
 
     def pass_time(self, chain: Chain, now: int) -> None:
         """Let time pass for a chain up to `now`."""

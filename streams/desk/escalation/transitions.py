@@ -23,6 +23,7 @@ from streams.desk.escalation.chain import (
     last_number,
     move,
     open_steps,
+    seq_from,
     skip_open,
     suspend_open,
     write_event,
@@ -34,14 +35,16 @@ from streams.models.escalations import ChainEvent, StepState
 _TRIED = frozenset({StepState.SENT, StepState.FAILED, StepState.UNKNOWN})
 
 
-def begin(warning: StoredWarning, policy: Policy, write: WriteRow, former: Chain | None = None) -> Chain:
-    """Return the new chain of a warning; without steps if the policy has none for it.
+def begin(
+    warning: StoredWarning, policy: Policy, since: int, at: int, write: WriteRow, former: Chain | None = None
+) -> Chain:
+    """Return a new chain at the instant `at`, its steps planned `since` one; without steps if the policy has none.
 
     `former`: an earlier chain of the same warning; its step numbers are not reused.
     """
-    first, seq = (1, 0) if former is None else (1 + last_number(former), former.seq)
-    chain = Chain(warning, warning.raised_at, policy.version, warning.severity, _plan(warning, policy, first), seq)
-    _schedule(chain, warning.raised_at, write)
+    chain = Chain(warning, since, policy.version, warning.severity, [], seq_from(warning, at, former))
+    chain.steps = _plan(warning, policy, 1 + last_number(chain if former is None else former))
+    _schedule(chain, at, write)
     return chain
 
 
@@ -51,18 +54,21 @@ def clear(chain: Chain, at: int, write: WriteRow, reason: str) -> None:
     suspend_open(chain, at, write, reason)
 
 
-def raise_again(chain: Chain, warning: StoredWarning, write: WriteRow) -> None:
-    """The warning of a cleared chain is open again (raised again, or its clearing withdrawn): resume the chain."""
-    cleared_at = chain.cleared_at if chain.cleared_at is not None else warning.raised_at
-    pause = max(0, warning.raised_at - cleared_at)
-    if warning.warning_id != chain.warning.warning_id:
-        chain.seq, chain.escalated = 0, False
+def raise_again(chain: Chain, warning: StoredWarning, at: int, write: WriteRow) -> None:
+    """The warning of a cleared chain is open again at `at`: raised again, back in the incident, or its clearing
+
+    withdrawn. Resume the chain.
+    """
+    cleared_at = chain.cleared_at if chain.cleared_at is not None else at
+    pause = max(0, at - cleared_at)
+    chain.seq = seq_from(warning, at, chain)
+    chain.escalated &= warning.warning_id == chain.warning.warning_id
     chain.warning, chain.cleared_at, chain.exhausted = warning, None, False
     chain.began_at += pause
     if chain.acknowledged_at is not None:
         chain.acknowledged_at += pause
         chain.lapses_at += pause if chain.lapses_at else 0
-    resume(chain, warning.raised_at, write)
+    resume(chain, at, write)
 
 
 def resume(chain: Chain, at: int, write: WriteRow) -> None:

@@ -22,15 +22,28 @@ class ChangeSet:
         self.rows: dict[Identity, Row] = {}
         self.panes, self.tally = panes, Tally()
         self.urgent = False  # whether a warning waits to be sent
+        self.parents: dict[Identity, set[str]] = {}  # of the warnings written: the tickets that these are or were under
 
     def clear(self) -> None:
         """Forget everything: it is in a checkpoint."""
-        self.rows, self.urgent = {}, False
+        self.rows, self.urgent, self.parents = {}, False, {}
         self.tally = Tally()
 
     def put(self, row: Row) -> None:
         """Write a row; it replaces an earlier one of the same identity."""
         self.rows[row.identity()] = row
+
+    def put_warning(self, row: WarningRow) -> None:
+        """Write a warning; the homes of its parents are told."""
+        self.rows[row.identity()] = row
+        if row.parent_id or row.parents:
+            self.tell_parents(row)
+
+    def tell_parents(self, row: WarningRow) -> None:
+        """Send what becomes of a warning to the homes of the parents that this row of it names."""
+        named = {row.parent_id, *(parent_id for _, parent_id in row.parents)} - {""}
+        if named:
+            self.parents.setdefault(row.identity(), set()).update(named)
 
     def withdraw(self, row: Row) -> None:
         """Withdraw a row written since the last checkpoint, or earlier."""
@@ -54,6 +67,19 @@ class ChangeSet:
             self.panes.add(fact, -1)
         self.withdraw(fact)
 
+    def replace_fact(self, known: FactRow | None, fact: FactRow | None, known_at: int | None = None) -> None:
+        """Count a fact instead of the known one; None: there is none. The tally counts only what was not known."""
+        if known is None:
+            if fact is not None:
+                self.count(fact, known_at)
+            return
+        known.version = 0  # set by a checkpoint: no difference
+        if known == fact:
+            return
+        self.uncount(known)
+        if fact is not None:
+            self.add(fact)
+
     def live_rows(self) -> dict[Identity, Row]:
         """All rows except withdrawn ones."""
         return {identity: row for identity, row in self.rows.items() if not row.is_deleted}  # type: ignore[attr-defined]
@@ -66,6 +92,8 @@ def apply_diff(change_set: ChangeSet, before: dict[Identity, Row], after: dict[I
         if after.get(identity) == row:
             continue
         changed = True
+        if isinstance(row, WarningRow):
+            change_set.tell_parents(row)
         if isinstance(row, FactRow):
             change_set.uncount(row)
         elif identity not in after:
@@ -77,9 +105,11 @@ def apply_diff(change_set: ChangeSet, before: dict[Identity, Row], after: dict[I
         changed = True
         if isinstance(row, FactRow):
             change_set.add(row)
+        elif isinstance(row, WarningRow):
+            change_set.put_warning(row)
+            change_set.urgent = True
         else:
             change_set.put(row)
-            change_set.urgent |= isinstance(row, WarningRow)
     return changed
 
 

@@ -6,7 +6,8 @@ lateness). A fact for a closed minute opens it again under a new number; the par
     minute 10:00  opened 17  {created: 4}      closed after two days
                   opened 93  {created: -1}     a correction a week later
 
-Counts of an agent are in the pane of the local day's first minute, counts of arrivals in that of the hour's.
+Counts of an agent are in the pane of the local day's first minute, counts of arrivals in that of the quarter of an hour
+(of which the hours of every time zone can be made).
 """
 
 from collections.abc import Callable
@@ -16,10 +17,11 @@ import msgspec
 
 from streams.desk.output.pane_cache import KeyInterner, PackedPane, Pane, PaneCache
 from streams.models.dimensions import dimensions_of
-from streams.models.instants import DAY, HOUR, MINUTE
+from streams.models.instants import DAY, MINUTE, QUARTER
 from streams.models.rows import FactRow, PaneRow
 
 KEPT_OPEN = 2 * DAY
+MAX_REMEMBERED_QUARTERS = 20_000
 
 _encode, _decode = msgspec.json.encode, msgspec.json.Decoder(PaneRow).decode
 _pack = msgspec.msgpack.Encoder().encode
@@ -33,6 +35,7 @@ class Panes:
         self.opened = 0  # the number of panes opened so far, and of the last one
         self.cache = PaneCache()
         self._day_start = day_start
+        self._days: dict[int, int] = {}
         self._keys = KeyInterner()
         self._by_dimensions = self._keys.by_dimensions
         self._minutes: list[int] = []  # a heap of those of the panes
@@ -58,14 +61,21 @@ class Panes:
         minute = at - at % MINUTE
         (self.cache.change(minute) or self._open(minute)).add(keys, counts, sign)
         if fact.agent_id:
-            day = self._day_start(at)
+            day = self._days.get(at // QUARTER) or self._day_of(at)
             keys = self._keys.of((("agent", fact.agent_id),))
             (self.cache.change(day) or self._open(day)).add(keys, counts, sign)
 
+    def _day_of(self, at: int) -> int:
+        """The start of a local day, remembered by quarter of an hour: days begin and end at whole quarters."""
+        if len(self._days) >= MAX_REMEMBERED_QUARTERS:
+            self._days.clear()
+        day = self._days[at // QUARTER] = self._day_start(at)
+        return day
+
     def add_arrivals(self, topic: str, at: int, what: str, number: int = 1) -> None:
-        """Count arrivals under their topic and hour: data quality, which depends on the order of arrival."""
-        hour = at - at % HOUR
-        (self.cache.change(hour) or self._open(hour)).add(self._keys.of((("topic", topic),)), {what: number}, 1)
+        """Count arrivals under their topic and quarter: data quality, which depends on the order of arrival."""
+        quarter = at - at % QUARTER
+        (self.cache.change(quarter) or self._open(quarter)).add(self._keys.of((("topic", topic),)), {what: number}, 1)
 
     def _open(self, minute: int) -> Pane:
         self.opened += 1

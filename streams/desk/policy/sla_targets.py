@@ -10,6 +10,8 @@ from streams.desk.policy.values import ByPriority, Duration, Targets
 from streams.models.dimensions import Dimensions, Tags
 from streams.models.envelope import METRICS
 
+OWN_WORDS = ("kind", "channel", "segment")
+"""The dimensions of open vocabularies: events are lower-cased, so a policy's words are, too."""
 CACHED_CHOICES = 4096
 """Maximum number of cached tuples of dimensions."""
 CACHED_LENGTH = 512
@@ -86,8 +88,13 @@ class SlaTable:
 
 def _compile(match: Match) -> tuple[list[tuple[int, frozenset[str]]], frozenset[str]]:
     """(position among the dimensions, wanted values) of each key given, and the wanted tags."""
-    given = [(i, getattr(match, name)) for i, name in enumerate(Dimensions._fields)]
-    return [(i, frozenset(values)) for i, values in given if values is not None], frozenset(match.tags or ())
+    given = [(i, getattr(match, name), name in OWN_WORDS) for i, name in enumerate(Dimensions._fields)]
+    wanted = [
+        (i, frozenset(value.lower() if own else value for value in values))
+        for i, values, own in given
+        if values is not None
+    ]
+    return wanted, frozenset(match.tags or ())
 
 
 def _choices(version: str, section: SlaSection, calendar: Calendar) -> dict[str, Choice]:

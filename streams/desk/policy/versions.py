@@ -7,10 +7,13 @@ instant                             ^ switches[0]: the new version applies from 
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from streams.desk.calendars.business_time import Calendar
+from streams.desk.calendars.local_time import LocalTime, local_time
 from streams.desk.calendars.opening_hours import Span
 from streams.desk.policy.file import PolicyError, read
 from streams.desk.policy.receivers import Escalation, Pool, Receiver, Rota
@@ -115,6 +118,13 @@ class Policies:
         self.switches = tuple(int(policy.effective_from or 0) for policy in self.versions[1:])
         """The instants (ms) from which the second and later versions apply."""
 
+    @cached_property
+    def local_time(self) -> LocalTime:
+        """The desk's local time, by the zones of its versions."""
+        begins = (0, *self.switches)
+        zones = [ZoneInfo(policy.timezone) for policy in self.versions]
+        return local_time(*zip(begins, zones, strict=True))
+
     def at(self, t: int) -> Policy:
         """Return the version in force at the instant `t` (ms)."""
         return self.versions[bisect_right(self.switches, t)] if self.switches else self.versions[0]
@@ -122,6 +132,10 @@ class Policies:
     def switched(self, t: int) -> int:
         """Return the number of switches up to and including the instant `t`."""
         return bisect_right(self.switches, t)
+
+    def knows_calendar(self, name: str) -> bool:
+        """Whether any version has a calendar of that name."""
+        return any(name in policy.calendars for policy in self.versions)
 
     def with_closures(self, closures: Mapping[str, Iterable[Span]]) -> "Policies":
         """Return these versions with the named calendars also closed in the spans [from_ms, to_ms).

@@ -16,12 +16,13 @@ from streams.models.rows import Cause
 class TicketClocks:
     """The clocks of one ticket, in the order they started; of each metric the last one is current."""
 
-    __slots__ = ("agent_replied", "all", "first_cancelled", "ledger", "switches_seen")
+    __slots__ = ("agent_replied", "all", "first_cancelled", "ledger", "replied_while_closed", "switches_seen")
 
     def __init__(self, ledger: TicketLedger) -> None:
         self.ledger = ledger
         self.all: list[SlaClock] = []
         self.agent_replied = self.first_cancelled = False
+        self.replied_while_closed = False  # the customer, and no agent has answered since
         self.switches_seen = 0  # of the policies' switches
 
     # The passing of time
@@ -94,14 +95,22 @@ class TicketClocks:
 
     def agent_reply(self, at: int, cause: Cause) -> None:
         """A public reply of an agent fulfils what waits for one."""
-        self.agent_replied = True
+        self.agent_replied, self.replied_while_closed = True, False
         for clock in self.active(FIRST_RESPONSE), self.active(NEXT_RESPONSE):
             if clock is not None:
                 clock.fulfil(at, cause, self.ledger)
 
     def customer_reply(self, status: str, at: int, cause: Cause) -> None:
-        """A public reply of the customer starts a next_response: if none runs, and the first response is over."""
-        if self.active(NEXT_RESPONSE) is None and (self.agent_replied or self.first_cancelled):
+        """A public reply of the customer starts a next_response: if none runs, and the first response is over.
+
+        While the ticket is closed it starts none; if the ticket is reopened before an agent replies, it starts then:
+
+            closed ── customer ─────────── reopened ══ next_response ══ agent
+            closed ── customer ── agent ── reopened
+        """
+        if status == "closed":
+            self.replied_while_closed = True
+        elif self.active(NEXT_RESPONSE) is None and (self.agent_replied or self.first_cancelled):
             cycle = sum(clock.metric == NEXT_RESPONSE for clock in self.all) + 1
             self.start(NEXT_RESPONSE, cycle, self.ledger.policies.at(at), status, at, cause)
 
@@ -124,6 +133,9 @@ class TicketClocks:
 
         `past`: the dimensions since the solving, for a breach that lies between it and now.
         """
+        if self.replied_while_closed:
+            self.replied_while_closed = False
+            self.customer_reply(status, at, cause)
         ledger = self.ledger
         last = next((clock for clock in reversed(self.all) if clock.metric == RESOLUTION), None)
         if last is None or last.state != ClockState.FULFILLED:

@@ -30,6 +30,7 @@ class TicketLedger:
         "_breaches",
         "_outcomes",
         "_warnings",
+        "acting_agent",
         "agent_id",
         "change_set",
         "customer_id",
@@ -47,6 +48,7 @@ class TicketLedger:
         self.id, self.policies, self.change_set = ticket_id, policies, change_set
         self.dims, self.tags = NO_DIMENSIONS, Tags()
         self.agent_id = self.url = self.customer_id = self.parent_id = ""
+        self.acting_agent = ""  # whom the event being folded names
         self.past_dims: PastDimensions | None = None
         """Those since the ticket was solved; None: it is not solved."""
         self.signals: list[tuple[str, int, float]] | None = None
@@ -79,6 +81,7 @@ class TicketLedger:
         target = clock.target
         assert target is not None
         dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
+        agent_id = agent_id or self.acting_agent
         row = ledger_row(
             self.id,
             clock.metric,
@@ -96,6 +99,7 @@ class TicketLedger:
             dims,
             agent_id,
             cause,
+            self.acting_agent,
         )
         self.change_set.rows["ledger", self.id, clock.metric, clock.cycle, clock.seq] = row
         if transition == "breached":
@@ -111,7 +115,7 @@ class TicketLedger:
         fact = self._outcomes and self._outcomes.get((*key, "breached"))
         if not breach or not fact:
             return
-        dims = {**self.dims._asdict(), "agent_id": self.agent_id}
+        dims = {**self.dims._asdict(), "agent_id": self.agent_id or breach.by_agent}
         breach = msgspec.structs.replace(breach, **dims, version=0)
         self._breaches = {**(self._breaches or {}), key: breach}
         self.change_set.put(breach)
@@ -120,10 +124,21 @@ class TicketLedger:
     # Facts
 
     def fact(
-        self, cause: Cause, counter: str, cycle: int, at: int, counts: dict[str, int], known_at: int | None = None
+        self,
+        cause: Cause,
+        counter: str,
+        cycle: int,
+        at: int,
+        counts: dict[str, int],
+        known_at: int | None = None,
+        agent_id: str = "",
     ) -> FactRow:
-        """Count something under the dimensions as they stood at `at`; `known_at`: the first instant it was known."""
-        dims, agent_id = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
+        """Count something under the dimensions as they stood at `at`; `known_at`: the first instant it was known.
+
+        `agent_id`: for whom it counts; else for the assignee.
+        """
+        dims, assignee = (self.dims, self.agent_id) if self.past_dims is None else self.dims_at(at)
+        agent_id = agent_id or assignee
         row = fact_of("ticket", self.id, cause, counter, at, dims, agent_id, counts, cycle)
         self.change_set.count(row, known_at)
         return row
@@ -131,8 +146,13 @@ class TicketLedger:
     def count_outcome(
         self, clock: SlaClock, slot: Slot, counts: dict[str, int], at: int, cause: Cause, known_at: int | None = None
     ) -> None:
-        """Count a clock's outcome, named by the first of `counts`; `slot`: what it can be taken back by."""
-        fact = self.fact(cause, next(iter(counts)), clock.cycle, at, counts, known_at)
+        """Count a clock's outcome, named by the first of `counts`; `slot`: what it can be taken back by.
+
+        It counts for the assignee, or, unassigned, for the agent whom the event names.
+        """
+        assignee = self.agent_id if self.past_dims is None else self.dims_at(at)[1]
+        agent_id = assignee or self.acting_agent
+        fact = self.fact(cause, next(iter(counts)), clock.cycle, at, counts, known_at, agent_id)
         if self._outcomes is None:
             self._outcomes = {}
         self._outcomes[clock.metric, clock.cycle, slot] = fact
@@ -182,13 +202,13 @@ class TicketLedger:
             self._raise(key, f"ticket/{self.id}", at, target, **fields)
             return
         row = msgspec.structs.replace(standing, state=WarningState.CHANGED, version=0, **fields)
-        self.change_set.put(row)
+        self.change_set.put_warning(row)
         self._warnings = {**(self._warnings or {}), key: row}
 
     def _raise(
         self, key: tuple[str, int, RuleName], subject: str, at: int, target: Target | None, **fields: Any
     ) -> None:
-        rule, under = key[2], self.policies.at(at)
+        rule, under, dims = key[2], self.policies.at(at), self.dims
         row = WarningRow(  # not by new_warning: 20 columns passed on as keywords cost 3 % of an event
             warning_id=warning_id(rule, subject, at),
             rule=rule,
@@ -203,12 +223,31 @@ class TicketLedger:
             url=self.url,
             customer_id=self.customer_id,
             parent_id=self.parent_id,
-            **self.dims._asdict(),
+            team=dims.team,
+            channel=dims.channel,
+            priority=dims.priority,
+            kind=dims.kind,
+            segment=dims.segment,
+            category=dims.category,
+            product=dims.product,
             **fields,
         )
-        self.change_set.put(row)
+        self.change_set.put_warning(row)
         self.change_set.urgent = True
         self._warnings = {**(self._warnings or {}), key: row}
+
+    def link(self, parent_id: str, at: int) -> None:
+        """Put the ticket under another parent ("": none); its standing warnings move to that one's incidents."""
+        if parent_id == self.parent_id:
+            return
+        former, self.parent_id = self.parent_id, parent_id
+        for key, row in (self._warnings or {}).items():
+            parents = (*(row.parents or [(row.raised_at, former)]), (at, parent_id))
+            state = WarningState.CHANGED
+            moved = msgspec.structs.replace(row, state=state, parent_id=parent_id, parents=parents, version=0)
+            self.change_set.put_warning(moved)
+            self.change_set.urgent = True
+            self._warnings = {**(self._warnings or {}), key: moved}
 
     def warns(self, rule: RuleName) -> bool:
         """Whether a warning of the ticket as a whole stands."""
@@ -225,4 +264,4 @@ class TicketLedger:
 
     def _clear(self, key: tuple[str, int, str], at: int, by: str) -> None:
         if self._warnings and (row := self._warnings.pop(key, None)) is not None:
-            self.change_set.put(cleared(row, at, by))
+            self.change_set.put_warning(cleared(row, at, by))

@@ -13,7 +13,7 @@ from streams.desk.tickets.clocks import TicketClocks
 from streams.desk.tickets.ledger import TicketLedger
 from streams.desk.tickets.warnings.silence import Silence
 from streams.desk.tickets.warnings.transfers import Transfers
-from streams.models.instants import NEVER
+from streams.models.instants import NEVER, WEEK
 from streams.models.rows import Cause, FactRow
 
 DONE = ("solved", "closed")
@@ -24,17 +24,20 @@ class LifeCycle:
     """Status and its instants."""
 
     __slots__ = (
+        "_unknown",
         "clocks",
         "closed_at",
         "created_at",
         "ledger",
         "merged_into",
         "released_at",
+        "reopened_at",
         "reopenings",
         "silence",
         "solved_at",
         "solved_fact",
         "status",
+        "transferred_before",
         "transfers",
     )
 
@@ -46,7 +49,10 @@ class LifeCycle:
         self.closed_at: int | None = None
         self.released_at = NEVER  # when the ticket is held no longer
         self.reopenings = 0
-        self.solved_fact: FactRow | None = None  # what the first solving counted
+        self.reopened_at: int | None = None  # the first time
+        self.solved_fact: FactRow | None = None  # the first solving, as the assignee's
+        self.transferred_before = False  # from team to team, before that
+        self._unknown: FactRow | None = None  # first-contact resolution counted as fcr_unknown
 
     def is_open(self) -> bool:
         """Whether the ticket is in the backlog."""
@@ -70,22 +76,22 @@ class LifeCycle:
 
     def _finish(self, before: str, at: int, cause: Cause) -> None:
         """Into solved or closed. Closed after solved only counts; solved after closed does nothing."""
-        counts: dict[str, int] = {}
-        if before not in DONE:
-            counts["solved"] = 1
-            self.solved_at = at
-            if self.solved_fact is None and not self.ledger.customer_id:
-                counts["fcr_unknown"] = 1
-        if self.status == "closed":
-            counts["closed"] = 1
+        solved, closed = before not in DONE, self.status == "closed"
+        if closed:
             self.closed_at = at
-        if counts:
-            fact = self.ledger.fact(cause, next(iter(counts)), 0, at, counts)
-            if self.solved_fact is None and "solved" in counts:
-                self.solved_fact = fact
+            self.ledger.fact(cause, "closed", 0, at, {"closed": 1})
+        if solved:
+            self.solved_at = at
+            fact = self.ledger.fact(cause, "solved", 0, at, {"solved": 1}, agent_id=self.ledger.acting_agent)
+            if self.solved_fact is None:
                 self.ledger.change_set.tally.count_solved(fact)
+                self.solved_fact = msgspec.structs.replace(fact, agent_id=self.ledger.agent_id)
+                self.transferred_before = bool(self.transfers.count)
+                if not self.ledger.customer_id:
+                    self._unknown = self.ledger.fact(cause, "fcr_unknown", 0, at, {"fcr_unknown": 1})
+        if solved or closed:
             self.clocks.finish(at, cause)
-        if before not in DONE:
+        if solved:
             self.transfers.stop(at, self.status)
             self.ledger.past_dims = [(at, self.ledger.dims, self.ledger.agent_id)]
         self._end(at)
@@ -93,6 +99,8 @@ class LifeCycle:
     def _reopen(self, policy: Policy, at: int, cause: Cause) -> None:
         """Out of solved or closed."""
         self.reopenings += 1
+        if self.reopened_at is None:
+            self.reopened_at = at
         self.closed_at = self.solved_at = None
         self.released_at = NEVER
         past, self.ledger.past_dims = self.ledger.past_dims, None
@@ -100,6 +108,18 @@ class LifeCycle:
         self.ledger.signal("reopening", at)
         self.transfers.warn_if_many(at)
         self.clocks.reopen(policy, self.status, at, cause, past)
+
+    def needed_more_than_one_contact(self) -> bool:
+        """Whether the first solving did not resolve it: passed on before it, or reopened within 7 days after.
+
+        created ── team B ── solved          no: passed on
+        created ── solved ── team B          may be yes
+        created ── solved ── 7 d ── reopened may be yes
+        """
+        if self.transferred_before:
+            return True
+        solved, reopened_at = self.solved_fact, self.reopened_at
+        return solved is not None and reopened_at is not None and reopened_at <= solved.at + WEEK
 
     def merge(self, into: str, at: int, cause: Cause) -> None:
         """The ticket goes on as another one: nothing changes it any more."""
@@ -111,13 +131,9 @@ class LifeCycle:
 
     def customer_known(self) -> None:
         """The ticket has a customer: a solving that counted as `fcr_unknown` is the customer's from now on."""
-        fact = self.solved_fact
-        if fact is not None and "fcr_unknown" in fact.counts:
-            change_set = self.ledger.change_set
-            change_set.uncount(fact)
-            counts = {name: number for name, number in fact.counts.items() if name != "fcr_unknown"}
-            self.solved_fact = msgspec.structs.replace(fact, counts=counts, version=0, is_deleted=0)
-            change_set.add(self.solved_fact)
+        if self._unknown is not None:
+            self.ledger.change_set.uncount(self._unknown)
+            self._unknown = None
 
     def _end(self, at: int) -> None:
         self.released_at = at + self.ledger.policies.at(at).hold_ms

@@ -20,12 +20,22 @@ from streams.models.rows import Cause
 class Properties:
     """Sets a ticket's properties in its ledger. `known_at`: since when the customer is known."""
 
-    __slots__ = ("_severe_complaint", "known_at", "ledger", "life", "reassignments", "risk")
+    __slots__ = (
+        "_last_agent",
+        "_last_team",
+        "_severe_complaint",
+        "known_at",
+        "ledger",
+        "life",
+        "reassignments",
+        "risk",
+    )
 
     def __init__(self, ledger: TicketLedger, life: LifeCycle, risk: ComplaintSignals) -> None:
         self.ledger, self.life, self.risk = ledger, life, risk
         self.known_at = self.reassignments = 0
         self._severe_complaint = False  # it was one, once
+        self._last_team = self._last_agent = ""  # the last that were not empty
 
     def create(self, data: events.Created, at: int, cause: Cause) -> None:
         """The ticket starts, and with it the clocks for the first response and the resolution."""
@@ -33,6 +43,7 @@ class Properties:
         life.created_at, life.status = at, "new"
         ledger.dims = shared(data.dimensions())
         ledger.agent_id, ledger.tags = intern(data.agent_id or ""), tags_of(data.tags)
+        self._last_team, self._last_agent = ledger.dims.team, ledger.agent_id
         ledger.url, ledger.parent_id = data.url or "", data.parent_id or ""
         self.risk.severity = data.severity or ""
         policy = self.ledger.policies.at(at)
@@ -47,16 +58,24 @@ class Properties:
         self.life.silence.expect_update(at)
 
     def assign(self, data: events.Assigned, at: int, cause: Cause) -> None:
-        """Team or agent change; a change from one to another is a transfer, a reassignment."""
+        """Team or agent change; a change from one to another is a transfer, a reassignment.
+
+        An empty text clears. That is neither; the next one is compared with the last that was not empty:
+
+            team    A ──── "" ──── A      no transfer
+            team    A ──── "" ──── B      a transfer
+        """
         ledger = self.ledger
         counts: dict[str, int] = {}
-        team, agent_id = data.team or ledger.dims.team, data.agent_id or ledger.agent_id
-        if ledger.dims.team and team != ledger.dims.team:
+        team = ledger.dims.team if data.team is None else data.team
+        agent_id = ledger.agent_id if data.agent_id is None else data.agent_id
+        if team and self._last_team and team != self._last_team:
             counts["transferred"] = 1
             self.life.transfers.add(at)
-        if ledger.agent_id and agent_id != ledger.agent_id:
+        if agent_id and self._last_agent and agent_id != self._last_agent:
             counts["reassigned"] = 1
             self.reassignments += 1
+        self._last_team, self._last_agent = team or self._last_team, agent_id or self._last_agent
         self._identify_customer(data.customer_id, at)
         ledger.agent_id = intern(agent_id)
         dims = ledger.dims if team == ledger.dims.team else Dimensions(team, *ledger.dims[1:])
@@ -69,6 +88,8 @@ class Properties:
     def update(self, data: events.Updated, at: int, cause: Cause) -> None:
         """Properties change; the clocks' targets may change with them."""
         dims = self.ledger.dims
+        if data.parent_id is not None:
+            self.ledger.link(data.parent_id, at)
         self.risk.severity = data.severity or self.risk.severity
         self._identify_customer(data.customer_id, at)
         if data.tags is not None:

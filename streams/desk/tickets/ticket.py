@@ -11,6 +11,7 @@ event ─apply──> ├─ life        created, solved, closed, reopened, merg
 """
 
 from collections.abc import Callable
+from sys import intern
 from typing import Any
 
 from streams.desk.output.change_set import ChangeSet
@@ -40,6 +41,7 @@ class Ticket:
         "fired_at",
         "first_replied_at",
         "id",
+        "last_replier",
         "ledger",
         "life",
         "next_at",
@@ -68,6 +70,7 @@ class Ticket:
         self.first_replied_at: int | None = None
         self.updated_at = self.stage_since = 0
         self.replies = 0
+        self.last_replier = ""  # the agent who last replied publicly
         self.released_at = NEVER  # when it is held no longer: a copy, it is read at each deadline
         self.next_at = NEVER  # the next instant at which the passing of time does something
         self.fired_at = -1  # the last such instant: an event no later than this is out of order
@@ -90,6 +93,11 @@ class Ticket:
         return self.properties.known_at
 
     @property
+    def survey_agent(self) -> str:
+        """For whom a survey counts that names no agent: who last replied publicly, else the assignee."""
+        return self.last_replier or self.ledger.agent_id
+
+    @property
     def change_set(self) -> ChangeSet:
         """Where its rows go; a ticket that was folded apart is given the partition's."""
         return self.ledger.change_set
@@ -108,7 +116,10 @@ class Ticket:
         if self.sampled is None:
             self.sampled = in_sample(self.id, self.policies.at(at).quality.sample_ppm)
         self.updated_at = at
-        _APPLY[type(event)](self, event.data, at, (event.source, event.id))
+        data = event.data
+        self.ledger.acting_agent = intern(getattr(data, "agent_id", None) or "")
+        _APPLY[type(event)](self, data, at, (event.source, event.id))
+        self.ledger.acting_agent = ""
         self.released_at = life.released_at
         self._schedule()
         self._update_backlog(at)
@@ -177,7 +188,8 @@ class Ticket:
             if self.first_replied_at is None:
                 self.first_replied_at = at
             self.silence.public_update(at)
-            self.ledger.fact(cause, "replied", 0, at, {"replied": 1})
+            self.last_replier = self.ledger.acting_agent or self.ledger.agent_id
+            self.ledger.fact(cause, "replied", 0, at, {"replied": 1}, agent_id=self.ledger.acting_agent)
             self.clocks.agent_reply(at, cause)
         elif data.author == "customer" and self.life.created_at is not None:
             self.clocks.customer_reply(self.life.status, at, cause)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from streams.desk.policy.restatement import Following
 from streams.desk.policy.versions import Policies
 from streams.desk.saved import SavedDict
+from streams.desk.track.repetition import Count, Repetition, repetition
 from streams.desk.track.subject import TICKET, event_of
 from streams.desk.track.subjects import Subjects
 from streams.models.instants import parse_instant
@@ -18,7 +19,6 @@ from streams.models.signals import DeskClosed
 
 CLOSURE = b"k"  # first byte of its changelog key
 Full = Callable[[], bool]
-Count = Callable[[str, int], None]  # what, number
 
 
 class Closures:
@@ -37,12 +37,14 @@ class Closures:
         if not is_resumed:
             if not self._go_on(full):  # finish another closure first
                 return False
-            if stored is not None and (stored == raw or event_of(stored) == event):
-                count("duplicates", 1)
-                return True
-            if stored is not None:
-                count("conflicts", 1)
-                if (event.at, raw) >= (event_of(stored).at, stored):
+            if stored is None:
+                if not self.policy.partition and not self.policy.followed.knows_calendar(event.data.calendar):
+                    count("unknown_calendars", 1)  # every partition gets the closure: one counts it
+            else:
+                changes = repetition(event, raw, event_of(stored), stored, count)
+                if changes is Repetition.SPELLING:
+                    self.events.put(key, raw)
+                if changes is not Repetition.CONTENT:
                     return True
             former = self.over(self.policy.followed)
             self.events.put(key, raw)

@@ -9,16 +9,16 @@ change; then the former customer's fact is deleted. A signal from before the cus
 at which the customer became known; contacts keep their own instant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
-from streams.desk.calls import Call
+from streams.desk.calls.call import Call
 from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.reference_events import ReferenceEvents
 from streams.desk.track.subject import SURVEY, TICKET, Subject
-from streams.desk.track.subject_facts import NamedSignal, customer_fact_of, low_surveys
+from streams.desk.track.subject_facts import NamedSignal, customer_fact_of, former_facts, low_surveys
 from streams.desk.track.subject_store import SubjectStore
 from streams.models import customer_facts as models
 from streams.models import messages
@@ -71,6 +71,18 @@ class CustomerFeed:
     def release_scores(self, name: str) -> None:
         """The scores about a subject are about to be forgotten: their facts are final, and are not published again."""
         self._let_go(name, lambda fact: fact.subject[0] != SCORE)
+
+    def publish_again(self, name: str, former: Collection[Row]) -> None:
+        """Publish all facts of a subject, whatever was published; `former`: its rows by the rules of another release.
+
+        Facts about customers that only those rows name are deleted.
+        """
+        self._set_published(name, NO_FACTS)
+        self._compare(name)
+        current = {(fact.customer_id, fact.subject) for fact in self._facts(name).values()}
+        for customer_id, subject in former_facts(name, former):
+            if (customer_id, subject) not in current:
+                self.pending[customer_id, subject] = CustomerFact(customer_id, subject, is_deleted=1)
 
     def restored(self) -> None:
         """State equals the last checkpoint, so nothing is pending."""

@@ -12,6 +12,8 @@ from functools import partial
 from typing import Any
 
 from streams.desk.customers.homes import SINGLE_PARTITION, CustomerPartitioner
+from streams.desk.output.release import silently
+from streams.desk.output.said_rows import SaidRows
 from streams.desk.partition_state import Snapshot
 from streams.desk.policy.versions import Policies
 from streams.desk.saved import FULL
@@ -21,12 +23,13 @@ from streams.desk.track.parts import DeskParts
 from streams.desk.track.reference_events import KINDS
 from streams.desk.track.snapshot import DeskSnapshot
 from streams.desk.track.subject import ACTION, AGENT, CALL, CALLBACK, SURVEY, TICKET
+from streams.desk.track.subjects import released_with
 from streams.models import calls, surveys, tickets
 from streams.models.codec import Rejected, Unknown, decode, structured
 from streams.models.envelope import Event
-from streams.models.instants import DAY, HOUR, parse_instant
+from streams.models.instants import DAY, QUARTER, parse_instant
 from streams.models.records import Record
-from streams.models.rows import Row
+from streams.models.rows import ReleasedRow, Row
 from streams.models.signals import (
     ActionDone,
     ActionOpened,
@@ -53,6 +56,13 @@ _SUBJECTS: dict[type[Event], tuple[str, Callable[[Any], str | None]]] = {
 """For each event type: the kind of its subject, and the subject's id."""
 
 
+def subject_of(raw: bytes | None) -> str | None:
+    """The name with which the subject of an event is released; None if it is no event, or has no subject."""
+    event: Any = decode(raw)
+    found = _SUBJECTS.get(type(event))
+    return None if found is None else released_with(found[0], found[1](event) or event.id, event)
+
+
 class Desk:
     """The state of one partition (`streams.desk.partition_state.PartitionState`).
 
@@ -62,8 +72,9 @@ class Desk:
         wall: whether business time is the wall clock.
         restate: whether a changed policy may restate rows already written.
         limit: of dead letters.
-        homes: maps a customer to the partition that receives the customer's facts.
+        homes: the partitions that receive a customer's facts, and the warnings of a parent's children.
         cached_subjects: maximum number of subjects kept hydrated.
+        say: called with a sentence when a restatement by this release's rules is done.
     """
 
     def __init__(
@@ -76,6 +87,7 @@ class Desk:
         limit: DeadLetterLimit = NO_LIMIT,
         homes: CustomerPartitioner = SINGLE_PARTITION,
         cached_subjects: int = 12_000,
+        say: Callable[[str], None] = silently,
     ) -> None:
         self._parts = parts = DeskParts(
             partition,
@@ -85,11 +97,12 @@ class Desk:
             limit=limit,
             homes=homes,
             cached_subjects=cached_subjects,
+            say=say,
         )
         self.partition, self.wall, self.policy = partition, wall, parts.policy
         self.subjects, self.watermarks, self.panes = parts.subjects, parts.watermarks, parts.panes
         self.dead_letters, self.totals = parts.dead_letters, parts.arrivals.totals
-        self._arrived, self._deadlines = parts.arrivals.by_hour, parts.subjects.deadlines
+        self._arrived, self._deadlines = parts.arrivals.by_quarter, parts.subjects.deadlines
         self._snapshot = DeskSnapshot(parts)
         self._now: int | None = None
         self.full: Callable[[], bool] = self._snapshot.is_full
@@ -106,7 +119,7 @@ class Desk:
 
         Raises TooManyDeadLetters, PolicyRefused.
         """
-        if self.dead_letters.is_stopping() or not self._follows_given_policy():
+        if self.dead_letters.is_stopping() or not self._is_restated():
             return start
         end = self._feed(topic, records, start)
         self.dead_letters.count_read(topic, end - start)
@@ -116,31 +129,32 @@ class Desk:
         """Fold the records in one loop. Arrival counts are summed, and written at the end."""
         snapshot, now, fold_event = self._snapshot, self._now, self.subjects.fold_event
         business_time = self._deadlines.business_time
-        latest, hours = -1, dict[int, int]()
+        latest, quarters = -1, dict[int, int]()
         try:
             for i in range(start, len(records)):
                 record = records[i]
                 event: Any = decode(record.value, record.headers, now)
                 found = _SUBJECTS.get(type(event))
                 if found is not None:
-                    kind, subject_of = found
+                    kind, id_of = found
                     at = event.at
-                    hour = at - at % HOUR
-                    hours[hour] = hours.get(hour, 0) + 1
+                    quarter = at - at % QUARTER
+                    quarters[quarter] = quarters.get(quarter, 0) + 1
                     if at < business_time:
                         self._count_if_late(topic, at)
                     if at > latest:
                         latest = at
                     raw = structured(record.value, record.headers) if record.headers else record.value
                     assert raw is not None
-                    fold_event(kind, subject_of(event) or event.id, event, raw, topic)
+                    if not fold_event(kind, id_of(event) or event.id, event, raw, topic):
+                        self._leave_out(event, topic, record)
                 elif isinstance(event, Event):
                     if latest >= 0:
                         self.watermarks.see(topic, latest)
                         latest = -1
                     raw = structured(record.value, record.headers) if record.headers else record.value
                     assert raw is not None
-                    if not self._fold_reference(event, raw, topic):
+                    if not self._fold_reference(event, raw, topic, record):
                         return i
                 elif not self._reject(event, topic, record, i - start + 1):
                     return i
@@ -149,8 +163,8 @@ class Desk:
                     return i + 1
             return len(records)
         finally:
-            for hour, number in hours.items():
-                self._arrived[topic, hour, EVENTS] += number
+            for quarter, number in quarters.items():
+                self._arrived[topic, quarter, EVENTS] += number
             if latest >= 0:
                 self.watermarks.see(topic, latest)
 
@@ -158,20 +172,23 @@ class Desk:
         if at < self.business_time - self.policy.followed.at(at).lateness_ms:
             self._parts.arrivals.count(topic, at, "late", 1)
 
-    def _fold_reference(self, event: Event, raw: bytes, topic: str) -> bool:
+    def _leave_out(self, event: Event, topic: str, record: Record) -> None:
+        """Mark an event that came after the release of its subject: it changes nothing, here and in `verify`."""
+        self._parts.arrivals.count(topic, event.at, "released", 1)
+        self._parts.change_set.put(ReleasedRow(topic, record.partition, record.offset, event.at))
+
+    def _fold_reference(self, event: Event, raw: bytes, topic: str, record: Record) -> bool:
         """Fold an event without a subject: time, a closure, or a reference event. False: a checkpoint comes first."""
         if isinstance(event, ClockAdvanced):
             self.watermarks.advance(topic, parse_instant(event.data.to))
         else:
+            count = partial(self._parts.arrivals.count, topic, event.at)
             if isinstance(event, DeskClosed):
-                count = partial(self._parts.arrivals.count, topic, event.at)
                 if not self._parts.closures.apply(event, raw, self.full, count):
                     return False
-            elif isinstance(event, KINDS):
-                self._parts.references.add(
-                    event, raw, self._oldest(), partial(self._parts.arrivals.count, topic, event.at)
-                )
-            self._arrived[topic, event.at - event.at % HOUR, EVENTS] += 1
+            elif isinstance(event, KINDS) and not self._parts.references.add(event, raw, self._oldest(), count):
+                self._leave_out(event, topic, record)
+            self._arrived[topic, event.at - event.at % QUARTER, EVENTS] += 1
             self.watermarks.see(topic, event.at)
         return True
 
@@ -189,12 +206,17 @@ class Desk:
 
     # Policy
 
-    def _follows_given_policy(self) -> bool:
-        """Whether all subjects follow the given policy; if not, begin or continue restating. Raises PolicyRefused.
+    def _is_restated(self) -> bool:
+        """Whether all subjects follow this release's rules and the given policy; if not, begin or continue restating.
 
-        Until they do, no event is folded, and no time passes.
+        Until they do, no event is folded, and no time passes. The rules come first, each subject under the policy that
+        it follows by then. Raises PolicyRefused.
         """
-        policy = self.policy
+        policy, parts = self.policy, self._parts
+        if parts.release.progress is not None:
+            self._snapshot.folded = True
+            if not parts.held_rows.go_on(self.full):
+                return False
         if policy.next is None and (policy.given is policy.followed or self._parts.closures.under_way is not None):
             return True
         followed = policy.followed
@@ -213,7 +235,7 @@ class Desk:
     def advance(self, now: int | None) -> None:
         """Let time pass up to `now` (wall), or up to the watermarks."""
         self._now = now
-        if self.dead_letters.is_stopping() or not self._follows_given_policy():
+        if self.dead_letters.is_stopping() or not self._is_restated():
             return
         until = self.watermarks.least() if now is None or not self.wall else now
         before = self.business_time
@@ -247,6 +269,10 @@ class Desk:
     def snapshot(self, version: int, offsets: dict[str, int]) -> Snapshot:
         """All changes and outputs since the last snapshot."""
         return self._snapshot.take(version, offsets)
+
+    def said_rows(self) -> SaidRows | None:
+        """The rows to be read back before anything is folded, if the checkpoint is of other rules."""
+        return self._parts.release.to_read()
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Load one entry of the changelog."""

@@ -7,6 +7,7 @@ duplicate changes nothing. If two events share an identity but differ, the earli
 from collections.abc import Callable, Iterator
 
 from streams.desk.saved import SavedDict
+from streams.desk.track.repetition import Count, Repetition, repetition
 from streams.desk.track.subject import CALL, TICKET, event_of
 from streams.models.customer_facts import CustomerLink, PolicyChange, Signal
 from streams.models.envelope import Event
@@ -17,8 +18,6 @@ from streams.models.tallies import AnnouncementRow
 REFERENCE = b"n"  # first byte of a changelog key
 KINDS = (SentimentScored, CustomerLinked, PolicyAnnounced)
 SENTIMENT = "negative_sentiment"
-
-Count = Callable[[str, int], None]  # what, number
 
 
 class ReferenceEvents:
@@ -41,26 +40,23 @@ class ReferenceEvents:
         self._links: dict[str, CustomerLink] = {}
         self._changes: dict[str, PolicyChange] = {}
 
-    def add(self, event: Event, raw: bytes, oldest: int, count: Count) -> None:
-        """Keep an event. A score from before `oldest` is too late, and is ignored."""
+    def add(self, event: Event, raw: bytes, oldest: int, count: Count) -> bool:
+        """Keep an event; False: it is a score from before `oldest`, which is too late and changes nothing."""
         key = REFERENCE + f"{event.key() or ''}\0{event.source}\0{event.id}".encode()  # unique within the event's key
         stored = self.events.known.get(key)
         if stored is not None:
             known = event_of(stored)
-            if stored == raw or known == event:
-                count("duplicates", 1)
-                return
-            count("conflicts", 1)
-            if (event.at, raw) >= (known.at, stored):
-                return
+            changes = repetition(event, raw, known, stored, count)
+            if changes is Repetition.NOTHING:
+                return True
             self._drop_score(key, known)
         elif isinstance(event, SentimentScored) and event.at < oldest:
-            count("released", 1)
-            return
+            return False
         self.events.put(key, raw)
         self._index(key, event)
         name = key[1:].decode()
         self.fresh += [row for row in (self._links.get(name), self._changes.get(name)) if row is not None]
+        return True
 
     def announcements(self) -> list[AnnouncementRow]:
         """The fresh policy changes, for the window rules."""

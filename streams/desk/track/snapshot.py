@@ -9,9 +9,11 @@ Events are saved, subjects are not: a restore refolds each subject from its even
 from streams.desk.partition_state import Snapshot
 from streams.desk.saved import FULL, HEADER, ROW_BYTES, SavedParts, SavedValue
 from streams.desk.track import snapshot_header
+from streams.desk.track.incident_feed import incident_messages
 from streams.desk.track.parts import DeskParts
 from streams.desk.track.snapshot_header import SnapshotHeader
 from streams.models import messages
+from streams.models.restatements import RULES
 from streams.models.rows import ProgressRow, Row
 from streams.models.topics import PROGRESS_TOPICS
 
@@ -68,13 +70,22 @@ class DeskSnapshot:
         tallies, announced = list(parts.change_set.tally.rows()), parts.references.announcements()
         outputs += messages.tallies(partition, version, tallies, announced, as_of)
         outputs += parts.customers.outputs(partition, version, as_of)
+        outputs += incident_messages(parts.change_set, partition, version, self._complete_until(), parts.homes)
         for topic in PROGRESS_TOPICS:
-            outputs.append(messages.progress(topic, ProgressRow(topic, partition, as_of, offsets, version)))
+            outputs.append(
+                messages.progress(topic, ProgressRow(topic, partition, as_of, offsets, version, parts.release.rules))
+            )
         entries = self._saved.entries()
         parts.change_set.clear()
         parts.dead_letters.saved()
         self.folded, self._as_of = False, as_of
         return Snapshot(entries, outputs)
+
+    def _complete_until(self) -> int:
+        """The instant (ms) before which all warnings are written."""
+        parts = self.parts
+        as_of = parts.subjects.deadlines.business_time
+        return as_of + 1 if not parts.wall and parts.watermarks.ended_at() == as_of else as_of
 
     def rows(self) -> list[Row]:
         """All rows changed since the last snapshot, except panes: rows written, and the live row of each subject."""
@@ -85,8 +96,8 @@ class DeskSnapshot:
         for subject in store.touched:
             if subject.state is not None and (row := subject.state.entity_row()) is not None:
                 parts.change_set.put(row)
-        store.cache.evict_idle(store.touched)
         store.touched.clear()
+        store.cache.evict_idle(())  # also what was touched: an ended call has nothing to do for 90 days
         return list(parts.change_set.rows.values())
 
     def _dump_header(self) -> bytes:
@@ -105,6 +116,8 @@ class DeskSnapshot:
                 marks.latest,
                 parts.dead_letters.dump(),
                 parts.policy.next is not None,
+                RULES,
+                parts.release.progress,
             )
         )
 
@@ -123,9 +136,10 @@ class DeskSnapshot:
         if self._header is not None:
             self._restore_header(self._header)
         parts.closures.restored()
-        parts.subjects.restored()
+        parts.subjects.restored(drop_refused=parts.release.progress is not None)
         parts.references.restored()
         parts.customers.restored()
+        parts.held_rows.begin()
         parts.subjects.cache.evict_idle(())
         parts.panes.changed.clear()
         self._as_of = parts.subjects.deadlines.business_time
@@ -139,6 +153,7 @@ class DeskSnapshot:
         deadlines.business_time, deadlines.passed_for = header.business_time, header.passed_for
         parts.subjects.store.restatement.done = header.restated
         parts.closures.under_way = header.closing
+        parts.release.restore(header.rules, header.restatement)
         parts.dead_letters.load(header.rejected)
         until = max(header.business_time, marks.latest)
         parts.policy.restore(header.restating, until, busy=header.closing is not None)

@@ -5,13 +5,15 @@ fields go at the end and have defaults); it refuses later ones.
 
     1   as first released
     2   with the policy that was followed (entries `v`, `w`), the latest instant, and the rejected records
+    3   with the rules of the release, and the progress of a restatement by them
 """
 
 import msgspec
 
+from streams.desk.output.release import Progress
 from streams.errors import UserError
 
-FORMAT = 2
+FORMAT = 3
 
 
 class CheckpointRefused(UserError):
@@ -28,6 +30,7 @@ class SnapshotHeader(msgspec.Struct, array_like=True):
         closing: the closure being applied to the tickets, if any, and the one it replaces.
         restated, restating: the last subject restated, and whether a new policy (not a closure) is the cause.
         rejected: by topic, the number of records read, and the numbers of the last ones rejected.
+        rules, restatement: see :class:`streams.desk.output.release.ReleaseRestatement`.
     """
 
     seen: dict[str, int]
@@ -41,6 +44,8 @@ class SnapshotHeader(msgspec.Struct, array_like=True):
     latest: int = -1
     rejected: dict[str, tuple[int, list[int]]] = {}
     restating: bool = False
+    rules: int = 1
+    restatement: Progress | None = None
 
 
 class _Format(msgspec.Struct, array_like=True):

@@ -5,20 +5,23 @@ out of order   e1 ─ e3 ─ e4 ─ [e2]            fold e1 e3 e4, fold e1 e2 e3
 repeated       e1 ─ e2 ─ [e1]                 nothing (a duplicate), or the earlier of the two wins (a conflict)
 """
 
+from bisect import insort
+from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
 from streams.desk.agent_states import Agent
 from streams.desk.callbacks import Callback, ImprovementAction
-from streams.desk.calls import Call
+from streams.desk.calls.call import Call, new_call
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.desk.tickets.ticket import Ticket
-from streams.models.codec import Rejected, Unknown, decode
-from streams.models.envelope import Event
+from streams.errors import DeskwatchError
+from streams.models.codec import Rejected, Unknown, decode, topic_of
+from streams.models.envelope import Event, Order, order_of
+from streams.models.instants import NEVER
 
 State = Ticket | Call | Callback | ImprovementAction | Agent
-Order = tuple[int, int, str, str, str]
 ID_SET_THRESHOLD = 64  # events of a subject; above it, ids are looked up in a set: an agent has thousands
 
 
@@ -50,19 +53,13 @@ TICKET, CALL, SURVEY, CALLBACK, ACTION, AGENT = (kind.value for kind in SubjectK
 HAS_CREATION = frozenset((TICKET, CALL, CALLBACK, ACTION))
 """The kinds that begin with a creation; a subject of such a kind without one is an orphan."""
 
-_STATES: dict[str, type[State]] = {
+_STATES: dict[str, Callable[[str, Policies, ChangeSet], State]] = {
     TICKET: Ticket,
-    CALL: Call,
+    CALL: new_call,
     CALLBACK: Callback,
     ACTION: ImprovementAction,
     AGENT: Agent,
 }
-
-
-def order_of(event: Event) -> Order:
-    """The order of events within a subject: time, kind of change, CloudEvents `sequence`, source, id."""
-    sequence = event.sequence
-    return (event.at, event.rank, "" if sequence is None else str(sequence), event.source, event.id)
 
 
 class FoldPosition(NamedTuple):
@@ -81,6 +78,7 @@ class Subject:
     """
 
     __slots__ = (
+        "_in_order",
         "id",
         "id_set",
         "ids",
@@ -99,6 +97,7 @@ class Subject:
     def __init__(self, name: str) -> None:
         self.name, self.kind, self.id = name, name[0], name[1:]
         self.raws: list[bytes] = []
+        self._in_order: list[Event] | None = None  # the events, once `events` was asked for
         self.ids: list[str] = []  # of the events, to find duplicates
         self.id_set: set[str] | None = None  # the same, above ID_SET_THRESHOLD
         self.numbers: list[int] | None = None  # changelog numbers, if events were forgotten; None: 0, 1 ...
@@ -106,7 +105,7 @@ class Subject:
         self.latest = -1  # the latest instant of all its events
         self.state: State | None = None
         self.orphan_at: int | None = None  # the instant under which it was counted as an orphan
-        self.queued_at: int | None = None  # its entry in the heap of deadlines
+        self.queued_at = NEVER  # its entry in the heap of deadlines, if it has one
         self.last_published = b""  # customer facts as last sent (`streams.desk.track.customer_feed`)
 
     def key(self, n: int) -> bytes:
@@ -120,20 +119,26 @@ class Subject:
         return self.raws[self.numbers.index(number)] if number in self.numbers else None
 
     def events(self) -> list[Event]:
-        """All events, decoded, in order."""
-        return sorted(map(event_of, self.raws), key=order_of)
+        """All events, decoded, in order: of surveys, which are counted anew at each event."""
+        if self._in_order is None:
+            self._in_order = sorted(map(event_of, self.raws), key=order_of)
+        return self._in_order
 
     def find(self, event: Event) -> int | None:
-        """The index of an earlier event with the same identity, if any."""
+        """The index of an earlier event with the same identity (topic, source and id), if any."""
         if event.id not in (self.ids if self.id_set is None else self.id_set):
             return None
         for n, event_id in enumerate(self.ids):
-            if event_id == event.id and event_of(self.raws[n]).source == event.source:
-                return n
+            if event_id == event.id:
+                known = event_of(self.raws[n])
+                if known.source == event.source and topic_of(known) == topic_of(event):
+                    return n
         return None
 
     def append(self, event: Event, raw: bytes) -> int:
         """Add an event; returns its index."""
+        if self._in_order is not None:
+            insort(self._in_order, event, key=order_of)
         self.raws.append(raw)
         self.ids.append(event.id)
         if self.id_set is not None:
@@ -145,6 +150,10 @@ class Subject:
         self.latest = max(self.latest, event.at)
         return len(self.raws) - 1
 
+    def replace(self, n: int, raw: bytes) -> None:
+        """Event `n` is another one."""
+        self.raws[n], self._in_order = raw, None
+
     def is_next(self, event: Event, order: Order) -> bool:
         """Whether the event can be folded onto the state: it is the latest, and time has not passed beyond it."""
         if self.state is None:
@@ -154,12 +163,28 @@ class Subject:
         return self.last is not None and order > self.last
 
 
+def orphan_at(kind: str, events: list[Event]) -> int | None:
+    """The instant under which a subject with these events counts as an orphan: its first, if it has no creation."""
+    if kind not in HAS_CREATION or any(not event.rank for event in events):
+        return None
+    return min(event.at for event in events)
+
+
+class NoEventAnyMore(DeskwatchError, ValueError):
+    """An event that another release accepted is none by the rules of this one."""
+
+
 def event_of(raw: bytes) -> Event:
-    """Decode an event that was accepted before."""
+    """Decode an event that was accepted before. Raises NoEventAnyMore."""
     event = decode(raw)
     if isinstance(event, Rejected | Unknown):
-        raise ValueError(f"an event that was accepted before is not one any more: {event}")
+        raise NoEventAnyMore(f"an event that was accepted before is not one any more: {event}")
     return event
+
+
+def is_event(raw: bytes) -> bool:
+    """Whether this release accepts an event that another one accepted."""
+    return not isinstance(decode(raw), Rejected | Unknown)
 
 
 def new_state(kind: str, subject_id: str, policies: Policies, change_set: ChangeSet) -> State:

@@ -10,12 +10,12 @@ hydrated     refolded, as after a restore: eviction is unobservable, since a ref
 """
 
 from collections.abc import Callable, Collection, Iterator
+from operator import attrgetter
 
 import lz4.block
 import msgspec
 
 from streams.desk.track.subject import Subject
-from streams.models.instants import NEVER
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[int] | None, list[bytes], bytes]).decode
@@ -77,7 +77,7 @@ class SubjectCache:
         return subject if subject is not None and subject.queued_at == at else None
 
     def evict_idle(self, touched: Collection[Subject]) -> None:
-        """After a snapshot: evict the subjects with the latest deadlines, except those `touched` since the last.
+        """Evict the subjects with the latest deadlines, except those `touched`, whose rows are still to be written.
 
         This evicts an eighth of `limit` at a time, so that not every snapshot has to sort.
         """
@@ -94,19 +94,18 @@ class SubjectCache:
         return subject
 
 
-def _deadline(subject: Subject) -> int:
-    return NEVER if subject.queued_at is None else subject.queued_at
+_deadline = attrgetter("queued_at")
 
 
 def _pack(subject: Subject, sample: bytes) -> bytes:
     """The state a refold cannot rebuild: the deadline (uncompressed), the events, the last published facts."""
     packed: bytes = lz4.block.compress(_encode((subject.numbers, subject.raws, subject.last_published)), dict=sample)
-    return _deadline(subject).to_bytes(8) + packed
+    return subject.queued_at.to_bytes(8) + packed
 
 
 def _unpack(name: str, packed: bytes, sample: bytes) -> Subject:
     subject = Subject(name)
     at = int.from_bytes(packed[:8])
-    subject.queued_at = None if at == NEVER else at
+    subject.queued_at = at
     subject.numbers, subject.raws, subject.last_published = _decode(lz4.block.decompress(packed[8:], dict=sample))
     return subject

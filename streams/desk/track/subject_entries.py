@@ -29,6 +29,11 @@ class SubjectEntries:
         for n in numbers:
             self.pending[subject.key(n)] = None
 
+    def remove_numbers(self, name: str, numbers: Iterable[int]) -> None:
+        """Remove events of a name, by number in the changelog."""
+        for number in numbers:
+            self.pending[f"{name}\0{number}".encode()] = None
+
     def load(self, key: bytes, value: bytes | None) -> None:
         """See :class:`streams.desk.saved.Saved`."""
         name, number = _parse(key)

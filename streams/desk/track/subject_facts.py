@@ -1,14 +1,14 @@
 """The current customer fact of a ticket or call, and the signals of low survey answers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from streams.desk.calls import Call
+from streams.desk.calls.call import Call
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.subject import SURVEY, State
 from streams.models.customer_facts import CustomerFact, Signal, solved_of
-from streams.models.entities import CallOutcome, SurveyRow
+from streams.models.entities import CallOutcome, CallRow, SurveyRow, TicketRow
 from streams.models.rows import FactRow, Identity, Row
 
 
@@ -54,7 +54,7 @@ def _of_ticket(name: str, ticket: Ticket) -> CustomerFact:
         ledger.url,
         list(ledger.tags),
         signals,
-        None if solved is None else solved_of(solved, bool(ticket.transfers.count or life.reopenings)),
+        None if solved is None else solved_of(solved, life.needed_more_than_one_contact()),
     )
 
 
@@ -81,7 +81,24 @@ def low_surveys(rows: dict[Identity, Row] | None) -> list[NamedSignal]:
     for fact, row in pairwise((rows or {}).values()):  # the fact of an answer is followed by the row of its survey
         if not isinstance(fact, FactRow) or not isinstance(row, SurveyRow):
             continue
-        if fact.counts.get("negative") or fact.counts.get("detractors"):
+        if _is_low(fact):
             signal = ("low_survey", fact.at, 1.0)
             low.append(NamedSignal(f"{SURVEY}{fact.cause_source}\0{fact.cause_id}", row.customer_id, signal))
     return sorted(low)
+
+
+def _is_low(answer: FactRow) -> bool:
+    return bool(answer.counts.get("negative") or answer.counts.get("detractors"))
+
+
+def former_facts(name: str, rows: Collection[Row]) -> Iterator[tuple[str, str]]:
+    """The customers and subjects of the facts that may have been published for these rows of a subject."""
+    answers: dict[tuple[int | None, str], str] = {}
+    for row in rows:
+        if isinstance(row, TicketRow | CallRow) and row.customer_id:
+            yield row.customer_id, name
+        elif isinstance(row, FactRow) and row.family == "survey" and _is_low(row):
+            answers[row.at, row.metric] = f"{SURVEY}{row.cause_source}\0{row.cause_id}"
+    for row in rows:
+        if isinstance(row, SurveyRow) and row.customer_id and (row.responded_at, row.metric) in answers:
+            yield row.customer_id, answers[row.responded_at, row.metric]

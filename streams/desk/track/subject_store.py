@@ -12,11 +12,11 @@ from streams.desk.policy.restatement import Restatement
 from streams.desk.policy.versions import Policies
 from streams.desk.saved import SavedDict
 from streams.desk.track.deadlines import Deadlines
-from streams.desk.track.subject import AGENT, HAS_CREATION, SURVEY, State, Subject, event_of, fold, order_of
+from streams.desk.track.subject import SURVEY, State, Subject, event_of, fold, orphan_at
 from streams.desk.track.subject_cache import SubjectCache
 from streams.desk.track.subject_entries import SubjectEntries
 from streams.desk.track.survey_index import SurveyIndex
-from streams.models.envelope import Event
+from streams.models.envelope import Event, order_of
 from streams.models.instants import DAY, NEVER
 
 RELEASED = b"r"  # first byte of a released subject's changelog key
@@ -27,6 +27,7 @@ class SubjectStore:
 
     `restatement`: while it runs, the subjects it has not reached follow the `former` policies.
     `touched`: subjects changed since the last snapshot. `released`: names of released subjects.
+    `refused`: by name, the numbers of stored events that this release refuses; they are removed when it is restated.
     """
 
     def __init__(self, policies: Policies, change_set: ChangeSet, cached_subjects: int) -> None:
@@ -37,6 +38,7 @@ class SubjectStore:
         self.entries = SubjectEntries(self.cache.get)
         self.released = SavedDict(RELEASED)
         self.touched: set[Subject] = set()
+        self.refused: dict[str, list[int]] = {}
         self.deadlines = Deadlines()
         self.surveys = SurveyIndex(self.cache, change_set, self.policies_of)
 
@@ -60,8 +62,7 @@ class SubjectStore:
         events = [event_of(raw) for raw in subject.raws]
         subject.ids = [event.id for event in events]
         subject.latest = max(event.at for event in events)
-        if subject.kind in HAS_CREATION and all(event.rank for event in events):
-            subject.orphan_at = events[0].at
+        subject.orphan_at = orphan_at(subject.kind, events)
         if subject.kind != SURVEY:
             subject.state, _ = self.fold(subject, self.policies_of(subject), events)
             self.adopt(subject, events)
@@ -82,8 +83,9 @@ class SubjectStore:
 
     def queue(self, subject: Subject) -> None:
         """Queue the subject's next deadline."""
-        state, release_at = subject.state, self.release_at(subject)
-        at = release_at if state is None else min(state.next_at, release_at)
+        state, at = subject.state, self.release_at(subject)
+        if state is not None and state.next_at < at:
+            at = state.next_at
         if at < NEVER and at != subject.queued_at:
             subject.queued_at = at
             heappush(self.deadlines.heap, (at, subject.name))
@@ -93,11 +95,11 @@ class SubjectStore:
 
         Surveys are released with their ticket or call; those about neither, one hold after the last.
         """
-        if subject.kind == AGENT:
-            assert isinstance(subject.state, Agent)
-            return subject.state.forget_at + 2 * DAY  # forget a day of states at a time
-        if subject.state is not None:
-            return subject.state.released_at + DAY
+        state = subject.state
+        if state is not None:
+            if isinstance(state, Agent):
+                return state.forget_at + 2 * DAY  # forget a day of states at a time
+            return state.released_at + DAY
         if subject.kind == SURVEY and subject.raws and self.surveys.target(subject) is None:
             return subject.latest + self.policies.at(subject.latest).hold_ms + DAY
         return NEVER
@@ -122,7 +124,7 @@ class SubjectStore:
         self.entries.remove(subject, range(len(subject.raws)))
         del self.cache[subject.name]
         self.surveys.forget(subject.id)
-        subject.queued_at = None
+        subject.queued_at = NEVER
 
     def forget_past(self, agent: Subject) -> None:
         """Forget the states of an agent that ended more than the hold and a day ago."""

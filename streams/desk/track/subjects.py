@@ -8,17 +8,31 @@ what is done:
 """
 
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop
 
 from streams.desk.agent_states import Agent
-from streams.desk.calls import Call
+from streams.desk.calls.call import Call
 from streams.desk.output.change_set import ChangeSet, apply_diff
 from streams.desk.policy.versions import Policies
 from streams.desk.tickets.ticket import Ticket
-from streams.desk.track.subject import AGENT, CALL, HAS_CREATION, SURVEY, TICKET, Subject, event_of, new_state, order_of
+from streams.desk.track.repetition import Repetition, repetition
+from streams.desk.track.subject import (
+    AGENT,
+    CALL,
+    HAS_CREATION,
+    SURVEY,
+    TICKET,
+    NoEventAnyMore,
+    Subject,
+    event_of,
+    is_event,
+    new_state,
+    orphan_at,
+)
 from streams.desk.track.subject_entries import Numbered
 from streams.desk.track.subject_store import SubjectStore
-from streams.models.envelope import Event
+from streams.models.envelope import Event, order_of
 from streams.models.instants import NEVER
 
 Count = Callable[[str, int, str, int], None]  # topic, instant, name, number
@@ -37,8 +51,8 @@ class Subjects:
 
     # Events
 
-    def fold_event(self, kind: str, subject_id: str, event: Event, raw: bytes, topic: str) -> None:
-        """Fold an event into the subject of this kind and id."""
+    def fold_event(self, kind: str, subject_id: str, event: Event, raw: bytes, topic: str) -> bool:
+        """Fold an event into the subject of this kind and id; False: it was released, and the event changes nothing."""
         store, surveys = self.store, self.surveys
         if kind == SURVEY:
             subject_id = _target_kind(event) + subject_id
@@ -46,30 +60,25 @@ class Subjects:
         subject = self.cache.get(name)
         if subject is None:
             if store.is_released(name):
-                self.count(topic, event.at, "released", 1)
-                return
+                return False
             subject = self.cache[name] = Subject(name)
             if store.restatement.under_way:
                 store.restatement.add(name)
             if event.rank and kind in HAS_CREATION:
-                subject.orphan_at = event.at
-                self.count(topic, event.at, "orphans", 1)
+                self._count_orphan(subject, event.at, topic)
         elif kind == AGENT and _is_forgotten(subject, event):
-            self.count(topic, event.at, "released", 1)
-            return
+            return False
         elif (n := subject.find(event)) is not None:
             self._fold_repeated(subject, n, event, raw, topic)
-            return
-        holder = surveys.target(subject) if kind == SURVEY else subject
-        if holder is not None and holder.state is not None and event.at > holder.state.released_at:
-            self.count(topic, event.at, "released", 1)
+            return True
+        elif subject.orphan_at is not None and (not event.rank or event.at < subject.orphan_at):
+            self._count_orphan(subject, event.at if event.rank else None, topic)
+        elif not event.rank and kind in HAS_CREATION:
+            self.count(topic, event.at, "second_creations", 1)
         if kind == SURVEY:
             store.entries.keep(subject, subject.append(event, raw), raw)
             self._refresh_surveys(subject)
-            return
-        if subject.orphan_at is not None and not event.rank:
-            self.count(topic, subject.orphan_at, "orphans", -1)
-            subject.orphan_at = None
+            return True
         since, order = 0, order_of(event)
         if subject.is_next(event, order):
             store.entries.keep(subject, subject.append(event, raw), raw)
@@ -87,28 +96,41 @@ class Subjects:
             self._refold(subject, lambda: store.entries.keep(subject, subject.append(event, raw), raw))
         if surveys.rows:
             self._refresh_surveys_about(subject, since)
+        return True
 
     def _fold_repeated(self, subject: Subject, n: int, event: Event, raw: bytes, topic: str) -> None:
-        """The identity is known: a duplicate changes nothing; in a conflict, the earlier (time, bytes) wins."""
-        stored = event_of(subject.raws[n])
-        if subject.raws[n] == raw or stored == event:
-            self.count(topic, event.at, "duplicates", 1)
-            return
-        self.count(topic, event.at, "conflicts", 1)
-        if (event.at, raw) >= (stored.at, subject.raws[n]):
+        """The identity is that of event `n`: see `streams.desk.track.repetition`."""
+        stored = subject.raws[n]
+        changes = repetition(event, raw, event_of(stored), stored, partial(self.count, topic, event.at))
+        if changes is Repetition.NOTHING:
             return
 
         def replace() -> None:
-            subject.raws[n] = raw
-            subject.latest = max(event_of(other).at for other in subject.raws)
+            subject.replace(n, raw)
             self.store.entries.keep(subject, n, raw)
 
-        if subject.kind == SURVEY:
+        if changes is Repetition.SPELLING:
             replace()
+        elif subject.kind == SURVEY:
+            replace()
+            subject.latest = max(event_of(other).at for other in subject.raws)
             self._refresh_surveys(subject)
         else:
             self._refold(subject, replace)
+            events = [event_of(other) for other in subject.raws]
+            subject.latest = max(other.at for other in events)
+            self._count_orphan(subject, orphan_at(subject.kind, events), topic)
             self._refresh_surveys_about(subject)
+
+    def _count_orphan(self, subject: Subject, at: int | None, topic: str) -> None:
+        """Count the subject as an orphan at this instant, and no longer where it was; None: its creation is known."""
+        if subject.orphan_at == at:
+            return
+        if subject.orphan_at is not None:
+            self.count(topic, subject.orphan_at, "orphans", -1)
+        if at is not None:
+            self.count(topic, at, "orphans", 1)
+        subject.orphan_at = at
 
     def _refold(self, subject: Subject, change: Callable[[], object]) -> None:
         """Fold the subject before and after a change of its events, and write the difference."""
@@ -150,13 +172,13 @@ class Subjects:
             passed += 1
             at, name = heappop(heap)
             subject = self.cache.due(name, at)  # hydrated, if need be, as of just before this instant
-            if at > deadlines.business_time or name > deadlines.passed_for:  # late deadlines do not move it back
-                deadlines.business_time, deadlines.passed_for = max(
-                    (at, name), (deadlines.business_time, deadlines.passed_for)
-                )
+            if at > deadlines.business_time:  # late deadlines do not move it back
+                deadlines.business_time, deadlines.passed_for = at, name
+            elif at == deadlines.business_time and name > deadlines.passed_for:
+                deadlines.passed_for = name
             if subject is None:
                 continue
-            subject.queued_at = None
+            subject.queued_at = NEVER
             if store.release_at(subject) <= at:
                 self._release(subject)
                 continue
@@ -212,11 +234,19 @@ class Subjects:
             self.store.former = former
             self.store.restatement.under_way = True
 
-    def restored(self) -> None:
-        """All entries are loaded: refold all subjects; emits nothing: these rows were emitted before."""
+    def restored(self, drop_refused: bool) -> None:
+        """All entries are loaded: refold all subjects; emits nothing: these rows were emitted before.
+
+        `drop_refused`: leave out stored events that this release refuses; else they raise NoEventAnyMore.
+        """
         store = self.store
         for name, events in store.entries.take_loaded().items():
-            self._restore(name, events)
+            try:
+                self._restore(name, events)
+            except NoEventAnyMore:
+                if not drop_refused:
+                    raise
+                self._restore_accepted(name, events)
         for name in self.cache:
             if name[0] == SURVEY and (surveys := self.cache.get(name)) is not None:
                 self.surveys.rebuild(surveys)
@@ -232,10 +262,25 @@ class Subjects:
             subject.numbers = sorted(events)
         self.store.refold(subject)
 
+    def _restore_accepted(self, name: str, events: Numbered) -> None:
+        del self.cache[name]
+        accepted = {n: raw for n, raw in events.items() if is_event(raw)}
+        self.store.refused[name] = [n for n in events if n not in accepted]
+        if accepted:
+            self._restore(name, accepted)
+
 
 def _target_kind(survey: Event) -> str:
     """The kind of a survey's target: a ticket, a call, or the survey itself."""
     return TICKET if survey.data.ticket_id else CALL if survey.data.call_id else SURVEY
+
+
+def released_with(kind: str, subject_id: str, event: Event) -> str:
+    """The name of the subject with which the subject of an event is released: of a survey, its ticket or call."""
+    if kind != SURVEY:
+        return kind + subject_id
+    target = _target_kind(event)
+    return SURVEY + target + subject_id if target == SURVEY else target + subject_id
 
 
 def _is_forgotten(agent: Subject, event: Event) -> bool:

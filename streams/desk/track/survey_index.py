@@ -6,7 +6,7 @@ survey               └ answered: team a      └ answered: team b      a corre
 
 from collections.abc import Callable
 
-from streams.desk.calls import Call
+from streams.desk.calls.call import Call
 from streams.desk.output.change_set import ChangeSet, apply_diff
 from streams.desk.output.tally import Tally
 from streams.desk.policy.versions import Policies
@@ -75,6 +75,6 @@ class SurveyIndex:
 def _about(state: State) -> About:
     if isinstance(state, Ticket):
         dims = state.ledger.dims
-        return About(dims.team, dims.channel, dims.segment, state.ledger.agent_id, dims.category)
+        return About(dims.team, dims.channel, dims.segment, state.survey_agent, dims.category)
     assert isinstance(state, Call)
     return About(state.team, "phone", state.segment, state.agent_id, state.category)

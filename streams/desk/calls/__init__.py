@@ -1,0 +1,1 @@
+"""A call: how it waited, who answered it, its legs, and what each counts."""

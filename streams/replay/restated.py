@@ -1,0 +1,199 @@
+"""What `verify` has to know of a desk that a release with other rules took over.
+
+rules            1 ──────────────────────────── 2 ─────────────────────>
+held             t4 ═══════════════════════════ restated ══════════════   compared
+released before  t1 ═══════ released │                                    keeps its rows: taken over as they are
+window rules     w1 ══════   w2 ═══════════════════════   w3 ══════       w1, w2: of counts by former rules, left out
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from sinks.clickhouse.client import Client
+from streams.desk.output.release import sentence
+from streams.desk.policy.rules import RULE_SUBJECTS
+from streams.desk.policy.versions import Policies
+from streams.desk.window_rules.baseline import KEPT as BASELINE_KEPT
+from streams.desk.window_rules.measures import SHORT_NOTICE, SURGE, Rules
+from streams.desk.window_rules.partition import MAX_WINDOW
+from streams.errors import UserError
+from streams.models.instants import NEVER
+from streams.models.restatements import RULES, SENDERS, RestatementRow
+from streams.models.rows import FactRow
+
+JUDGED = tuple(rule for rule in RULE_SUBJECTS if rule != SHORT_NOTICE)
+"""The rules that judge tallies."""
+
+CUSTOMERS_TABLE = "former_customers"  # of the recomputation's database
+
+_NAMES = {  # by table, the name of the subject of a row
+    "ledger_rows": "concat('t', ticket_id)",
+    "span_rows": "concat(substring(family, 1, 1), subject)",
+    "ticket_rows": "concat('t', ticket_id)",
+    "call_rows": "concat('c', call_id)",
+    "call_leg_rows": "concat('c', call_id)",
+    "survey_rows": "multiIf(ticket_id != '', concat('t', ticket_id), call_id != '', concat('c', call_id), "
+    "concat('ss', subject))",
+    "review_rows": "multiIf(ticket_id != '', concat('t', ticket_id), call_id != '', concat('c', call_id), "
+    "concat('ss', subject))",
+    "callback_rows": "concat('b', callback_id)",
+    "action_rows": "concat('a', action_id)",
+    "warning_rows": "multiIf(dimension = 'callback', concat('b', value), dimension = 'action', concat('a', value), "
+    "dimension = '', concat('t', ticket_id), '')",
+}
+_OF_STAGE = "counter = 'fcr' AND cause_source = 'customer'"
+
+
+class FormerRules(UserError):
+    """The rows are of other rules than this release's: there is nothing to compare them with."""
+
+
+class Former(NamedTuple):
+    """The subjects, by name, and the customers that keep rows of former rules; and those rows' facts."""
+
+    names: frozenset[str] = frozenset()
+    customers: frozenset[str] = frozenset()
+    facts: Callable[[], Iterator[FactRow]] = lambda: iter(())
+
+
+NOTHING = Former()
+
+
+def refuse_former_rules(client: Client, database: str) -> None:
+    """Raise FormerRules if the rows of some partition are of other rules than this release's."""
+    query = f"SELECT groupUniqArray(rules) FROM `{database}`.progress_rows FINAL WHERE topic_name IN {SENDERS}"
+    others = [str(rules) for rules in sorted(client.query(query).result_rows[0][0]) if rules != RULES]
+    if others:
+        raise FormerRules(
+            f"The rows in {database} are of the rules {' and '.join(others)}, and this release folds by the rules "
+            f"{RULES}: start role track, which restates what it holds, and verify then."
+        )
+
+
+def restatements(client: Client, database: str) -> list[RestatementRow]:
+    """What releases changed, for each partition."""
+    columns = ", ".join(RestatementRow.__struct_fields__)
+    query = f"SELECT {columns} FROM `{database}`.restatement_rows FINAL ORDER BY rules_to, stage DESC, partition"
+    return [RestatementRow(*row) for row in client.query(query).result_rows]
+
+
+def said_of(client: Client, database: str) -> list[str]:
+    """Sentences about restatements: what changed, and what is not compared. None without a restatement."""
+    sentences = [sentence(row) for row in restatements(client, database)]
+    former = read_former(client, database) if sentences else NOTHING
+    if former.names:
+        sentences.append(
+            f"{len(former.names):,} subjects were released before and keep rows of former rules; these and the rows of "
+            f"their {len(former.customers):,} customers are not compared."
+        )
+    if sentences:
+        sentences.append("Warnings of window rules about counts by former rules are not compared.")
+    return sentences
+
+
+# Subjects that keep their rows
+
+
+def read_former(client: Client, database: str) -> Former:
+    """The subjects that keep rows of former rules, and all customers that these rows name."""
+    kept = f"(SELECT name FROM `{database}`.former_subject_rows FINAL)"
+    names = frozenset(name for (name,) in client.query(f"SELECT * FROM {kept}").result_rows)
+    if not names:
+        return NOTHING
+    named = [
+        f"SELECT customer_id FROM `{database}`.{table} FINAL WHERE customer_id != '' AND {_NAMES[table]} IN {kept}"
+        for table in ("ticket_rows", "call_rows", "survey_rows")
+    ]
+    named.append(
+        f"SELECT cause_id FROM `{database}`.fact_rows FINAL WHERE {_OF_STAGE} AND concat('t', subject) IN {kept}"
+    )
+    customers = {row[0] for row in client.query(" UNION DISTINCT ".join(named)).result_rows}
+    linked = client.query(f"SELECT ids FROM `{database}`.customer_rows FINAL WHERE length(ids) > 1").result_rows
+    for (ids,) in linked:
+        if not customers.isdisjoint(ids):
+            customers.update(ids)
+
+    def facts() -> Iterator[FactRow]:
+        columns = ", ".join(FactRow.__struct_fields__)
+        where = _facts_of(database, _listed(customers))
+        with client.query_row_block_stream(
+            f"SELECT {columns} FROM `{database}`.fact_rows FINAL WHERE {where}"
+        ) as blocks:
+            for block in blocks:
+                yield from (FactRow(*row) for row in block)
+
+    return Former(names, frozenset(customers), facts)
+
+
+def take_over(client: Client, database: str, beside: str, former: Former) -> None:
+    """Copy the rows of former rules to the database `beside`, which was recomputed without their subjects."""
+    if not former.names:
+        return
+    kept = f"(SELECT name FROM `{database}`.former_subject_rows FINAL)"
+    client.command(f"CREATE TABLE `{beside}`.{CUSTOMERS_TABLE} (id String) ENGINE = Memory")
+    client.insert(CUSTOMERS_TABLE, [[customer] for customer in former.customers], ["id"], database=beside)
+    customers = f"(SELECT id FROM `{beside}`.{CUSTOMERS_TABLE})"
+    conditions = {table: f"{name} IN {kept}" for table, name in _NAMES.items()}
+    conditions["warning_rows"] += f" OR (dimension = 'customer' AND value IN {customers})"
+    conditions["customer_rows"] = f"customer_id IN {customers}"
+    conditions["fact_rows"] = _facts_of(database, customers)
+    for table, condition in conditions.items():
+        client.command(f"INSERT INTO `{beside}`.{table} SELECT * FROM `{database}`.{table} FINAL WHERE {condition}")
+
+
+def _facts_of(database: str, customers: str) -> str:
+    kept = f"(SELECT name FROM `{database}`.former_subject_rows FINAL)"
+    return (
+        f"if({_OF_STAGE}, cause_id IN {customers}, if(family IN ('ticket', 'call'), "
+        f"concat(substring(family, 1, 1), subject) IN {kept}, "
+        f"concat('t', subject) IN {kept} OR concat('c', subject) IN {kept} OR concat('ss', subject) IN {kept}))"
+    )
+
+
+def _listed(texts: Iterable[str]) -> str:
+    quoted = ", ".join("'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" for text in sorted(texts))
+    return f"({quoted or 'NULL'})"
+
+
+# What is not compared
+
+
+def conditions(client: Client, database: str, beside: str, policies: Policies) -> dict[str, str]:
+    """By view, the condition that a row has to meet to be compared."""
+    rows = restatements(client, database)
+    found = {"events": "NOT released"}  # of what came after the release of its subject, nothing was folded
+    if any(row.refused for row in rows):  # stored when they were events
+        found["events"] += f" AND base64Encode(body) NOT IN (SELECT value_base64 FROM `{beside}`.dead_letter_rows)"
+    restated_at = max((row.as_of for row in rows if row.stage == "track"), default=-1)
+    if restated_at >= 0:
+        query = " UNION ALL ".join(
+            f"SELECT rule, dimension, subject, warning_id, raised_at, cleared_at FROM `{each}`.warning_rows FINAL "
+            f"WHERE rule IN {JUDGED}"
+            for each in (database, beside)
+        )
+        left_out = of_former_counts(client.query(query).result_rows, restated_at, Rules(policies))
+        if left_out:
+            found["risk_warnings"] = f"warning_id NOT IN {_listed(left_out)}"
+    return found
+
+
+def of_former_counts(warnings: Iterable[tuple[Any, ...]], restated_at: int, rules: Rules) -> set[str]:
+    """The ids of warnings that counts by former rules may have decided: tallies are not restated.
+
+    `warnings`: (rule, dimension, subject, id, raised_at, cleared_at), by both rules.
+
+        former counts  ═════════| restated          a window begins before it: left out
+        warning        |=====|    |=====|  |====|   still open then, or within its cool-down after: left out as well
+    """
+    found = set()
+    for (rule, dimension, _), group in groupby(
+        sorted(warnings, key=lambda row: (row[:3], row[4])), lambda row: row[:3]
+    ):
+        until = restated_at + MAX_WINDOW + (BASELINE_KEPT if rule == SURGE else 0)
+        for *_, warning_id, raised_at, cleared_at in group:
+            if raised_at <= until:
+                found.add(warning_id)
+                over_at = NEVER if cleared_at is None else cleared_at + rules.cooldown((rule, dimension))
+                until = max(until, over_at)
+    return found
