@@ -142,10 +142,11 @@ def name_in(partition: int, name: str) -> str:
 
 
 async def create(broker: str, partition: int, parents: dict[str, str]) -> None:
-    """Create urgent tickets now, one after another."""
+    """Create urgent tickets now, one after another: of one instant, the warning with the least id would lead."""
     async with AIOKafkaProducer(bootstrap_servers=broker) as producer:
-        for name, parent_id in parents.items():
-            time_ = format_instant(time.time_ns() // 1_000_000)
+        now = time.time_ns() // 1_000_000
+        for n, (name, parent_id) in enumerate(parents.items()):
+            time_ = format_instant(now + n)
             data = {"ticket_id": name, "priority": "urgent", **({"parent_id": parent_id} if parent_id else {})}
             event = {"specversion": "1.0", "id": name, "source": "/t", "type": "ticket.created", "time": time_}
             value = msgspec.json.encode({**event, "data": data})
