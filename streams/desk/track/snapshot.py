@@ -118,6 +118,7 @@ class DeskSnapshot:
                 parts.policy.next is not None,
                 RULES,
                 parts.release.progress,
+                marks.ended,
             )
         )
 
@@ -148,6 +149,7 @@ class DeskSnapshot:
         parts = self.parts
         marks, deadlines = parts.watermarks, parts.subjects.deadlines
         marks.seen.update(header.seen)
+        marks.ended.update(header.ended)
         marks.advanced, parts.panes.opened = header.advanced, header.opened
         marks.latest = max(header.latest, *header.seen.values())
         deadlines.business_time, deadlines.passed_for = header.business_time, header.passed_for

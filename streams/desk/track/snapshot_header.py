@@ -24,7 +24,7 @@ class SnapshotHeader(msgspec.Struct, array_like=True):
     """One value, written with every snapshot.
 
     Attributes:
-        seen, advanced, latest: the watermarks (`streams.desk.track.watermark`).
+        seen, advanced, latest, ended: the watermarks (`streams.desk.track.watermark`).
         opened: the number of the pane opened last.
         business_time, passed_for: the progress of time (`streams.desk.track.deadlines`).
         closing: the closure being applied to the tickets, if any, and the one it replaces.
@@ -46,6 +46,7 @@ class SnapshotHeader(msgspec.Struct, array_like=True):
     restating: bool = False
     rules: int = 1
     restatement: Progress | None = None
+    ended: dict[str, int] = {}
 
 
 class _Format(msgspec.Struct, array_like=True):

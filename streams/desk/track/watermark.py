@@ -22,7 +22,7 @@ class Watermarks:
         self.seen: dict[str, int] = dict.fromkeys(topics, UNKNOWN)
         self.advanced: dict[str, int] = {}
         self.latest = UNKNOWN  # the latest instant of any event
-        self._ended: dict[str, int] = {}  # by topic, the instant to which `clock.advanced` came twice
+        self.ended: dict[str, int] = {}  # by topic, the instant to which `clock.advanced` came twice
 
     def see(self, topic: str, at: int) -> None:
         """Record an event of `topic` with the time `at`."""
@@ -37,7 +37,7 @@ class Watermarks:
     def advance(self, topic: str, to: int) -> None:
         """Record a `clock.advanced` of the log: its time is `to`."""
         if to == self.advanced.get(topic):
-            self._ended[topic] = to
+            self.ended[topic] = to
         self.advanced[topic] = max(to, self.advanced.get(topic, UNKNOWN))
         self.seen[topic] = max(to, self.seen[topic])
 
@@ -47,5 +47,5 @@ class Watermarks:
 
     def ended_at(self) -> int:
         """The instant at which the log ends on all topics; UNKNOWN while it goes on."""
-        ends = {self._ended.get(topic, UNKNOWN) for topic in self.seen}
+        ends = {self.ended.get(topic, UNKNOWN) for topic in self.seen}
         return ends.pop() if len(ends) == 1 else UNKNOWN
