@@ -105,11 +105,6 @@ def _refuse(value: bytes, error: Exception) -> Rejected | Unknown:
     return Rejected(f"{name or 'no CloudEvent'}: {error}")
 
 
-def _check_survey(event: surveys.SurveyResponded) -> None:
-    if (fault := event.fault()) is not None:
-        raise ValueError(fault)
-
-
 def _respell(instant: str) -> str:
     """Instants inside `data` are spelled in one way, so that events that say the same are equal."""
     return format_instant(parse_instant(instant))
@@ -155,7 +150,8 @@ def _lower(*names: str) -> Any:
 
 
 def _check_response(event: surveys.SurveyResponded) -> None:
-    _check_survey(event)
+    if (fault := event.fault()) is not None:
+        raise ValueError(fault)
     _lower_survey(event)
 
 
@@ -164,20 +160,10 @@ def _check_callback(event: signals.CallbackEvent) -> None:
     _lower_segment(event)
 
 
-def _lower_created(event: tickets.TicketCreated) -> None:
-    data = event.data  # the most frequent of them, so without a loop
-    if data.kind is not None and not data.kind.islower():
-        data.kind = data.kind.lower()
-    if data.channel is not None and not data.channel.islower():
-        data.channel = data.channel.lower()
-    if data.segment is not None and not data.segment.islower():
-        data.segment = data.segment.lower()
-
-
 _lower_segment, _lower_survey = _lower("segment"), _lower("channel", "segment")
 
 _CHECKS: dict[type[Event], Any] = {
-    tickets.TicketCreated: _lower_created,
+    tickets.TicketCreated: _lower("kind", "channel", "segment"),
     tickets.TicketUpdated: _lower("kind", "segment"),
     tickets.TicketStageChanged: _lower("stage"),
     tickets.TicketMerged: _check_merge,

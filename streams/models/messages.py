@@ -17,6 +17,9 @@ from streams.models.tallies import ANNOUNCEMENTS, TALLIES, AnnouncementRow, Tall
 from streams.models.topics import ROLLUPS, WARNINGS, WATCH_ROLLUPS
 
 PROGRESS = "deskwatch.progress_rows"
+WARNING_TYPES = frozenset({"warning.raised", "warning.changed", "warning.cleared", "warning.withdrawn"})
+"""CloudEvents types of a warning set by the rules; people's steps on a warning have other types."""
+
 BATCH_ROWS = 2000  # rows per message
 SOURCE = "/deskwatch/track"
 

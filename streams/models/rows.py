@@ -263,7 +263,7 @@ class PaneRow(Row):
 
 
 class ReleasedRow(Row):
-    """A record that came after the release of its subject, and changed nothing. `at`: its event's time."""
+    """A record that came after the release of its subject, and changed nothing."""
 
     table: ClassVar[str] = "released_rows"
     topic: ClassVar[str] = "facts"
@@ -271,7 +271,6 @@ class ReleasedRow(Row):
     input_topic: str
     partition: int
     offset: int
-    at: int
     version: int = 0
     is_deleted: int = 0
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.models.envelope import Data, Event, Id, Instant, Segment
+from streams.models.instants import format_instant
 
 
 class Review(Data, kw_only=True):
@@ -284,6 +285,21 @@ EVENTS = (
 CONTROL = (ClockAdvanced, DeskClosed)  # on any topic
 
 REPLAY_SOURCE = "/deskwatch/replay"
+
+
+def clock_event(to: int) -> bytes:
+    """A `clock.advanced` of a replay: the time of the log is `to` (ms)."""
+    instant = format_instant(to)
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": f"clock-{to}",
+            "source": REPLAY_SOURCE,
+            "type": "clock.advanced",
+            "time": instant,
+            "data": {"to": instant},
+        }
+    )
 
 
 def is_replay_clock(event: object) -> TypeGuard[ClockAdvanced]:

@@ -13,15 +13,14 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams.desk.escalation.codec import HANDED_ON
 from streams.errors import UserError
 from streams.kafka.partitioner import partition_of
-from streams.models.instants import MINUTE, format_instant
-from streams.models.signals import REPLAY_SOURCE
+from streams.models.instants import MINUTE
+from streams.models.signals import clock_event
 from streams.models.topics import ACTIONS, INPUTS
 from streams.replay.log import Line, place, targets
 
@@ -179,16 +178,7 @@ def _headers(line: Line, partition: int, partitions: int) -> Headers:
 
 async def advance_clock(feeder: Feeder, to: int) -> None:
     """Send clock.advanced to every partition of every input topic: the time of the log is `to` (ms)."""
-    instant = format_instant(to)
-    event = {
-        "specversion": "1.0",
-        "id": f"clock-{to}",
-        "source": REPLAY_SOURCE,
-        "type": "clock.advanced",
-        "time": instant,
-        "data": {"to": instant},
-    }
-    value = msgspec.json.encode(event)
+    value = clock_event(to)
     for topic in INPUTS:
         for partition in range(feeder.partitions):
             await feeder.send(topic, partition, None, value)

@@ -21,9 +21,9 @@ from streams.kafka.partitioner import partition_of
 from streams.models.codec import topic_of
 from streams.models.envelope import Event
 from streams.models.escalations import EscalationRow
-from streams.models.instants import format_instant
 from streams.models.records import Output
 from streams.models.rows import WarningRow
+from streams.models.signals import clock_event
 from streams.models.topics import DEAD_LETTERS, ESCALATIONS, INCIDENTS, INPUTS, WARNINGS
 from tests.desk.escalations import Made
 from tests.desk.pipeline import Part, rows_in
@@ -63,11 +63,8 @@ class IncidentPipeline:
         self._advance_clock(latest)
 
     def _advance_clock(self, at: int) -> None:
-        time = format_instant(at)
-        event = {"specversion": "1.0", "id": "c", "source": "/deskwatch/replay", "type": "clock.advanced", "time": time}
-        raw = msgspec.json.encode({**event, "data": {"to": time}})
         for records in self.inputs:
-            records += [Made(raw, topic) for topic in INPUTS]
+            records += [Made(clock_event(at), topic) for topic in INPUTS]
 
     def feed_desk(self, n: int, many: int) -> None:
         """A desk folds the next events."""

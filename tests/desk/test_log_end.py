@@ -7,17 +7,13 @@ import msgspec
 
 from streams.desk.policy.versions import Policies, parse
 from streams.desk.track.partition import Desk
-from streams.models.instants import format_instant, parse_instant
+from streams.models.instants import parse_instant
+from streams.models.signals import clock_event
 from streams.models.topics import INCIDENTS, INPUTS
 from tests.desk.compare import record
 
 TEN = parse_instant("2026-10-12T10:00:00Z")
 POLICIES = Policies([parse('version = "1"\ntimezone = "UTC"\n', "p.toml")])
-
-
-def advanced() -> bytes:
-    head = {"specversion": "1.0", "id": "c", "source": "/deskwatch/replay", "type": "clock.advanced"}
-    return msgspec.json.encode({**head, "time": format_instant(TEN), "data": {"to": format_instant(TEN)}})
 
 
 def complete_until(desk: Desk, version: int, entries: dict[bytes, bytes | None]) -> set[int]:
@@ -31,7 +27,7 @@ def test_a_restored_desk_knows_that_the_log_has_ended() -> None:
     desk, entries = Desk(0, POLICIES, wall=False), dict[bytes, bytes | None]()
     for _ in range(2):
         for topic in INPUTS:
-            assert desk.feed(topic, [record(advanced(), topic)], 0) == 1
+            assert desk.feed(topic, [record(clock_event(TEN), topic)], 0) == 1
     desk.advance(None)
     assert complete_until(desk, 1, entries) == {TEN + 1}
     restored = Desk(0, POLICIES, wall=False)

@@ -5,7 +5,7 @@
 FOLDER/log.jsonl.xz        the log: a simulated desk of three days, and a few handwritten events
 FOLDER/topics.msgpack.xz   each record of every topic, changelogs too, after the first two days
 FOLDER/clickhouse.tar.xz   the embedded database at that time
-FOLDER/kept.json           the release, its rules, the number of lines fed, the policy, the rows of each view
+FOLDER/kept.json           the release, its rules, the partitions, the number of lines fed, the rows of each view
 FOLDER/rows.json           the fields of each row
 """
 

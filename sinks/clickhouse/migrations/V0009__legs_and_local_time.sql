@@ -85,11 +85,9 @@ CREATE TABLE IF NOT EXISTS released_rows (
     input_topic LowCardinality(String),
     partition Int32,
     `offset` Int64,
-    at Int64,
     version UInt64,
-    is_deleted UInt8 DEFAULT 0
-)
-ENGINE = ReplacingMergeTree(version, is_deleted)
+    is_deleted UInt8
+) ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (input_topic, partition, `offset`);
 -- The subject within which (source, id) is an event's identity; '' in rows of an earlier release: its subject.
 ALTER TABLE event_rows ADD COLUMN IF NOT EXISTS identified_in String AFTER received_at;

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from streams.models.instants import DAY, EARLIEST, HOUR, LATEST, NEVER, QUARTER, WEEK
+from streams.models.instants import DAY, EARLIEST, HOUR, LATEST, QUARTER, WEEK
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DATE = date(1970, 1, 1)
@@ -46,16 +46,10 @@ class LocalTime:
     def __init__(self, zones: Sequence[tuple[int, ZoneInfo]]) -> None:
         self.spans = _spans(zones)
         self._froms = [span.from_at for span in self.spans]
-        self._last = self.spans[0]  # the span found last: most instants are near the one before
-        self._until = self._froms[0]
 
     def span(self, at: int) -> OffsetSpan:
         """The span in which an instant lies."""
-        if not self._last.from_at <= at < self._until:
-            n = bisect_right(self._froms, at)
-            self._last = self.spans[max(0, n - 1)]
-            self._until = self._froms[n] if n < len(self._froms) else NEVER
-        return self._last
+        return self.spans[max(0, bisect_right(self._froms, at) - 1)]
 
     def begin(self, at: int, unit: int) -> int:
         """When the local interval of `unit` ms (QUARTER, HOUR or DAY) began in which the instant `at` lies."""

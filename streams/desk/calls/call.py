@@ -23,11 +23,10 @@ from streams.desk.calls.waiting import Waiting
 from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.models.calls import CallAbandoned, CallAnswered, CallEnded, CallOffered, CallTransferred
-from streams.models.dimensions import Dimensions
 from streams.models.entities import CallOutcome, CallRow
 from streams.models.envelope import Event
 from streams.models.instants import NEVER
-from streams.models.rows import TIMER, Cause, FactRow, fact_of
+from streams.models.rows import TIMER, Cause, FactRow
 
 OVER = (CallOutcome.ENDED, CallOutcome.ABANDONED)
 
@@ -103,7 +102,6 @@ class Call(msgspec.Struct, gc=False, eq=False):
         self.ticket_id = data.ticket_id or ""
         self.ivr_ms = milliseconds(data.ivr_s)
         self._count(_cause(event), at, {"offered": 1})
-        self.legs.queued_at = at + self.ivr_ms
         self.waiting.begin(at + self.ivr_ms, self.first_queue, self.first_team, self.change_set)
         self.next_at = at + self.policies.at(at).calls.max_wait_ms
 
@@ -111,19 +109,19 @@ class Call(msgspec.Struct, gc=False, eq=False):
         """A leg begins or ends. An end without talk and without an answer is an abandonment."""
         self.ticket_id = event.data.ticket_id or self.ticket_id
         legs = self.legs
-        changed = legs.add(event, at)
+        changed = legs.add(event, at, self.waiting.since)
         if not legs.all:
-            self._abandon(at, max(0, at - self.waiting.since), _cause(event))
+            if self._unanswered is None:
+                self._abandon(at, max(0, at - self.waiting.since), _cause(event))
             return
-        open_since = legs.open_since()
-        last = legs.last_ended() if open_since is None else None
+        last = legs.last()
         if self._answer is None or not legs.is_regular:
             self._answered(at)
         if self._after_end:
             self._count_transfers(last)
         self.waiting.end(legs.all[0].began_at, self.change_set)
         self._write_legs(changed, last)
-        self._settle(open_since, last)
+        self._settle(last)
 
     def abandon(self, event: CallAbandoned, at: int) -> None:
         """The caller gives up: in the voice menu, or in the queue or while it rings. Not after an answer."""
@@ -143,17 +141,8 @@ class Call(msgspec.Struct, gc=False, eq=False):
         """The call goes on elsewhere: counted under the queue that it leaves. After its end: only if it goes on."""
         if self.outcome in OVER:
             self._after_end += ((event, at, len(self.legs)),)
-            return
-        dims = Dimensions(self.team, "phone", segment=self.segment, category=self.category)
-        self.change_set.count(
-            fact_of(
-                "call", self.id, _cause(event), "transferred", at, dims, self.agent_id, {"transferred": 1},
-                queue=self.queue,
-            )
-        )  # fmt: skip
-        self.transfers += 1
-        queue, team = event.data.to_queue or self.queue, event.data.to_team or self.team
-        self.waiting.move(at, event, queue, team, self.change_set)
+        else:
+            self._transfer(event, at)
 
     def pass_time(self, until: int) -> None:
         """A call that neither ended nor was given up in time is closed; a later event takes that back.
@@ -172,10 +161,16 @@ class Call(msgspec.Struct, gc=False, eq=False):
 
     # What an event decides, and what it takes back
 
+    def _transfer(self, event: CallTransferred, at: int) -> None:
+        """Count a transfer, and move the call."""
+        fact = self._fact(_cause(event), at, {"transferred": 1}, self.queue, self.team, self.agent_id)
+        self.change_set.count(fact)
+        self.transfers += 1
+        queue, team = event.data.to_queue or self.queue, event.data.to_team or self.team
+        self.waiting.move(at, event, queue, team, self.change_set)
+
     def _abandon(self, at: int, wait: int, cause: Cause) -> None:
         """Count the first abandonment."""
-        if self._unanswered is not None:
-            return
         self._not_lost()
         calls = self.policies.at(at).calls
         self.outcome, self.wait_ms = CallOutcome.ABANDONED, wait
@@ -217,19 +212,20 @@ class Call(msgspec.Struct, gc=False, eq=False):
     def _count_transfers(self, last: Leg | None) -> None:
         """Count the transfers after an end that turns out not to be the call's: those before its `last` leg's."""
         waiting, self._after_end = self._after_end, ()
-        self.outcome = CallOutcome.ANSWERED
         for transfer, at, n in waiting:
             if last is None or last.end is None or n <= last.end.n:
-                self.transfer(transfer, at)
+                self._transfer(transfer, at)
             else:
                 self._after_end += ((transfer, at, n),)
 
-    def _settle(self, open_since: int | None, last: Leg | None) -> None:
-        """The call ends, once, with its `last` leg; while one is open, it is closed after max_talk."""
-        if open_since is not None:
+    def _settle(self, last: Leg | None) -> None:
+        """The call ends, once, with its `last` leg; None: one is open, and is closed after max_talk."""
+        if last is None:
+            since = self.legs.open_since()
             self.outcome, self.ended_at, self.released_at = CallOutcome.ANSWERED, None, NEVER
-            self.next_at = open_since + self.policies.at(open_since).calls.max_talk_ms
-        elif last is not None and last.end is not None:
+            self.next_at = since + self.policies.at(since).calls.max_talk_ms
+        else:
+            assert last.end is not None
             self.outcome = CallOutcome.ENDED
             self._close(last.end.at)
 
@@ -257,7 +253,7 @@ class Call(msgspec.Struct, gc=False, eq=False):
         self._last = last
 
     def _leg_fact(self, leg: Leg, end: Talk, *, is_last: bool) -> FactRow:
-        counts = {"legs": 1, "talk_ms": leg.talk_ms, "hold_ms": leg.hold_ms, "wrapup_ms": leg.wrapup_ms}
+        counts = {"legs": 1, "talk_ms": end.talk_ms, "hold_ms": end.hold_ms, "wrapup_ms": end.wrapup_ms}
         if is_last:
             counts["ended"] = 1
         return self._fact(end.cause, end.at, counts, leg.queue, leg.team, leg.agent_id)
@@ -292,7 +288,8 @@ class Call(msgspec.Struct, gc=False, eq=False):
             return None
         talk_ms = hold_ms = wrapup_ms = 0
         for leg in self.legs.all:
-            talk_ms, hold_ms, wrapup_ms = talk_ms + leg.talk_ms, hold_ms + leg.hold_ms, wrapup_ms + leg.wrapup_ms
+            if (end := leg.end) is not None:
+                talk_ms, hold_ms, wrapup_ms = talk_ms + end.talk_ms, hold_ms + end.hold_ms, wrapup_ms + end.wrapup_ms
         return CallRow(
             self.id, self.outcome, self.created_at, self.answered_at, self.ended_at, self.first_queue, self.queue,
             self.team, self.segment, self.category, self.agent_id, self.customer_id, self.ticket_id, self.ivr_ms,
@@ -302,7 +299,7 @@ class Call(msgspec.Struct, gc=False, eq=False):
 
 def new_call(call_id: str, policies: Policies, change_set: ChangeSet) -> Call:
     """A call to which nothing has happened yet."""
-    return Call(call_id, policies, change_set, Legs(0), Waiting(call_id))
+    return Call(call_id, policies, change_set, Legs(), Waiting(call_id))
 
 
 def _cause(event: Event) -> Cause:

@@ -71,22 +71,17 @@ class Leg(msgspec.Struct, gc=False, eq=False):
     end: Talk | None = None
     queue: str = ""
     team: str = ""
-    talk_ms: int = 0
-    hold_ms: int = 0
-    wrapup_ms: int = 0
 
     def close(self, end: Talk) -> None:
         """It has its end; an agent whom the answer did not name is the one whom the end names."""
         self.end = end
         self.agent_id = self.agent_id or end.agent_id
-        self.talk_ms, self.hold_ms, self.wrapup_ms = end.talk_ms, end.hold_ms, end.wrapup_ms
 
     def row(self, call_id: str) -> CallLegRow:
         """The leg as it stands."""
-        return CallLegRow(
-            call_id, self.number, self.queue, self.team, self.agent_id, self.began_at,
-            None if self.end is None else self.end.at, self.talk_ms, self.hold_ms, self.wrapup_ms,
-        )  # fmt: skip
+        end = self.end
+        parts = (None, 0, 0, 0) if end is None else (end.at, end.talk_ms, end.hold_ms, end.wrapup_ms)
+        return CallLegRow(call_id, self.number, self.queue, self.team, self.agent_id, self.began_at, *parts)
 
 
 class Legs(msgspec.Struct, gc=False, eq=False):
@@ -95,20 +90,18 @@ class Legs(msgspec.Struct, gc=False, eq=False):
     As long as each end ends an open leg, one answer or end concerns one leg. Else all are matched anew.
 
     Attributes:
-        queued_at: when the call queued: no leg begins before.
         all: the legs, by their beginnings; their numbers count from 1.
         lonely: the ends that belong to no leg.
         talks: all answers and ends, in order.
     """
 
-    queued_at: int
     all: list[Leg] = []
     lonely: list[Talk] = []
     is_regular: bool = True
     talks: list[Talk] = []
 
-    def add(self, event: CallAnswered | CallEnded, at: int) -> list[Leg]:
-        """Add an answer or an end; returns the legs that it concerns, maybe all."""
+    def add(self, event: CallAnswered | CallEnded, at: int, queued_at: int) -> list[Leg]:
+        """Add an answer or an end; returns the legs that it concerns, maybe all. None begins before the call queued."""
         talk = _talk(len(self.talks), at, event)
         self.talks.append(talk)
         if self.is_regular:
@@ -121,25 +114,26 @@ class Legs(msgspec.Struct, gc=False, eq=False):
                 found.close(talk)
                 return [found]
             self.is_regular = False
-        self.all, self.lonely = match(self.talks, self.queued_at)
+        self.all, self.lonely = match(self.talks, queued_at)
         return self.all
 
     def __len__(self) -> int:
         """The number of answers and ends."""
         return len(self.talks)
 
-    def open_since(self) -> int | None:
-        """When the newest open leg began; None if none is open."""
-        if len(self.all) == 1:
-            return None if self.all[0].end is not None else self.all[0].began_at
-        return max((leg.began_at for leg in self.all if leg.end is None), default=None)
+    def open_since(self) -> int:
+        """When the newest open leg began. One must be open."""
+        return max(leg.began_at for leg in self.all if leg.end is None)
 
-    def last_ended(self) -> Leg | None:
-        """The leg that ended last; None if none did."""
-        if len(self.all) == 1:
-            return self.all[0]
-        ended = [leg for leg in self.all if leg.end is not None]
-        return max(ended, key=lambda leg: leg.end.n, default=None)  # type: ignore[union-attr]
+    def last(self) -> Leg | None:
+        """The leg with which the call ends; None while one is open."""
+        last, n = None, -1
+        for leg in self.all:
+            if leg.end is None:
+                return None
+            if leg.end.n > n:
+                last, n = leg, leg.end.n
+        return last
 
     def first_answered(self) -> Leg:
         """The leg with the first answer, reported or derived. There must be one."""
@@ -166,7 +160,7 @@ def match(talks: list[Talk], queued_at: int) -> tuple[list[Leg], list[Talk]]:
         lonely.remove(end)
         legs.append(Leg(0, *end.began(queued_at), None, ""))
         legs[-1].close(end)
-    legs.sort(key=lambda leg: leg.place)  # type: ignore[arg-type, return-value]
+    legs.sort(key=_stands)
     for number, leg in enumerate(legs, 1):
         leg.number = number
     return legs, lonely
@@ -202,8 +196,10 @@ def _end_before(leg: Leg, lonely: list[Talk]) -> Talk | None:
     return None
 
 
-def _answered(leg: Leg) -> Place:
-    if leg.answer is not None:
-        return leg.answer.place()
-    assert leg.place is not None
+def _stands(leg: Leg) -> Place:
+    assert leg.place is not None  # all are matched
     return leg.place
+
+
+def _answered(leg: Leg) -> Place:
+    return _stands(leg) if leg.answer is None else leg.answer.place()

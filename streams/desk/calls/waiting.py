@@ -55,7 +55,7 @@ class Waiting(msgspec.Struct, gc=False, eq=False):
             change_set.withdraw(span)
 
     def _update(self, change_set: ChangeSet) -> None:
-        """Write the spans that differ from those written before."""
+        """Write the spans that differ from those written before: one only, as long as nothing moved the call."""
         if not self._moves and (self.until is None or self.until > self.since):
             self._spans = (SpanRow("call", self.call_id, 1, self.team, self.since, self.since, self.until, 0, 0),)
             change_set.put(self._spans[0])

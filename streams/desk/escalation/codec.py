@@ -8,7 +8,7 @@ from streams.desk.escalation.chain import StoredWarning
 from streams.models.codec import structured
 from streams.models.escalations import EscalationRow, WarningStepRow
 from streams.models.instants import format_instant
-from streams.models.messages import PROGRESS, batches
+from streams.models.messages import PROGRESS, WARNING_TYPES, batches
 from streams.models.records import Output, Record
 from streams.models.rows import ProgressRow
 from streams.models.topics import ACTIONS
@@ -16,9 +16,6 @@ from streams.models.topics import ACTIONS
 SOURCE = "/deskwatch/escalate"
 HANDED_ON = ("handed-on", b"1")
 """Header of an action that another partition forwarded."""
-
-WARNING_TYPES = frozenset({"warning.raised", "warning.changed", "warning.cleared", "warning.withdrawn"})
-"""CloudEvents types of a warning set by the rules; people's steps on a warning have other types."""
 
 
 class _Envelope(msgspec.Struct):

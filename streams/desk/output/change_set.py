@@ -35,9 +35,8 @@ class ChangeSet:
 
     def put_warning(self, row: WarningRow) -> None:
         """Write a warning; the homes of its parents are told."""
-        self.rows[row.identity()] = row
-        if row.parent_id or row.parents:
-            self.tell_parents(row)
+        self.put(row)
+        self.tell_parents(row)
 
     def tell_parents(self, row: WarningRow) -> None:
         """Send what becomes of a warning to the homes of the parents that this row of it names."""

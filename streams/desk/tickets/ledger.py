@@ -241,13 +241,14 @@ class TicketLedger:
         if parent_id == self.parent_id:
             return
         former, self.parent_id = self.parent_id, parent_id
-        for key, row in (self._warnings or {}).items():
+        standing, self._warnings = self._warnings or {}, {}
+        for key, row in standing.items():
             parents = (*(row.parents or [(row.raised_at, former)]), (at, parent_id))
             state = WarningState.CHANGED
             moved = msgspec.structs.replace(row, state=state, parent_id=parent_id, parents=parents, version=0)
             self.change_set.put_warning(moved)
             self.change_set.urgent = True
-            self._warnings = {**(self._warnings or {}), key: moved}
+            self._warnings[key] = moved
 
     def warns(self, rule: RuleName) -> bool:
         """Whether a warning of the ticket as a whole stands."""

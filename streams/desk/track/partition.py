@@ -175,7 +175,7 @@ class Desk:
     def _leave_out(self, event: Event, topic: str, record: Record) -> None:
         """Mark an event that came after the release of its subject: it changes nothing, here and in `verify`."""
         self._parts.arrivals.count(topic, event.at, "released", 1)
-        self._parts.change_set.put(ReleasedRow(topic, record.partition, record.offset, event.at))
+        self._parts.change_set.put(ReleasedRow(topic, record.partition, record.offset))
 
     def _fold_reference(self, event: Event, raw: bytes, topic: str, record: Record) -> bool:
         """Fold an event without a subject: time, a closure, or a reference event. False: a checkpoint comes first."""

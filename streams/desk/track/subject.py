@@ -153,6 +153,7 @@ class Subject:
     def replace(self, n: int, raw: bytes) -> None:
         """Event `n` is another one."""
         self.raws[n], self._in_order = raw, None
+        self.latest = max(event_of(each).at for each in self.raws)
 
     def is_next(self, event: Event, order: Order) -> bool:
         """Whether the event can be folded onto the state: it is the latest, and time has not passed beyond it."""

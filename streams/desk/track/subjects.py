@@ -113,13 +113,10 @@ class Subjects:
             replace()
         elif subject.kind == SURVEY:
             replace()
-            subject.latest = max(event_of(other).at for other in subject.raws)
             self._refresh_surveys(subject)
         else:
             self._refold(subject, replace)
-            events = [event_of(other) for other in subject.raws]
-            subject.latest = max(other.at for other in events)
-            self._count_orphan(subject, orphan_at(subject.kind, events), topic)
+            self._count_orphan(subject, orphan_at(subject.kind, list(map(event_of, subject.raws))), topic)
             self._refresh_surveys_about(subject)
 
     def _count_orphan(self, subject: Subject, at: int | None, topic: str) -> None:
