@@ -17,18 +17,21 @@ from hypothesis import strategies as st
 from streams.desk.customers import partition as customers
 from streams.desk.customers.partition import Customers
 from streams.desk.output import release, said_rows
-from streams.desk.output.change_set import apply_diff
+from streams.desk.output.change_set import ChangeSet, apply_diff
 from streams.desk.policy.versions import Policies
 from streams.desk.saved import HEADER
 from streams.desk.stage import StageHeader
+from streams.desk.track.held_rows import names_of
 from streams.desk.track.partition import Desk
 from streams.desk.track.snapshot_header import SnapshotHeader
 from streams.desk.track.subject import NoEventAnyMore
+from streams.models import messages
 from streams.models.customer_facts import CustomerFact
-from streams.models.entities import CallRow, CustomerRow, SurveyRow, TicketRow
+from streams.models.entities import CallLegRow, CallRow, CustomerRow, SurveyRow, TicketRow
 from streams.models.instants import DAY, format_instant
 from streams.models.restatements import RULES, FormerSubjectRow, RestatementRow
-from streams.models.rows import FactRow, Identity, LedgerRow, PaneRow, ProgressRow, WarningRow
+from streams.models.rows import FactRow, Identity, LedgerRow, PaneRow, ProgressRow, Row, WarningRow
+from streams.models.topics import FACTS
 from tests.desk.compare import decoded, record
 from tests.desk.customer_logs import AS_OF as CUSTOMERS_AS_OF
 from tests.desk.customer_logs import logs as customer_logs
@@ -256,7 +259,6 @@ OLD_AND_NEW = [  # t1 was released, t2 is held
     event(1, "ticket.status_changed", 0.5, ticket_id="t1", status="solved"),
     event(2, "ticket.created", 10, ticket_id="t2", customer_id="bela", team="A"),
 ]
-SHORT_HOLD = [POLICY[0] + '\n[windows]\nhold = "3d"\n']
 
 
 FORGOTTEN = [  # Anna comes back after her history was over; Bob's first states are forgotten
@@ -427,3 +429,20 @@ SAME_ID = [  # a ticket, a call and a survey, all of them x
 def test_surveys_about_a_ticket_and_a_call_of_one_id_are_told_apart() -> None:
     for seed in range(10):
         check(SAME_ID, POLICY, 5, MONDAY + DAY, Random(seed))
+
+
+def test_only_rows_of_what_is_walked_are_kept_and_only_until_the_end() -> None:
+    """
+    said c1 c2      held c1      c2 is not kept      at the end, nothing is
+    """
+    legs: list[Row] = [CallLegRow(call_id, 1, "q", "A", "ann", 0, 1, 1, 0, 0) for call_id in ("c1", "c2")]
+    said = said_rows.SaidRows((FACTS,), messages.SOURCE, names_of, lambda name: walk.is_pending(name))
+    walk = release.ReleaseRestatement("track", 0, said, ChangeSet(), release.silently)
+    walk.restore(RULES - 1, None)
+    walk.begin(["cc1"])
+    for output in messages.messages(0, 1, legs):
+        said.load(output.value)
+    said.finish(None)
+    assert said.take("cc2") == {}
+    assert walk.go_on(lambda _name: None, lambda: False, 0)  # nobody takes the rows of c1
+    assert said.take("cc1") == {}

@@ -13,6 +13,7 @@ subjects are restated, no event is folded and no time passes. A crash in between
 from collections.abc import Callable, Iterable
 
 import msgspec
+from msgspec.structs import astuple
 
 from streams.desk.output.change_set import ChangeSet, apply_diff
 from streams.desk.output.said_rows import SaidRows
@@ -59,6 +60,7 @@ class ReleaseRestatement:
         self.progress: Progress | None = None
         self._stage, self._partition, self._change_set, self._say = stage, partition, change_set, say
         self._walk = Restatement()
+        self._names: set[str] = set()  # to be walked, those done too
 
     @property
     def rules(self) -> int:
@@ -79,11 +81,12 @@ class ReleaseRestatement:
     def begin(self, names: Iterable[str]) -> None:
         """Everything is restored: walk through these names, except those done."""
         if self.progress is not None:
-            self._walk.begin(names, self.progress.done)
+            self._names = set(names)
+            self._walk.begin(self._names, self.progress.done)
 
     def is_pending(self, name: str) -> bool:
         """Whether the rows of a name are still to be restated."""
-        return self.progress is not None and name > self.progress.done
+        return self.progress is not None and name > self.progress.done and name in self._names
 
     def go_on(self, restate: Callable[[str], None], full: Callable[[], bool], as_of: int) -> bool:
         """Call `restate` for the remaining names; False: it is to be called again, perhaps after a checkpoint.
@@ -109,16 +112,13 @@ class ReleaseRestatement:
             progress.former,
             RULES,
             as_of,
-            progress.subjects,
-            progress.corrected,
-            progress.withdrawn,
-            progress.added,
-            progress.kept,
-            progress.refused,
+            *astuple(progress)[2:],  # the sums
         )
         self._change_set.put(row)
         self._say(sentence(row))
         self.progress = None
+        self._names.clear()
+        self.said.clear()
         return True
 
     def write(self, before: dict[Identity, Row], after: dict[Identity, Row]) -> None:

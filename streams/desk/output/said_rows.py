@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from streams.models.entities import ROWS
+from streams.models.messages import WARNING_TYPES
 from streams.models.rows import Identity, Row, WarningRow
 
 MAX_UNPACKED_BYTES = 8 << 20
@@ -33,7 +34,6 @@ class _Warning(WarningRow, kw_only=True, array_like=False):
 
 _TYPES: dict[str, int] = {f"deskwatch.{kind.table}": number for number, kind in enumerate(ROWS)}
 _WARNING = ROWS.index(WarningRow)
-_WARNING_STATES = ("warning.raised", "warning.changed", "warning.cleared", "warning.withdrawn")
 _envelope = msgspec.json.Decoder(_Envelope).decode
 _warning = msgspec.json.Decoder(_Warning).decode
 _rows: list[Any] = [
@@ -87,7 +87,7 @@ class SaidRows:
         if number is not None:
             for row in _rows[number](envelope.data).rows:
                 self._add(number, row)
-        elif envelope.type in _WARNING_STATES:
+        elif envelope.type in WARNING_TYPES:
             self._add(_WARNING, WarningRow(**asdict(_warning(envelope.data))))
 
     def _add(self, number: int, row: Row) -> None:
@@ -106,6 +106,10 @@ class SaidRows:
             packed = lz4.block.compress(_pack(rows), dict=self._sample)
             self._packed.setdefault(name, []).append(packed)
         self._unpacked, self._unpacked_bytes = {}, 0
+
+    def clear(self) -> None:
+        """Forget what was not taken."""
+        self._packed, self._sample = {}, b""
 
     def finish(self, since: int | None) -> None:
         """All is read (see `since`)."""
