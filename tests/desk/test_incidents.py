@@ -310,6 +310,24 @@ def test_a_warning_that_is_not_linked_any_more_goes_on_by_itself() -> None:
     assert bench.standing("w1-1")[0] == "exhausted"
 
 
+def test_a_warning_that_returns_when_its_chain_was_forgotten_begins_anew_and_repeats_no_message() -> None:
+    """
+    t1 in t0's   0 sent ── 4 linked to t9 ──── a day: forgotten ── 1510 back: sent, under a number of its own
+    """
+    bench = Bench()
+    bench.feed(linked(1, (0, "t0"), to="t0"))
+    bench.run(4)
+    bench.feed(linked(1, (0, "t0"), (4, "t9"), to="t0", version=2))
+    bench.run(1509)
+    bench.feed(linked(1, (0, "t0"), (4, "t9"), (1510, "t0"), to="t0", version=3))
+    bench.run(1511)
+    sent = bench.deliveries()
+    assert [at for at, _ in sent] == [0, 1510]
+    assert len({message for _, message in sent}) == 2
+    numbers = [row["seq"] for row in bench.events()]
+    assert len(numbers) == len(set(numbers))
+
+
 def test_a_leader_that_is_linked_elsewhere_leaves_its_incident_to_the_next() -> None:
     bench = Bench()
     bench.feed(of_parent(1), of_parent(2, 1))

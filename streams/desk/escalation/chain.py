@@ -116,8 +116,7 @@ def last_number(chain: Chain) -> int:
     """The highest step number so far, or the one before the first. They have gaps, and need not begin with 1."""
     if chain.steps:
         return max(step.number for step in chain.steps)
-    moved = [n for n, (_, parent_id) in enumerate(chain.warning.parents) if parent_id == chain.warning.parent_id]
-    return moved[0] * MAX_STEPS if moved else 0
+    return chain.seq // MAX_EVENTS * MAX_STEPS
 
 
 def moves_until(warning: WarningRow, at: int) -> int:

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 
 import msgspec
 
-from streams.desk.escalation.chain import Chain, Key
+from streams.desk.escalation.chain import Chain, Key, StoredWarning
 from streams.desk.escalation.incidents import IncidentGroups
 from streams.desk.escalation.plan import cooldown_ms
 from streams.desk.policy.versions import Policies
@@ -108,10 +108,13 @@ class ChainStore:
         return None
 
     def forget_at(self, chain: Chain) -> int:
-        """When a cleared chain can be forgotten: after the cool-down, and a day for repeated messages."""
+        """When a cleared chain can be forgotten."""
         assert chain.cleared_at is not None
-        policy = self._policies.at(chain.warning.raised_at)
-        return chain.cleared_at + max(DAY, cooldown_ms(policy, chain.warning))
+        return chain.cleared_at + self.kept_ms(chain.warning)
+
+    def kept_ms(self, warning: StoredWarning) -> int:
+        """For how long a cleared chain is kept: for the cool-down, and a day for repeated messages."""
+        return max(DAY, cooldown_ms(self._policies.at(warning.raised_at), warning))
 
     def forget(self, chain: Chain) -> None:
         """Remove a cleared chain."""

@@ -8,6 +8,8 @@ Each incident is folded in the partition of its parent, which is told of the war
 row. So it does not matter in how many messages they were said, nor when these came.
 """
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from streams.desk.escalation.chain import Chain, StoredWarning, parents_of
@@ -58,10 +60,13 @@ def stays(warning: StoredWarning) -> list[Stay]:
     ]
 
 
-def next_move(warning: StoredWarning, chain: Chain | None) -> Move | None:
+def next_move(warning: StoredWarning, chain: Chain | None, kept_ms: Callable[[StoredWarning], int]) -> Move | None:
     """Return the next thing that the warning does in the incident of its chain; None: nothing that is known yet.
 
-    `chain`: of this warning, as far as it was folded, if it is known in the incident.
+    `chain`: of this warning, as far as it was folded, if it is known in the incident. A chain is kept `kept_ms` after
+    the warning left; one that returns later than that begins anew, and what came before is not told again:
+
+        |-- stay 1 --|······ kept ······|          |-- stay 2: the first, as far as anybody remembers
     """
     if not warning.parents and chain is not None and chain.cleared_at is None and not is_over(warning):
         return None  # nearly always
@@ -73,6 +78,10 @@ def next_move(warning: StoredWarning, chain: Chain | None) -> Move | None:
         until = begun[-1].until
         return None if until is None else Move(max(until, chain.joined_at), joins=False)
     ended_at = -1 if chain is None or chain.cleared_at is None else chain.cleared_at
+    if chain is None and len(found) > 1:
+        kept = kept_ms(warning)
+        gaps = [n for n, (one, other) in enumerate(pairwise(found), 1) if other.since - (one.until or 0) > kept]
+        found = found[gaps[-1] :] if gaps else found
     for stay in found:
         if stay.until is None or stay.until > ended_at:
             return Move(max(stay.since, ended_at), joins=True)

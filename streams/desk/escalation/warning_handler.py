@@ -119,7 +119,7 @@ class WarningHandler:
             if warning.raised_at <= chain.warning.raised_at:
                 return None  # an earlier warning of the same rule and subject
             chain = None
-        return next_move(warning, chain)
+        return next_move(warning, chain, self._chains.kept_ms)
 
     def _waits(self, warning: StoredWarning, move: Move) -> bool:
         if self._time.wall:
