@@ -37,27 +37,28 @@ class WaitingWarnings:
         self._changed: set[Name] = set()
         self._saved: set[Name] = set()  # in the changelog: most are folded before the next checkpoint
 
-    def __len__(self) -> int:
-        return len(self._warnings)
-
     def get(self, warning_id: str, parent_id: str) -> StoredWarning | None:
         """Return the warning that waits."""
         return self._warnings.get((warning_id, parent_id))
 
-    def put(self, warning: StoredWarning, move: Move) -> None:
-        """Let the warning wait for its next move."""
-        name = (warning.warning_id, warning.parent_id)
-        self._warnings[name] = warning
-        self._changed.add(name)
+    def put(self, warning: StoredWarning, move: Move | None) -> None:
+        """Let the warning wait for its next move; None: it has none."""
+        if move is not None:
+            name = (warning.warning_id, warning.parent_id)
+            self._warnings[name] = warning
+            self._changed.add(name)
         self.queue(warning, move)
 
-    def queue(self, warning: StoredWarning, move: Move) -> None:
-        """Queue the next move of a warning that waits."""
+    def queue(self, warning: StoredWarning, move: Move | None) -> None:
+        """Queue the next move of a warning that waits; None: it waits no longer."""
+        if move is None:
+            self._discard(warning)
+            return
         turn = (move.at, move.joins, *precedence(warning), warning.parent_id)
         self._turns[warning.warning_id, warning.parent_id] = turn
         heappush(self._heap, turn)
 
-    def discard(self, warning: StoredWarning) -> None:
+    def _discard(self, warning: StoredWarning) -> None:
         """The warning does not wait any more, if it did."""
         name = (warning.warning_id, warning.parent_id)
         if self._warnings.pop(name, None) is not None:
@@ -111,13 +112,13 @@ class WaitingWarnings:
         """Yield the entries that changed since the last checkpoint."""
         changed, self._changed = self._changed, set()
         for name in changed:
-            warning = self._warnings.get(name)
-            if warning is None:
+            key = self.prefix + "\n".join(name).encode()
+            value = self.value(key)
+            if value is None:
                 self._saved.discard(name)
             else:
                 self._saved.add(name)
-            key = self.prefix + "\n".join(name).encode()
-            yield key, None if warning is None else msgspec.msgpack.encode(warning)
+            yield key, value
 
 
 def _name_of(key: bytes) -> Name:

@@ -77,10 +77,7 @@ class WarningHandler:
             move = self._make(warning, chain, move)
         elif move is None and chain is not None and same:
             self._update(chain, warning)
-        if move is None:
-            self._waiting.discard(warning)
-        else:
-            self._waiting.put(warning, move)
+        self._waiting.put(warning, move)
 
     def fold_waiting(self, full: Callable[[], bool]) -> bool:
         """Fold what need not wait any longer; False if a checkpoint has to be written first (`full`)."""
@@ -93,19 +90,13 @@ class WarningHandler:
             move = self._next_move(warning, chain)
             if move is not None:
                 move = self._make(warning, chain, move)
-            if move is None:
-                self._waiting.discard(warning)
-            else:
-                self._waiting.queue(warning, move)
+            self._waiting.queue(warning, move)
         return True
 
     def restored(self) -> None:
         """All is loaded: queue what waits."""
         for warning in self._waiting.all():
-            if (move := self._next_move(warning, self._chains.get(key_of(warning)))) is None:
-                self._waiting.discard(warning)
-            else:
-                self._waiting.queue(warning, move)
+            self._waiting.queue(warning, self._next_move(warning, self._chains.get(key_of(warning))))
 
     def _holds(self, warning: StoredWarning, parent_id: str) -> bool:
         """Whether the incident of this parent has heard of the warning here."""
