@@ -37,8 +37,9 @@ browser: $(VENV)/installed  ## a hostile page in Chromium (apt-get install chrom
 kafka: $(VENV)/installed  ## the tests on Apache Kafka: needs Java 17 and Maven, which fetches the jars once
 	$(BIN)/python -m pytest -m "kafka and not faults" -n 2 -rs --durations=10
 
-proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE); 100,000 mutated events
+proof: $(VENV)/installed  ## the whole recorded month in every arrangement, verified (LOG=FILE); 100,000 mutated events; new examples for every law
 	$(BIN)/python -m pytest -m bench tests/flow/test_month.py tests/desk/test_recorded.py tests/fuzz --timeout 3600
+	$(BIN)/python -m pytest -n auto --hypothesis-profile=search
 
 faults-short: $(VENV)/installed  ## the short part of the fault suite, on both brokers
 	$(BIN)/python -m pytest -m faults -n 2 -rs --durations=10

@@ -106,6 +106,20 @@ def test_a_derived_leg_does_not_begin_before_the_call_queued() -> None:
     assert folded.counts["q", "A"]["wait_ms"] == 0
 
 
+def test_a_leg_that_begins_later_is_of_the_queue_then_in_force() -> None:
+    """
+    0 ivr (b ended, talk 1: a clock that is wrong) 5 to q2  7 queued: b's leg began, in q2
+    """
+    folded = Folded(
+        call(0, "offered", queue="q", team="A", ivr_s=7),
+        call(0, "answered", agent_id="a", wait_s=0),
+        call(0, "ended", agent_id="b", talk_s=1),
+        call(5, "transferred", to_queue="q2"),
+    )
+    assert folded.legs == [(1, "q", "a", 0, 0), (2, "q2", "b", 7, 1)]
+    assert folded.counts["q2", "A"]["talk_ms"] == 1000
+
+
 def test_an_answer_takes_an_abandonment_back() -> None:
     """
     0 wwwwwwww 9.5 abandoned (one phone), 10 answered (another) ===== 70 ended

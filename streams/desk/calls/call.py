@@ -24,7 +24,7 @@ from streams.desk.output.change_set import ChangeSet
 from streams.desk.policy.versions import Policies
 from streams.models.calls import CallAbandoned, CallAnswered, CallEnded, CallOffered, CallTransferred
 from streams.models.entities import CallOutcome, CallRow
-from streams.models.envelope import Event
+from streams.models.envelope import Event, order_of
 from streams.models.instants import NEVER
 from streams.models.rows import TIMER, Cause, FactRow
 
@@ -168,6 +168,8 @@ class Call(msgspec.Struct, gc=False, eq=False):
         self.transfers += 1
         queue, team = event.data.to_queue or self.queue, event.data.to_team or self.team
         self.waiting.move(at, event, queue, team, self.change_set)
+        if self.legs.begin_after((at, order_of(event))):
+            self._write_legs(self.legs.all, self._last)
 
     def _abandon(self, at: int, wait: int, cause: Cause) -> None:
         """Count the first abandonment."""

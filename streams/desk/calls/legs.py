@@ -125,6 +125,10 @@ class Legs(msgspec.Struct, gc=False, eq=False):
         """When the newest open leg began. One must be open."""
         return max(leg.began_at for leg in self.all if leg.end is None)
 
+    def begin_after(self, place: Place) -> bool:
+        """Whether a leg begins after `place`, though its end is known: the end came while the voice menu still ran."""
+        return not self.is_regular and bool(self.all) and _stands(self.all[-1]) > place
+
     def last(self) -> Leg | None:
         """The leg with which the call ends; None while one is open."""
         last, n = None, -1
