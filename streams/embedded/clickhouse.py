@@ -32,9 +32,9 @@ from streams.embedded.bodies import BodyError, TooLarge, compressed, receive
 from streams.embedded.database import Answer, Database, DatabaseInUse, QueryError, refused
 from streams.embedded.directory import USER
 from streams.embedded.limits import STATEMENT_S
-from streams.embedded.private import new_password
+from streams.embedded.private import new_password, read_password
 from streams.embedded.requests import PLAIN, Request, credentials, head_of, head_of_error, query_of, status_of
-from streams.errors import DeskwatchError
+from streams.errors import DeskwatchError, UserError
 
 HOST = loopback.HOST
 MAX_CONNECTIONS = 100
@@ -265,7 +265,10 @@ def main(argv: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
-        server = Server(options.path, options.port, password=options.password_file.read_text().strip())
+        server = Server(options.path, options.port, password=read_password(options.password_file))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
     except DatabaseInUse as error:
         print(f"{error} Stop that one first, or name another --path.", file=sys.stderr)
         return 1

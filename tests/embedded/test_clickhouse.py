@@ -301,6 +301,17 @@ def test_a_directory_or_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
         assert ended(process, signal.SIGTERM) == 0
 
 
+def test_a_server_without_a_password_does_not_start(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    for text, why in ((None, "cannot be read (No such file or directory): "), (" \n", "is empty: remove it, ")):
+        argv = command(tmp_path / "db")
+        file.unlink() if text is None else file.write_text(text)
+        process = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+        assert (process.returncode, process.stdout) == (1, "")
+        assert process.stderr.startswith(f"The password file {file} {why}")
+        assert len(process.stderr.splitlines()) == 1
+
+
 def test_batches_acknowledged_before_a_kill_are_there_afterwards(tmp_path: Path) -> None:
     """kill -9 while a client inserts batches of 1,000 rows, each with its own number: none lost, none partial."""
     process, url = started(tmp_path / "db")
