@@ -89,6 +89,10 @@ class Directory:
             return None
         return addresses
 
+    def broker(self) -> str | None:
+        """The address of the running stack's broker; None if none runs: `deskwatch sql --serve` has no broker."""
+        return (self.addresses() or {}).get("broker")
+
     def clear(self) -> None:
         """Removes ports.json and the pid files."""
         for left in (*self.run.glob("*.pid"), self.ports, self.ports.with_suffix(".draft")):
