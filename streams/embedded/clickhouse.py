@@ -28,7 +28,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from streams import loopback
-from streams.embedded.bodies import BodyError, TooLarge, compressed, receive
+from streams.embedded.bodies import TooLarge, compressed, receive
 from streams.embedded.database import Answer, Database, DatabaseInUse, QueryError, refused
 from streams.embedded.directory import USER
 from streams.embedded.limits import STATEMENT_S
@@ -146,13 +146,13 @@ class Server:
                 request.transport.abort()
             raise asyncio.CancelledError from None
         except QueryError as error:
-            return _refusal(request, status_of(error), error.code, str(error))
+            return _refusal(request, status_of(error), error)
         except TooLarge as error:
-            return _refusal(request, 413, 307, f"Code: 307. DB::Exception: {error} (TOO_MANY_BYTES)")
+            return _refusal(request, 413, refused(307, str(error), "TOO_MANY_BYTES"))
         except TimeoutError:
-            return _refusal(request, 408, 159, "Code: 159. DB::Exception: The request stood still. (TIMEOUT_EXCEEDED)")
-        except (BodyError, ValueError) as error:
-            return _refusal(request, 400, 36, f"Code: 36. DB::Exception: {error} (BAD_ARGUMENTS)")
+            return _refusal(request, 408, refused(159, "The request stood still", "TIMEOUT_EXCEEDED"))
+        except ValueError as error:  # a BodyError, or an address with too many parameters
+            return _refusal(request, 400, refused(36, str(error), "BAD_ARGUMENTS"))
 
     async def _serve(self, request: web.BaseRequest, parameters: dict[str, str]) -> web.StreamResponse:
         if request.headers.get("Expect", "").lower() == "100-continue":
@@ -237,8 +237,8 @@ async def _pieces(request: web.BaseRequest) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _refusal(request: web.BaseRequest, status: int, code: int, message: str) -> web.Response:
-    answer = web.Response(status=status, body=message.encode() + b"\n", headers=head_of_error(code))
+def _refusal(request: web.BaseRequest, status: int, error: QueryError) -> web.Response:
+    answer = web.Response(status=status, body=f"{error}\n".encode(), headers=head_of_error(error.code))
     if not request.content.is_eof():
         answer.force_close()
     return answer
