@@ -74,9 +74,8 @@ def new_store(settings: Settings) -> BatchApp:
 
 
 def _faust(settings: Settings) -> dict[str, Any]:
-    settings.data.mkdir(
-        mode=0o700, parents=True, exist_ok=True
-    )  # Faust makes the last part of a path only (app/base.py:1973)
+    # Faust 0.15.3 makes the last part of a path only (app/base.py:1973).
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {
         "broker": [f"kafka://{address.strip()}" for address in settings.broker.split(",")],
         "datadir": str(settings.data / "faust"),

@@ -79,6 +79,8 @@ def serve(port: int, metrics: Collector, host: str = "127.0.0.1") -> WSGIServer 
             f"The metrics cannot be served at {host}:{port} ({error.strerror}): set DESKWATCH_METRICS_PORT to a free "
             "port, or to 0 for none."
         ) from None
+    # prometheus_client 0.26.0 (exposition.py:273-275) serves the page in its thread at once: until here, for a moment,
+    # it is open to web pages.
     server.set_app(_gated(prometheus_client.make_wsgi_app(registry), any_host=host not in loopback.NAMES))
     return server
 

@@ -128,10 +128,8 @@ def _desk(data: Path | None, policy: Path | None) -> tuple[Settings, bool]:
     settings = settings_of(data, policy)
     if data is None:
         return settings, True
-    addresses = Directory(data).addresses() or {}
-    if "broker" not in addresses:
-        return settings, False
-    return dataclasses.replace(settings, broker=addresses["broker"]), True
+    address = Directory(data).broker()
+    return (settings, False) if address is None else (dataclasses.replace(settings, broker=address), True)
 
 
 def _letters(data: Path | None, policy: Path | None) -> list[DeadLetter]:

@@ -76,11 +76,11 @@ def examine(settings: Settings, data: Path | None) -> Iterator[Finding]:
     yield policy_file(settings)
     yield disk(data or settings.data)
     yield metrics_port(settings.metrics_port)
-    running = Directory(data).addresses() or {} if data is not None else {"broker": settings.broker}
-    if "broker" not in running:
+    address = settings.broker if data is None else Directory(data).broker()
+    if address is None:
         yield Finding("broker", "warn", f"No stack runs in {data}, so there is no embedded broker to look at.")
     else:
-        yield from kafka(running["broker"], settings.partitions)
+        yield from kafka(address, settings.partitions)
     yield from clickhouse(settings, data)
 
 

@@ -122,10 +122,10 @@ def _about(row: dict[str, Any]) -> str:
 def _broker(settings: Settings, data: Path | None) -> str:
     if data is None:
         return settings.broker
-    addresses = Directory(data).addresses() or {}
-    if "broker" not in addresses:
+    address = Directory(data).broker()
+    if address is None:
         raise Refused(f"No stack runs in {data}, so there is nothing to follow: leave out --follow.")
-    return addresses["broker"]
+    return address
 
 
 async def follow_warnings(broker: str, wanted: Filter, since: int, json: bool) -> None:

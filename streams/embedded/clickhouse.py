@@ -28,13 +28,13 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from streams import loopback
-from streams.embedded.bodies import BodyError, TooLarge, compressed, receive
+from streams.embedded.bodies import TooLarge, compressed, receive
 from streams.embedded.database import Answer, Database, DatabaseInUse, QueryError, refused
 from streams.embedded.directory import USER
 from streams.embedded.limits import STATEMENT_S
-from streams.embedded.private import new_password
+from streams.embedded.private import new_password, read_password
 from streams.embedded.requests import PLAIN, Request, credentials, head_of, head_of_error, query_of, status_of
-from streams.errors import DeskwatchError
+from streams.errors import DeskwatchError, UserError
 
 HOST = loopback.HOST
 MAX_CONNECTIONS = 100
@@ -146,13 +146,13 @@ class Server:
                 request.transport.abort()
             raise asyncio.CancelledError from None
         except QueryError as error:
-            return _refusal(request, status_of(error), error.code, str(error))
+            return _refusal(request, status_of(error), error)
         except TooLarge as error:
-            return _refusal(request, 413, 307, f"Code: 307. DB::Exception: {error} (TOO_MANY_BYTES)")
+            return _refusal(request, 413, refused(307, str(error), "TOO_MANY_BYTES"))
         except TimeoutError:
-            return _refusal(request, 408, 159, "Code: 159. DB::Exception: The request stood still. (TIMEOUT_EXCEEDED)")
-        except (BodyError, ValueError) as error:
-            return _refusal(request, 400, 36, f"Code: 36. DB::Exception: {error} (BAD_ARGUMENTS)")
+            return _refusal(request, 408, refused(159, "The request stood still", "TIMEOUT_EXCEEDED"))
+        except ValueError as error:  # a BodyError, or an address with too many parameters
+            return _refusal(request, 400, refused(36, str(error), "BAD_ARGUMENTS"))
 
     async def _serve(self, request: web.BaseRequest, parameters: dict[str, str]) -> web.StreamResponse:
         if request.headers.get("Expect", "").lower() == "100-continue":
@@ -237,8 +237,8 @@ async def _pieces(request: web.BaseRequest) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _refusal(request: web.BaseRequest, status: int, code: int, message: str) -> web.Response:
-    answer = web.Response(status=status, body=message.encode() + b"\n", headers=head_of_error(code))
+def _refusal(request: web.BaseRequest, status: int, error: QueryError) -> web.Response:
+    answer = web.Response(status=status, body=f"{error}\n".encode(), headers=head_of_error(error.code))
     if not request.content.is_eof():
         answer.force_close()
     return answer
@@ -265,7 +265,10 @@ def main(argv: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
-        server = Server(options.path, options.port, password=options.password_file.read_text().strip())
+        server = Server(options.path, options.port, password=read_password(options.password_file))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
     except DatabaseInUse as error:
         print(f"{error} Stop that one first, or name another --path.", file=sys.stderr)
         return 1

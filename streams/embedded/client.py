@@ -36,22 +36,21 @@ def client_of(data: Path, database: str) -> Iterator[Client]:
 
     Raises as `access_of`.
     """
-    with access_of(data, database) as access:
-        client = connect(access.url, user=access.user, password=access.password, database=database)
-        try:
-            yield client
-        finally:
-            client.close()
+    with (
+        access_of(data, database) as access,
+        closing(connect(access.url, user=access.user, password=access.password, database=database)) as client,
+    ):
+        yield client
 
 
 @contextmanager
 def access_of(data: Path, database: str, *, publish: bool = False) -> Iterator[Access]:
     """The embedded ClickHouse of `data`: the running one, or a temporary one in this process.
 
-    A temporary one first ends a rebuild of `database` that was interrupted.
+    A temporary one first ends a rebuild of `database` that was interrupted. `publish`: other commands may use it, too;
+    else they wait for its end.
 
-    `publish`: a temporary one may be used by other commands, too; else they wait for its end. Raises NoDatabase,
-    NotInstalled, NotPrivate, DirectoryInUse (another process uses the database, without a stack).
+    Raises NoDatabase, NotInstalled, NotPrivate, DirectoryInUse (another process uses the database, without a stack).
     """
     directory = Directory(data)
     if not directory.clickhouse.is_dir():

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -70,8 +70,8 @@ class _Session:
 
 
 def refused(code: int, why: str, name: str) -> QueryError:
-    """An error in ClickHouse's words."""
-    return QueryError(code, f"Code: {code}. DB::Exception: {why}. ({name})")
+    """An error in ClickHouse's words; `why` is a sentence, with or without its full stop."""
+    return QueryError(code, f"Code: {code}. DB::Exception: {why.removesuffix('.')}. ({name})")
 
 
 def _quoted(value: str) -> str:
@@ -100,7 +100,6 @@ class Database:
             raise DatabaseInUse(f"The database in {path} is in use by process {holder}.") from error
         self._idle = threading.Condition()  # guards what follows; notified when a statement ends
         self._running: dict[object, str] = {}
-        self._cancelled: set[str] = set()
         self._sessions: dict[str, _Session] = {}
         self._closed = False
 
@@ -108,7 +107,8 @@ class Database:
         """Runs one statement. Raises QueryError; BodyError if the body of the request is unreadable."""
         key = object()
         with self._idle:
-            self._refuse_if_over(query.id)
+            if self._closed:
+                raise refused(210, "The embedded ClickHouse is closing", "NETWORK_ERROR")
             self._running[key] = query.id
         started = time.perf_counter_ns()
         try:
@@ -116,8 +116,6 @@ class Database:
             if query.read_only and not reads_only(statement.plain):
                 raise refused(164, "A GET request only reads: use POST", "READONLY")
             with self._connection(query) as connection:
-                with self._idle:
-                    self._refuse_if_over(query.id)
                 answer = statement.run(connection, query)
         except (chdb.ChdbError, RuntimeError) as error:
             raise _refusal(error) from None
@@ -131,7 +129,6 @@ class Database:
         with self._idle:
             if self._closed or id not in self._running.values():
                 return
-            self._cancelled.add(id)
             self._running[key] = ""  # `close` waits for this, too: the engine must not start again
         try:
             self._kill(f"Settings['log_comment'] = {_quoted(id)}")
@@ -154,22 +151,12 @@ class Database:
 
     def _end(self, key: object) -> None:
         with self._idle:
-            self._cancelled.discard(self._running.pop(key))
+            del self._running[key]
             self._idle.notify_all()
 
-    def _refuse_if_over(self, id: str) -> None:
-        if self._closed:
-            raise refused(210, "The embedded ClickHouse is closing", "NETWORK_ERROR")
-        if id and id in self._cancelled:
-            raise refused(394, "The client left", "QUERY_WAS_CANCELLED")
-
     def _kill(self, where: str) -> None:
-        connection = chdb.connect(str(self._path))
-        try:
-            with suppress(chdb.ChdbError, RuntimeError):  # it ended meanwhile
-                connection.query(f"KILL QUERY WHERE {where} ASYNC")
-        finally:
-            connection.close()
+        with closing(chdb.connect(str(self._path))) as connection, suppress(chdb.ChdbError, RuntimeError):
+            connection.query(f"KILL QUERY WHERE {where} ASYNC")  # it may have ended meanwhile
 
     def _read(self, pieces: Iterator[bytes]) -> _Statement:
         """The statement of a request in its plain form. Raises QueryError if it is not served."""
@@ -191,16 +178,14 @@ class Database:
 
     def _plain(self, text: str) -> str:
         """The statement as the engine's formatter writes it. Raises ChdbError if it is no statement, or several."""
-        connection = chdb.connect(str(self._path))  # none of the request's settings hold here
-        try:
-            found = connection.query(f"SELECT formatQuerySingleLine({_quoted(text)})", "RawBLOB").bytes()
-        except chdb.ChdbError as error:
-            message = str(error).replace("Multi-statements are not allowed", "one statement a request")
-            raise RuntimeError(
-                re.sub(r"(: In scope |\. : )SELECT formatQuerySingleLine\(.*", "", message, flags=re.S)
-            ) from None
-        finally:
-            connection.close()
+        with closing(chdb.connect(str(self._path))) as connection:  # none of the request's settings hold here
+            try:
+                found = connection.query(f"SELECT formatQuerySingleLine({_quoted(text)})", "RawBLOB").bytes()
+            except chdb.ChdbError as error:
+                message = str(error).replace("Multi-statements are not allowed", "one statement a request")
+                raise RuntimeError(
+                    re.sub(r"(: In scope |\. : )SELECT formatQuerySingleLine\(.*", "", message, flags=re.S)
+                ) from None
         return str(bytes(found).decode())
 
     @contextmanager

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from streams.embedded.private import make_private, new_password, open_private
+from streams.embedded.private import make_private, new_password, open_private, read_password
 from streams.errors import UserError
 
 USER = "default"
@@ -67,9 +67,8 @@ class Directory:
             file.write(f"{new_password()}\n")
 
     def password(self) -> str:
-        """The password of the directory's ClickHouse. Raises OSError, NotPrivate."""
-        with open_private(self.password_file, "r") as file:
-            return file.read().strip()
+        """The password of the directory's ClickHouse. Raises UserError if there is none, NotPrivate."""
+        return read_password(self.password_file)
 
     def publish(self, addresses: dict[str, str]) -> None:
         """Writes ports.json atomically."""
@@ -89,6 +88,10 @@ class Directory:
         except FileNotFoundError:
             return None
         return addresses
+
+    def broker(self) -> str | None:
+        """The address of the running stack's broker; None if none runs: `deskwatch sql --serve` has no broker."""
+        return (self.addresses() or {}).get("broker")
 
     def clear(self) -> None:
         """Removes ports.json and the pid files."""

@@ -27,6 +27,21 @@ def new_password() -> str:
     return secrets.token_urlsafe(24)
 
 
+def read_password(path: Path) -> str:
+    """The password in a file. Raises UserError if there is none, NotPrivate."""
+    try:
+        with open_private(path, "r") as file:
+            password = file.read().strip()
+    except OSError as error:
+        raise UserError(
+            f"The password file {path} cannot be read ({error.strerror}): the next start of the stack makes one if "
+            "there is none."
+        ) from error
+    if not password:
+        raise UserError(f"The password file {path} is empty: remove it, and the next start of the stack makes one.")
+    return password
+
+
 def open_private(path: Path, mode: str) -> IO[str]:
     """Opens a text file; `mode` is that of `open`. A new one is 0600. Raises OSError, NotPrivate."""
     try:

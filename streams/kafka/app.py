@@ -126,14 +126,14 @@ class BatchApp(faust.App):  # type: ignore[misc]
 
     def on_webserver_init(self, web: Any) -> None:
         """Close Faust's own pages (`--with-web`) to web pages of others."""
-        any_host = self.conf.web_bind not in loopback.NAMES
+        if self._gate not in web.web_app.middlewares:  # called twice: app/base.py:740, web/drivers/aiohttp.py:123
+            web.web_app.middlewares.append(self._gate)
 
-        @middleware
-        async def gate(request: Request, handler: Any) -> StreamResponse:
-            why = loopback.refusal_of(request.headers, any_host=any_host)
-            return Response(status=403, text=f"{why}\n") if why is not None else await handler(request)
-
-        web.web_app.middlewares.append(gate)
+    @middleware
+    async def _gate(self, request: Request, handler: Any) -> StreamResponse:
+        any_host = self.conf.web_bind not in loopback.NAMES  # the worker sets web_bind after the first of those calls
+        why = loopback.refusal_of(request.headers, any_host=any_host)
+        return Response(status=403, text=f"{why}\n") if why is not None else await handler(request)
 
     async def on_first_start(self) -> None:
         """Ask the broker for its metadata before anything starts; raises BrokerUnreachable."""

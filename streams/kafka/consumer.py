@@ -47,7 +47,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.scheduler = BatchScheduler(self.batch_topics)
         self._in_flight: defaultdict[TP, InFlight] = defaultdict(InFlight)
         self._resume_later: set[TP] = set()  # with the flow, after the rebalance
-        self._acked_before: dict[TP, set[int]] = {}  # acknowledged but not committed at the revocation
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
@@ -72,12 +71,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         # offset forward again, and the records fetched after the seek would be dropped: deliver some twice instead.
         self._read_offset.pop(tp, None)
         last = record[-1]
-        self._in_flight[tp].deliver(record[0].offset, last.offset, self._acked_index[tp])
-        return ConsumerMessage(
+        batch = ConsumerMessage(
             last.topic, last.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type,
             None, None, record, None, 0, 0, TP(last.topic, last.partition),
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
+        self._in_flight[tp].deliver(batch, record[0].offset, last.offset)
+        return batch
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if tp.topic not in self.batch_topics:  # between batches the offsets always jump
@@ -87,17 +87,20 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Return the next offset to commit: past the longest run of acknowledged batches; None if there is none."""
         if tp.topic not in self.batch_topics:
             return super()._new_offset(tp)  # type: ignore[no-any-return]
-        in_flight, acked = self._in_flight[tp], self._acked_index[tp]
-        self._acked[tp].clear()
-        committable = in_flight.commit(acked)
-        if not self.app.crashed and (skipped := in_flight.skipped(acked)) is not None:
+        self._acked[tp].clear()  # only its keys count: the partitions to commit
+        self._acked_index[tp].clear()
+        in_flight = self._in_flight[tp]
+        committable = in_flight.commit()
+        if not self.app.crashed and (skipped := in_flight.skipped()) is not None:
             lost = RuntimeError(f"{tp.topic}[{tp.partition}]: records up to offset {skipped} were never acknowledged")
             asyncio.ensure_future(self.app.crash(lost))  # noqa: RUF006
         return committable
 
     def ack(self, message: Any) -> bool:
-        """Acknowledge, but not a batch from before a rebalance: it is delivered again."""
-        if message.topic in self.batch_topics and message.generation_id != self.app.consumer_generation_id:
+        """Acknowledge, but not a batch from before a rebalance or a seek back: it is delivered again."""
+        if message.topic in self.batch_topics and not (
+            message.generation_id == self.app.consumer_generation_id and self._in_flight[message.tp].ack(message)
+        ):
             self._unacked_messages.discard(message)
             message.acked = True
             return False
@@ -129,7 +132,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         super().resume_flow()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Commit, and keep acknowledgements made meanwhile: consumer.py:659 forgets them too early."""
+        """Commit what is acknowledged by now, if that does not take too long."""
         if not self.app.should_stop and self._active_partitions:
             try:
                 await asyncio.wait_for(self._commit_acked(), COMMIT_PATIENCE_S)
@@ -137,7 +140,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 self.log.warning(
                     "The offsets of revoked partitions were not committed in time: their records come again"
                 )
-        self._acked_before = {tp: self._acked_index[tp] for tp in revoked if tp.topic in self.batch_topics}
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
@@ -145,17 +147,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._thread.joined()
         self._in_flight.clear()
         self._resume_later.clear()
-        for tp in self._acked_index:
-            if tp.topic in self.batch_topics:
-                self._acked_index[tp].clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def wait_empty(self) -> None:
         """At a revocation and at the stop, after the agents' queues were cleared: drain, commit, forget the rest."""
-        for tp, acked in self._acked_before.items():
-            self._acked_index[tp] |= acked
-            self._acked[tp].extend(acked)  # only its keys count: the partitions to commit
-        self._acked_before = {}
+        for tp in self._in_flight:
+            self._acked[tp]  # consumer.py:659 removed the partitions with acknowledged batches: add them again
         await self.app.drain()
         self._unacked_messages.clear()
         if self.app.crashed:

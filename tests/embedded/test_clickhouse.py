@@ -26,14 +26,6 @@ pytestmark = pytest.mark.embedded
 TABLE = "CREATE OR REPLACE TABLE t (a UInt64, b String, c DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyServer]:
-    server = FaultyServer(tmp_path_factory.mktemp("clickhouse"))
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
 def client(server: FaultyServer) -> Iterator[Any]:
     client = connect(server.url, password=server.password)
@@ -203,14 +195,7 @@ def test_the_statement_may_stand_in_the_url_and_its_rows_in_the_body(server: Fau
     assert rows(client, "SELECT sum(a) FROM t") == [(6,)]
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "https://example.org"}, {"Host": "example.org"}])
-def test_web_pages_are_refused(server: FaultyServer, headers: dict[str, str]) -> None:
-    status, _, body = call(server, "POST", "/", b"SELECT 1", **headers)
-    assert status == 403
-    assert body.startswith(b"This address serves ")
-
-
-def test_clients_side_by_side_wait_for_each_other(server: FaultyServer) -> None:
+def test_clients_side_by_side_are_all_answered(server: FaultyServer) -> None:
     found: list[int] = []
 
     def work() -> None:
@@ -299,6 +284,17 @@ def test_a_directory_or_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
         )
     finally:
         assert ended(process, signal.SIGTERM) == 0
+
+
+def test_a_server_without_a_password_does_not_start(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    for text, why in ((None, "cannot be read (No such file or directory): "), (" \n", "is empty: remove it, ")):
+        argv = command(tmp_path / "db")
+        file.unlink() if text is None else file.write_text(text)
+        process = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+        assert (process.returncode, process.stdout) == (1, "")
+        assert process.stderr.startswith(f"The password file {file} {why}")
+        assert len(process.stderr.splitlines()) == 1
 
 
 def test_batches_acknowledged_before_a_kill_are_there_afterwards(tmp_path: Path) -> None:

@@ -23,18 +23,13 @@ from streams.embedded import clickhouse
 from streams.embedded.clickhouse import Server
 from streams.embedded.limits import FIXED_TEXTS, FREE_TEXTS
 from streams.embedded.statement import REFUSED_FUNCTIONS
+from tests.embedded.faulty import FaultyServer, before
 from tests.embedded.test_clickhouse import ended, started
+from tests.embedded.waiting import until
 
 pytestmark = pytest.mark.embedded
 
 ENDLESS = "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("clickhouse")).start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -133,6 +128,7 @@ PAGES = [
 def test_no_web_page_is_answered_even_with_the_password(server: Server, method: str, page: dict[str, str]) -> None:
     status, _, body = ask(server, method, "SELECT 42", **page)
     assert (status, b"42" in body) == (403, False)
+    assert body.startswith(b"This address serves ")
 
 
 def test_a_page_is_not_told_that_a_server_is_there(server: Server) -> None:
@@ -264,7 +260,10 @@ def outside(secret: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("at", range(len(outside(Path("/x/y")))), ids=lambda at: outside(Path("/x/y"))[at][:60])
+OUTSIDE = outside(Path("/x/y"))
+
+
+@pytest.mark.parametrize("at", range(len(OUTSIDE)), ids=[statement[:60] for statement in OUTSIDE])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_no_statement_reaches_out_of_the_database(
     server: Server, client: Any, secret: Path, method: str, at: int
@@ -375,13 +374,6 @@ def running(client: Any) -> int:
     return found
 
 
-def until(condition: Any, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
 def test_an_endless_question_stalls_no_other_and_ends_when_its_client_leaves(server: Server, client: Any) -> None:
     connections = [socket.create_connection(("127.0.0.1", port_of(server))) for _ in range(4)]
     for connection in connections:
@@ -396,7 +388,7 @@ def test_an_endless_question_stalls_no_other_and_ends_when_its_client_leaves(ser
     until(lambda: running(client) == 0)
 
 
-def test_a_client_that_leaves_while_it_waits_for_its_turn_has_no_statement(
+def test_a_statement_that_has_waited_in_vain_for_its_turn_is_refused(
     server: Server, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holders = [socket.create_connection(("127.0.0.1", port_of(server))) for _ in range(clickhouse.MAX_STATEMENTS - 1)]
@@ -413,6 +405,31 @@ def test_a_client_that_leaves_while_it_waits_for_its_turn_has_no_statement(
         holder.close()
     until(lambda: ask(server, "GET", "SELECT 1")[0] == 200)
     until(lambda: running(client) == 0)
+
+
+def test_a_client_that_leaves_while_it_waits_for_its_turn_has_no_statement(server: FaultyServer) -> None:
+    until(lambda: not server._http.connections)  # those of other tests
+    free, statement = threading.Event(), "SELECT 8"
+    server.inject(before(free.wait), match=statement, times=clickhouse.MAX_STATEMENTS)
+    holders = [socket.create_connection(("127.0.0.1", port_of(server))) for _ in range(clickhouse.MAX_STATEMENTS)]
+    try:
+        for holder in holders:
+            holder.sendall(head(server, method="GET", target=f"/?query={quote(statement)}"))
+        until(server._turns.locked)
+        with socket.create_connection(("127.0.0.1", port_of(server))) as last:
+            last.sendall(head(server, "Content-Length: 8", "Expect: 100-continue"))
+            assert last.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            last.sendall(b"SELECT 9")
+        # Its connection counts until its request has ended.
+        until(lambda: len(server._http.connections) == len(holders), "it still waits", clickhouse.WAIT_S / 3)
+    finally:
+        free.set()
+    assert ask(server, "GET", "SELECT 10")[2] == b"10\n"
+    for holder in holders:
+        assert holder.recv(15) == b"HTTP/1.1 200 OK"
+        holder.close()
+    assert server.statements.count(statement) == len(holders)
+    assert "SELECT 9" not in server.statements
 
 
 def test_sigterm_ends_an_endless_question(tmp_path: Path) -> None:
@@ -474,19 +491,27 @@ def test_an_overlong_statement_is_refused(server: Server) -> None:
     assert (status, headers["X-ClickHouse-Exception-Code"]) == (400, "62")
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
-        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"X: a\r\n" * 1000 + b"\r\n",
-        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 100_000,
-    ],
-    ids=["address", "header", "headers", "chunk size"],
-)
-def test_heads_have_limits(server: Server, request_: bytes) -> None:
-    answer = raw(server, request_)
-    assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")) or not answer
+def asks_one(server: Server, address: int = 0, header: int = 0, headers: int = 0) -> bytes:
+    """A GET of `SELECT 1` with the password: bytes of its address, bytes of a header, number of headers."""
+    target = "/?query=SELECT+1"
+    lines = ["Connection: close"] + [f"X: {'a' * (header - 3)}"] * (header > 0) + ["X: a"] * headers
+    return head(server, *lines, method="GET", target=target.ljust(address, "+"))
+
+
+@pytest.mark.parametrize(("part", "size"), [("address", 60_000), ("header", 15_000), ("headers", 100)])
+def test_a_head_within_the_limits_is_answered(server: Server, part: str, size: int) -> None:
+    answer = raw(server, asks_one(server, **{part: size}))
+    assert (answer.splitlines()[0], answer.splitlines()[-1]) == (b"HTTP/1.1 200 OK", b"1")
+
+
+@pytest.mark.parametrize(("part", "size"), [("address", 100_000), ("header", 100_000), ("headers", 1000)])
+def test_a_head_over_the_limits_is_refused(server: Server, part: str, size: int) -> None:
+    assert b" 400 " in raw(server, asks_one(server, **{part: size})).splitlines()[0]
+
+
+def test_the_size_of_a_chunk_has_a_limit(server: Server) -> None:
+    request = head(server, "Transfer-Encoding: chunked", target="/?query=SELECT+1") + b"1" * 100_000
+    assert b" 400 " in raw(server, request).splitlines()[0]
 
 
 HALVES = [b"", b"GET / HTTP/1.1\r\nHost: 127", b"Content-Length: 10", b"Transfer-Encoding: chunked"]

@@ -11,6 +11,7 @@ from streams.embedded.client import client_of
 from streams.embedded.directory import Directory
 from streams.embedded.private import NotPrivate, make_private, open_private
 from streams.embedded.stack import Stack
+from streams.errors import UserError
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -53,6 +54,16 @@ def test_a_password_is_made_once_and_stays(tmp_path: Path) -> None:
     other.take()
     assert other.password() != password
     other.release()
+
+
+@pytest.mark.parametrize("text", [None, "", "\n"])
+def test_a_password_that_is_missing_or_empty_is_one_sentence(tmp_path: Path, text: str | None) -> None:
+    directory = Directory(tmp_path / "data")
+    directory.take()
+    directory.password_file.unlink() if text is None else directory.password_file.write_text(text)
+    with pytest.raises(UserError, match=f"^The password file {directory.password_file} .*[.]$"):
+        directory.password()
+    directory.release()
 
 
 def password_of(directory: Directory) -> str:

@@ -1,10 +1,10 @@
 """Every socket that listens, of every role and command: on this machine's loopback interface only."""
 
+import http.client
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,6 +14,7 @@ from streams.embedded.process import free_port
 from streams.embedded.roles import prepare, start_roles
 from streams.embedded.stack import Stack
 from streams.settings import Settings
+from tests.embedded.waiting import until
 
 pytestmark = pytest.mark.embedded
 
@@ -28,11 +29,14 @@ def listening(pid: int | None) -> list[str]:
     return sorted(c.laddr.ip for c in found if c.status == psutil.CONN_LISTEN or (c.type == 2 and not c.raddr))
 
 
-def until(condition: Callable[[], object], what: object, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
+def status(port: int, headers: dict[str, str]) -> int:
+    """The status of the first page at a port."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", "/", headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,9 @@ def test_a_part_of_the_stack_listens_on_loopback(stack: Stack, part: str, socket
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_plain_faust_worker_listens_on_loopback(stack: Stack, role: str, tmp_path: Path) -> None:
+def test_a_plain_faust_worker_listens_on_loopback_and_answers_no_web_page(
+    stack: Stack, role: str, tmp_path: Path
+) -> None:
     """`faust -A streams.app worker`: Faust's own pages are on all addresses by default."""
     environment = {
         "DESKWATCH_BROKER": stack.broker,
@@ -63,10 +69,12 @@ def test_a_plain_faust_worker_listens_on_loopback(stack: Stack, role: str, tmp_p
         "DESKWATCH_CLICKHOUSE_PASSWORD_FILE": str(stack.directory.password_file),
         "DESKWATCH_DATA": str(tmp_path),
     }
-    argv = [sys.executable, "-m", "faust", "-A", f"{stack.apps}:{role}", "worker", "--web-port", str(free_port())]
+    port = free_port()
+    argv = [sys.executable, "-m", "faust", "-A", f"{stack.apps}:{role}", "worker", "--web-port", str(port)]
     with subprocess.Popen(argv, env={**os.environ, **environment}, stdout=subprocess.DEVNULL) as worker:
         try:
             until(lambda: listening(worker.pid), role)
             assert listening(worker.pid) == ["127.0.0.1"]
+            assert (status(port, {}), status(port, {"Origin": "null"})) == (200, 403)
         finally:
             worker.kill()

@@ -8,8 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -20,18 +19,11 @@ from sinks.clickhouse.client import connect
 from streams.embedded import broker
 from streams.embedded.directory import Directory, DirectoryInUse
 from streams.embedded.stack import Stack, StackError, clickhouse_answers
+from tests.embedded.waiting import until
 
 pytestmark = pytest.mark.embedded
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Waits for a condition of other processes."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def gone(pid: int) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,15 +28,6 @@ from tests.flow.conftest import Worker, wait_for
 from tests.sinks.desk import OFFICE, Database, Record, checkpoints, disorderly, ms, outputs, policies
 
 EVERY = 40  # lines a checkpoint
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyServer]:
-    pytest.importorskip("chdb")
-    server = FaultyServer(tmp_path_factory.mktemp("clickhouse"))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

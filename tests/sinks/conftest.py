@@ -1,4 +1,4 @@
-"""A real ClickHouse for each test module, and migrated databases on it."""
+"""Migrated databases on the real ClickHouse of a test module."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -11,15 +11,6 @@ from tests.embedded.faulty import FaultyServer
 from tests.sinks.desk import Database
 
 _numbers = count()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyServer]:
-    pytest.importorskip("chdb")
-    server = FaultyServer(tmp_path_factory.mktemp("clickhouse"))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -56,15 +56,6 @@ def test_our_own_files_are_readable() -> None:
     assert all(file.statements for file in read(FOLDER))
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from streams.embedded.clickhouse import Server
-
-    server = Server(tmp_path_factory.mktemp("clickhouse")).start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
 def client(server: Any) -> Iterator[Any]:
     client = connect(server.url, password=server.password)
