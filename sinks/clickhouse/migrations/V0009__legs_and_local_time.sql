@@ -356,9 +356,9 @@ SELECT
     handle_ms / nullIf(legs, 0) / 1000 AS aht_s
 FROM (
     SELECT
-        toDateTime(intDiv(if(
-            fact.at - (fact.at + offset_ms) % 3600000 >= from_at, fact.at - (fact.at + offset_ms) % 3600000, hour_at
-        ), 1000), 'UTC') AS hour,
+        toDateTime(intDiv(
+            if((fact.at - (fact.at + offset_ms) % 3600000 AS begun) >= from_at, begun, hour_at), 1000
+        ), 'UTC') AS hour,
         queue,
         sumMap(counts) AS sums,
         sums['offered'] AS offered,
@@ -419,9 +419,9 @@ SELECT
     sums['transparency_sum'] / nullIf(transparency_n, 0) / 1000000 AS transparency
 FROM (
     SELECT
-        toDateTime(intDiv(if(
-            fact.at - (fact.at + offset_ms) % 3600000 >= from_at, fact.at - (fact.at + offset_ms) % 3600000, hour_at
-        ), 1000), 'UTC') AS hour,
+        toDateTime(intDiv(
+            if((fact.at - (fact.at + offset_ms) % 3600000 AS begun) >= from_at, begun, hour_at), 1000
+        ), 'UTC') AS hour,
         metric,
         team,
         channel,
@@ -659,8 +659,8 @@ FROM (
     ARRAY JOIN multiIf(
         topic_name = 'sla-ledger', ['sla_ledger', 'sla_outcomes', 'due_next'],
         topic_name = 'facts', [
-            'ticket_minutes', 'call_minutes', 'survey_minutes', 'backlog_minutes', 'tickets', 'calls', 'call_legs', 'surveys', 'reviews',
-            'callbacks', 'actions', 'agent_states', 'review_coverage', 'callback_coverage',
+            'ticket_minutes', 'call_minutes', 'survey_minutes', 'backlog_minutes', 'tickets', 'calls', 'call_legs',
+            'surveys', 'reviews', 'callbacks', 'actions', 'agent_states', 'review_coverage', 'callback_coverage',
             'service_levels', 'satisfaction', 'contact_reasons', 'customers',
             'ticket_quality', 'complaint_rates', 'satisfaction_by_handler'
         ],
@@ -694,9 +694,7 @@ SELECT
     if(delays.n = 0, NULL, reinterpret(delays.p95_ms, 'Decimal64(3)')) AS delay_p95_s
 FROM (
     SELECT
-        if(
-            quarter.at - (quarter.at + offset_ms) % 3600000 >= from_at, quarter.at - (quarter.at + offset_ms) % 3600000, hour_at
-        ) AS hour_ms,
+        if((quarter.at - (quarter.at + offset_ms) % 3600000 AS begun) >= from_at, begun, hour_at) AS hour_ms,
         topic,
         sumMap(quarter.counts) AS sums
     FROM (
@@ -711,9 +709,7 @@ FROM (
 ) AS arrived
 LEFT JOIN (
     SELECT
-        if(
-            event.at - (event.at + offset_ms) % 3600000 >= from_at, event.at - (event.at + offset_ms) % 3600000, hour_at
-        ) AS hour_ms,
+        if((event.at - (event.at + offset_ms) % 3600000 AS begun) >= from_at, begun, hour_at) AS hour_ms,
         topic,
         count() AS n,
         quantileExact(0.5)(stored_ms - event.at) AS median_ms,
