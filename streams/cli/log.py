@@ -32,7 +32,7 @@ def inspected(files: list[Path], quiet: bool) -> Inspected:
     return log
 
 
-def lines_of(log: Inspected, as_is: bool) -> Iterator[bytes]:
+def ordered(log: Inspected, as_is: bool) -> Iterator[bytes]:
     """The lines by time or, `as_is`, in the order of files and lines."""
     return read(log.files) if as_is else by_time(log)
 

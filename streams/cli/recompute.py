@@ -9,7 +9,7 @@ from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.writer import Writer
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.log import inspected, lines_of, refuse_without_events
+from streams.cli.log import inspected, ordered, refuse_without_events
 from streams.cli.options import AsIs, Data, Files, Json, Policy, settings_of
 from streams.cli.summary import print_summary
 from streams.desk.policy.versions import Policies
@@ -62,7 +62,7 @@ def _recompute(
     with connect(server.url, password=server.password, database=settings.database) as client:
         if client.query("SELECT 1 FROM event_rows LIMIT 1").result_rows:
             raise Refused(f"{settings.data} already holds events: name another directory with --data.")
-        fold(lines_of(log, as_is), policies, Writer(client, settings.database, policies), as_of)
+        fold(ordered(log, as_is), policies, Writer(client, settings.database, policies), as_of)
         found = {"lines": log.figures.lines, **summary(client, log.figures)}
         print_summary({**found, "seconds": round(time.monotonic() - started, 1)}, json)
 

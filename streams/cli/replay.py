@@ -14,7 +14,7 @@ from sinks.clickhouse.client import Client, connect
 from sinks.clickhouse.log import stored_lines
 from sinks.clickhouse.progress import done, stages_behind
 from streams.cli.errors import Refused, one_sentence
-from streams.cli.log import inspected, lines_of, progress_bar, refuse_without_events
+from streams.cli.log import inspected, ordered, progress_bar, refuse_without_events
 from streams.cli.options import AsIs, Data, Files, Json, Policy, settings_of
 from streams.cli.summary import print_summary
 from streams.embedded.roles import prepare, start_roles
@@ -79,7 +79,7 @@ def replay(
 
 
 def _feed(job: "_Replay", settings: Settings, client: Client | None, stack: Stack | None) -> None:
-    job.run(lines_of(job.log, job.as_is), job.log.figures.lines, settings, client, stack)
+    job.run(ordered(job.log, job.as_is), job.log.figures.lines, settings, client, stack)
     job.print_summary(client)
 
 
@@ -93,9 +93,9 @@ def _rebuild(job: "_Replay", stack: Stack, settings: Settings, client: Client, w
     stored = client.query(f"SELECT count() FROM event_rows FINAL WHERE topic IN {topics!r}").result_rows[0][0]
     before = stored_lines(client, settings.database, topics)
     if job.as_is:
-        lines: Iterator[bytes] = chain(before, lines_of(job.log, as_is=True))
+        lines: Iterator[bytes] = chain(before, ordered(job.log, as_is=True))
     else:
-        lines = merged(timed(before, in_order=True), timed(lines_of(job.log, as_is=False), in_order=True))
+        lines = merged(timed(before, in_order=True), timed(ordered(job.log, as_is=False), in_order=True))
     start_roles(stack, beside, "log", workers)
     filled = stack.connect(beside.database)
     job.run(lines, stored + job.log.figures.lines, beside, filled, stack)
