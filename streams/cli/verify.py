@@ -10,13 +10,14 @@ import typer
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.log import stored_lines
 from streams.cli.errors import Refused, one_sentence
+from streams.cli.log import ordered
 from streams.cli.options import Data, Json, Policy, settings_of
 from streams.cli.recompute import AsOf, instant
 from streams.cli.sql import open_client
 from streams.models.topics import INPUTS
 from streams.policies import policies_of
-from streams.replay.order import by_time, inspect
-from streams.replay.restated import said_of
+from streams.replay.order import inspect
+from streams.replay.restated import read_restated
 from streams.replay.verify import Difference, verified
 from streams.settings import Settings
 
@@ -37,8 +38,6 @@ def verify(
         settings = settings_of(data, policy)
         with open_client(settings, data) as client:
             differences = _verify(client, settings, list(files or ()), source, instant(as_of))
-            for said in said_of(client, settings.database):
-                typer.echo(said, err=True)
     for difference in differences:
         _say(difference, json)
     if any(difference.surplus or difference.missing for difference in differences):
@@ -51,7 +50,11 @@ def _verify(
     if not client.query("SELECT 1 FROM event_rows LIMIT 1").result_rows:
         raise Refused(f"The database {settings.database} holds no events: nothing to verify.")
     log = _log(client, settings, files, source)
-    return verified(client, settings.database, log, policies_of(settings), as_of)
+    restated = read_restated(client, settings.database)
+    differences = verified(client, settings.database, log, policies_of(settings), as_of, restated)
+    for said in restated.sentences():
+        typer.echo(said, err=True)
+    return differences
 
 
 def _log(client: Client, settings: Settings, files: list[Path], source: str | None) -> Iterable[bytes]:
@@ -64,7 +67,7 @@ def _log(client: Client, settings: Settings, files: list[Path], source: str | No
         from streams.replay.topic_log import read_topics
 
         return read_topics(settings)
-    return by_time(inspect(files or [Path(str(source))]))
+    return ordered(inspect(files or [Path(str(source))]), as_is=False)
 
 
 def _say(difference: Difference, json: bool) -> None:

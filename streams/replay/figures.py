@@ -9,6 +9,9 @@ from streams.replay.log import Line
 MAX_NAMES = 20
 """Unknown types and reasons that are told apart; all further ones are counted together."""
 
+MAX_REASONS = 3
+"""Reasons that are said."""
+
 OTHERS = "others"
 
 
@@ -30,10 +33,10 @@ class LogFigures:
         else:
             self._reasons[_bounded(self._reasons, kind_of(line.fault.reason))] += 1
 
-    def reasons(self, number: int = 3) -> list[tuple[str, int]]:
+    def reasons(self) -> list[tuple[str, int]]:
         """The commonest kinds of reasons why lines are no events, each with the number of lines."""
         unknown = Counter({f"the type {name!r} is unknown": count for name, count in self.unknown.items()})
-        return (self._reasons + unknown).most_common(number)
+        return (self._reasons + unknown).most_common(MAX_REASONS)
 
 
 def _bounded(known: Counter[str], name: str) -> str:

@@ -6,7 +6,7 @@ released before  t1 ═══════ released │                          
 window rules     w1 ══════   w2 ═══════════════════════   w3 ══════       w1, w2: of counts by former rules, left out
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -25,22 +25,25 @@ from streams.models.rows import FactRow
 JUDGED = tuple(rule for rule in RULE_SUBJECTS if rule != SHORT_NOTICE)
 """The rules that judge tallies."""
 
-CUSTOMERS_TABLE = "former_customers"  # of the recomputation's database
+CUSTOMERS_TABLE, WARNINGS_TABLE = "former_customers", "left_out_warnings"
+"""Of the recomputation's database: the customers, and the ids of the warnings, that are not compared."""
 
+_OF_TICKET_OR_CALL = (
+    "multiIf(ticket_id != '', concat('t', ticket_id), call_id != '', concat('c', call_id), concat('ss', subject))"
+)
 _NAMES = {  # by table, the name of the subject of a row
     "ledger_rows": "concat('t', ticket_id)",
     "span_rows": "concat(substring(family, 1, 1), subject)",
     "ticket_rows": "concat('t', ticket_id)",
     "call_rows": "concat('c', call_id)",
     "call_leg_rows": "concat('c', call_id)",
-    "survey_rows": "multiIf(ticket_id != '', concat('t', ticket_id), call_id != '', concat('c', call_id), "
-    "concat('ss', subject))",
-    "review_rows": "multiIf(ticket_id != '', concat('t', ticket_id), call_id != '', concat('c', call_id), "
-    "concat('ss', subject))",
+    "survey_rows": _OF_TICKET_OR_CALL,
+    "review_rows": _OF_TICKET_OR_CALL,
     "callback_rows": "concat('b', callback_id)",
     "action_rows": "concat('a', action_id)",
+    "agent_state_rows": "concat('g', agent_id)",
     "warning_rows": "multiIf(dimension = 'callback', concat('b', value), dimension = 'action', concat('a', value), "
-    "dimension = '', concat('t', ticket_id), '')",
+    "dimension = 'agent', concat('g', value), dimension = '', concat('t', ticket_id), '')",
 }
 _OF_STAGE = "counter = 'fcr' AND cause_source = 'customer'"
 
@@ -58,6 +61,25 @@ class Former(NamedTuple):
 
 
 NOTHING = Former()
+
+
+class Restated(NamedTuple):
+    """What releases changed, for each partition, and what keeps rows of former rules (`former`, without its facts)."""
+
+    rows: Sequence[RestatementRow]
+    former: Former
+
+    def sentences(self) -> list[str]:
+        """What changed, and what is not compared. None without a restatement."""
+        found = [sentence(row) for row in self.rows]
+        if self.former.names:
+            found.append(
+                f"{len(self.former.names):,} subjects were released before and keep rows of former rules; these and "
+                f"the rows of their {len(self.former.customers):,} customers are not compared."
+            )
+        if found:
+            found.append("Warnings of window rules about counts by former rules are not compared.")
+        return found
 
 
 def refuse_former_rules(client: Client, database: str) -> None:
@@ -78,26 +100,18 @@ def restatements(client: Client, database: str) -> list[RestatementRow]:
     return [RestatementRow(*row) for row in client.query(query).result_rows]
 
 
-def said_of(client: Client, database: str) -> list[str]:
-    """Sentences about restatements: what changed, and what is not compared. None without a restatement."""
-    sentences = [sentence(row) for row in restatements(client, database)]
-    former = read_former(client, database) if sentences else NOTHING
-    if former.names:
-        sentences.append(
-            f"{len(former.names):,} subjects were released before and keep rows of former rules; these and the rows of "
-            f"their {len(former.customers):,} customers are not compared."
-        )
-    if sentences:
-        sentences.append("Warnings of window rules about counts by former rules are not compared.")
-    return sentences
+def read_restated(client: Client, database: str) -> Restated:
+    """What was restated, and what keeps its rows."""
+    rows = restatements(client, database)
+    return Restated(rows, _read_former(client, database) if rows else NOTHING)
 
 
 # Subjects that keep their rows
 
 
-def read_former(client: Client, database: str) -> Former:
+def _read_former(client: Client, database: str) -> Former:
     """The subjects that keep rows of former rules, and all customers that these rows name."""
-    kept = f"(SELECT name FROM `{database}`.former_subject_rows FINAL)"
+    kept = _kept(database)
     names = frozenset(name for (name,) in client.query(f"SELECT * FROM {kept}").result_rows)
     if not names:
         return NOTHING
@@ -113,27 +127,32 @@ def read_former(client: Client, database: str) -> Former:
     for (ids,) in linked:
         if not customers.isdisjoint(ids):
             customers.update(ids)
+    return Former(names, frozenset(customers))
+
+
+def with_facts(client: Client, database: str, beside: str, former: Former) -> Former:
+    """`former` with its facts; names its customers in the database `beside`, for :func:`take_over` too."""
+    if not former.names:
+        return former
+    customers = _put_ids(client, beside, CUSTOMERS_TABLE, former.customers)
 
     def facts() -> Iterator[FactRow]:
         columns = ", ".join(FactRow.__struct_fields__)
-        where = _facts_of(database, _listed(customers))
+        where = _facts_of(database, customers)
         with client.query_row_block_stream(
             f"SELECT {columns} FROM `{database}`.fact_rows FINAL WHERE {where}"
         ) as blocks:
             for block in blocks:
                 yield from (FactRow(*row) for row in block)
 
-    return Former(names, frozenset(customers), facts)
+    return former._replace(facts=facts)
 
 
 def take_over(client: Client, database: str, beside: str, former: Former) -> None:
     """Copy the rows of former rules to the database `beside`, which was recomputed without their subjects."""
     if not former.names:
         return
-    kept = f"(SELECT name FROM `{database}`.former_subject_rows FINAL)"
-    client.command(f"CREATE TABLE `{beside}`.{CUSTOMERS_TABLE} (id String) ENGINE = Memory")
-    client.insert(CUSTOMERS_TABLE, [[customer] for customer in former.customers], ["id"], database=beside)
-    customers = f"(SELECT id FROM `{beside}`.{CUSTOMERS_TABLE})"
+    kept, customers = _kept(database), _ids(beside, CUSTOMERS_TABLE)
     conditions = {table: f"{name} IN {kept}" for table, name in _NAMES.items()}
     conditions["warning_rows"] += f" OR (dimension = 'customer' AND value IN {customers})"
     conditions["customer_rows"] = f"customer_id IN {customers}"
@@ -142,8 +161,12 @@ def take_over(client: Client, database: str, beside: str, former: Former) -> Non
         client.command(f"INSERT INTO `{beside}`.{table} SELECT * FROM `{database}`.{table} FINAL WHERE {condition}")
 
 
+def _kept(database: str) -> str:
+    return f"(SELECT name FROM `{database}`.former_subject_rows FINAL)"
+
+
 def _facts_of(database: str, customers: str) -> str:
-    kept = f"(SELECT name FROM `{database}`.former_subject_rows FINAL)"
+    kept = _kept(database)
     return (
         f"if({_OF_STAGE}, cause_id IN {customers}, if(family IN ('ticket', 'call'), "
         f"concat(substring(family, 1, 1), subject) IN {kept}, "
@@ -151,17 +174,24 @@ def _facts_of(database: str, customers: str) -> str:
     )
 
 
-def _listed(texts: Iterable[str]) -> str:
-    quoted = ", ".join("'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" for text in sorted(texts))
-    return f"({quoted or 'NULL'})"
+def _put_ids(client: Client, beside: str, table: str, ids: Collection[str]) -> str:
+    """Write ids into a table of their own, since a statement may not be long enough to name them; selects them."""
+    client.command(f"CREATE TABLE `{beside}`.{table} (id String) ENGINE = Memory")
+    client.insert(table, [[each] for each in ids], ["id"], database=beside)
+    return _ids(beside, table)
+
+
+def _ids(beside: str, table: str) -> str:
+    return f"(SELECT id FROM `{beside}`.{table})"
 
 
 # What is not compared
 
 
-def conditions(client: Client, database: str, beside: str, policies: Policies) -> dict[str, str]:
-    """By view, the condition that a row has to meet to be compared."""
-    rows = restatements(client, database)
+def conditions(
+    client: Client, database: str, beside: str, policies: Policies, rows: Sequence[RestatementRow]
+) -> dict[str, str]:
+    """By view, the condition that a row has to meet to be compared. `rows`: what releases changed."""
     found = {"events": "NOT released"}  # of what came after the release of its subject, nothing was folded
     if any(row.refused for row in rows):  # stored when they were events
         found["events"] += f" AND base64Encode(body) NOT IN (SELECT value_base64 FROM `{beside}`.dead_letter_rows)"
@@ -174,7 +204,7 @@ def conditions(client: Client, database: str, beside: str, policies: Policies) -
         )
         left_out = of_former_counts(client.query(query).result_rows, restated_at, Rules(policies))
         if left_out:
-            found["risk_warnings"] = f"warning_id NOT IN {_listed(left_out)}"
+            found["risk_warnings"] = f"warning_id NOT IN {_put_ids(client, beside, WARNINGS_TABLE, left_out)}"
     return found
 
 

@@ -7,30 +7,30 @@ from sinks.clickhouse.client import Client
 from streams.models.dead_letters import kind_of
 from streams.models.instants import DAY, format_instant
 from streams.models.topics import ACTIONS, LEDGER
-from streams.replay.figures import MAX_NAMES, LogFigures
+from streams.replay.figures import MAX_REASONS, LogFigures
 
 VIEWS = ("events", "dead_letters", "sla_ledger", "sla_outcomes", "tickets", "calls", "surveys", "risk_warnings")
-MAX_REASONS = 3
 MAX_TEXTS = 10_000
 """Reasons of dead letters that are looked at, with the values in them."""
 
 
 def summary(client: Client, log: LogFigures) -> dict[str, Any]:
     """The figures of the client's database, by name; `log`: those of the files."""
-    found: dict[str, Any] = {"as_of": _as_of(client)}
+    as_of = written_until(client, client.database)
+    found: dict[str, Any] = {"as_of": None if as_of < 0 else format_instant(as_of)}
     found |= {view: client.query(f"SELECT count() FROM {view}").result_rows[0][0] for view in VIEWS}
     found |= _quality(client, set(found))
-    found["unknown_types"] = dict(log.unknown.most_common(MAX_NAMES + 1))
+    found["unknown_types"] = dict(log.unknown.most_common())
     found["dead_letter_reasons"] = _reasons(client)
     found["warnings"] = _gap(client)
     return found
 
 
-def _as_of(client: Client) -> str | None:
-    """The instant up to which all partitions have written."""
-    query = f"SELECT min(as_of), count() FROM progress_rows FINAL WHERE topic_name = '{LEDGER}'"
-    as_of, partitions = client.query(query).result_rows[0]
-    return format_instant(as_of) if partitions and as_of >= 0 else None
+def written_until(client: Client, database: str) -> int:
+    """The instant (ms) up to which all partitions have written; -1: there is none."""
+    query = f"SELECT ifNull(minOrNull(as_of), -1) FROM `{database}`.progress_rows FINAL WHERE topic_name = '{LEDGER}'"
+    as_of: int = client.query(query).result_rows[0][0]
+    return as_of
 
 
 def _quality(client: Client, known: set[str]) -> dict[str, int]:
