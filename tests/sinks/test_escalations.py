@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import msgspec
+import pytest
 
 from sinks.clickhouse.rows import Batch, rows_of
 from streams.cli.warnings import Filter, ask
@@ -11,6 +12,8 @@ from streams.models.messages import messages
 from streams.models.rows import WarningRow
 from tests.desk.escalations import START, Bench, action, warning
 from tests.sinks.desk import Database
+
+pytestmark = pytest.mark.embedded
 
 
 def raised(n: int, at: int = 0, **fields: object) -> WarningRow:

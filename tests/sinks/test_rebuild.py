@@ -8,6 +8,7 @@ after      tickets t1 t2     acknowledged by li, sent at 10:00, cleared at 11:00
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from streams.replay.log import place
 from tests.embedded.faulty import FaultyServer
 from tests.sinks.desk import Database, at, event
 from tests.sinks.test_escalations import filled
+
+pytestmark = pytest.mark.embedded
 
 LOG = [event("ticket.created", "mon 10:00", "t1", team="A"), b"no event"]
 MORE = [*LOG, event("ticket.created", "mon 10:05", "t2", team="A")]
@@ -121,68 +124,82 @@ class Killed(Exception):
 
 
 class Fragile:
-    """A client that is killed at one statement."""
+    """A client that is killed after so many acts: statements, and pairs of tables that are exchanged."""
 
-    def __init__(self, client: Client, at: int) -> None:
-        self._client, self._left = client, at
+    def __init__(self, client: Client, acts: int = 1000) -> None:
+        self._client, self._acts = client, acts
+        self.done = 0
 
     def query(self, *arguments: Any) -> Any:
         return self._run(self._client.query, *arguments)
 
     def command(self, *arguments: Any) -> Any:
         sql, exchange = arguments[0], "EXCHANGE TABLES "
-        if sql.startswith(exchange) and self._left <= sql.count(" AND "):  # in the middle of the exchange
-            done = ", ".join(sql.removeprefix(exchange).split(", ")[: self._left])
-            if done:
-                self._client.command(exchange + done)
+        if not sql.startswith(exchange):
+            return self._run(self._client.command, *arguments)
+        pairs = sql.removeprefix(exchange).split(", ")[: self._acts - self.done]
+        self.done += len(pairs)
+        if pairs:
+            self._client.command(exchange + ", ".join(pairs))
+        if self.done == self._acts:  # in the middle of the exchange, or at its end
             raise Killed
-        return self._run(self._client.command, *arguments)
+        return None
 
     def _run(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        if self._left <= 0:
+        if self.done == self._acts:
             raise Killed
-        self._left -= 1
+        self.done += 1
         return act(*arguments)
 
 
-@pytest.mark.parametrize("statement", range(0, 22, 3))
-def test_killed_at_any_statement_old_or_new_figures_stand(old: Database, statement: int) -> None:
-    before, new = figures(old), figures(built(old))
-    try:
-        rebuild.finish(Fragile(old.client, statement), old.name)
-    except Killed:
+def test_killed_at_any_statement_old_or_new_figures_stand(new_database: Callable[[], Database]) -> None:
+    """The last act drops the old tables: killed before it, all tables are exchanged."""
+    whole = filled(new_database().fold(LOG))
+    before, new = figures(whole), figures(built(whole))
+    client = Fragile(whole.client)
+    rebuild.finish(client, whole.name)
+    found = []
+    for acts in range(client.done - 1, -1, -5):
+        old = filled(new_database().fold(LOG))
+        built(old)
+        with pytest.raises(Killed):
+            rebuild.finish(Fragile(old.client, acts), old.name)
         rebuild.resume(old.client, old.name)
-    assert figures(old) in (before, new)
-    assert len(old.rows("SELECT * FROM warning_step_rows")) > 2
+        found.append(figures(old))
+        assert found[-1] in (before, new), f"killed after {acts} acts"
+        assert len(old.rows("SELECT * FROM warning_step_rows")) > 2
+        assert found[-1] == before or old.name + rebuild.SUFFIX not in databases(old)
+    assert found[0] == new
+    assert found[-1] == before
 
 
-def test_who_queries_meanwhile_sees_old_or_new_figures(old: Database, server: FaultyServer) -> None:
-    new = figures(built(old))
-    allowed = (figures(old)[0], new[0])
-    seen: list[Any] = []
-    for _ in range(3):
+def test_who_queries_meanwhile_sees_old_figures_and_then_new_ones(old: Database, server: FaultyServer) -> None:
+    for lines in (MORE, LOG, MORE):
+        former, following = figures(old)[0], figures(built(old, lines))[0]
+        assert former != following
         with querying(server, old.name) as answers:
             rebuild.finish(old.client, old.name)
-        seen += answers
-        built(old)
-    assert all(answer in allowed for answer in seen)
-    assert len(seen) > 3
+        assert [answer for answer, _ in groupby(answers)] == [former, following]
 
 
 @contextmanager
 def querying(server: FaultyServer, name: str) -> Iterator[list[Any]]:
-    """Asks for the tickets again and again, in a thread; gives the answers."""
+    """Asks for the tickets again and again, in a thread, from before until after; gives the answers."""
     answers: list[Any] = []
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     def ask() -> None:
         with connect(server.url, password=server.password) as client:
-            while not ended.is_set():
+            last = False
+            while not last:
+                last = ended.is_set()
                 answers.append(Database(client, name).rows("SELECT ticket_id FROM tickets ORDER BY ALL"))
+                begun.set()
 
     thread = threading.Thread(target=ask)
     thread.start()
     try:
+        assert begun.wait(60)
         yield answers
     finally:
         ended.set()
