@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from typer.testing import CliRunner
@@ -42,10 +43,10 @@ def deskwatch(*arguments: object) -> str:
     return result.stdout
 
 
-def whole_job(data: Path, log: Path, *options: object) -> dict[str, float]:
-    """Replay a log through the embedded stack until all is in ClickHouse; the counts."""
-    printed = deskwatch("replay", "--embedded", "--drain", "--json", "--data", data, *options, log)
-    found: dict[str, float] = msgspec.json.decode(printed.splitlines()[-1])
+def whole_job(data: Path, *arguments: object) -> dict[str, Any]:
+    """Replay logs, with options, through the embedded stack until all is in ClickHouse; the summary."""
+    printed = deskwatch("replay", "--embedded", "--drain", "--json", "--data", data, *arguments)
+    found: dict[str, Any] = msgspec.json.decode(printed.splitlines()[-1])
     return found
 
 
@@ -53,7 +54,7 @@ NO_SIGNALS = {"reviews", "callbacks", "callback_coverage", "actions", "agent_sta
 """The views that are empty for the recorded month."""
 
 
-def check(counts: dict[str, float], log: Path, *where: object) -> None:
+def check(counts: dict[str, Any], log: Path, *where: object) -> None:
     """All lines came, and no view differs: see :func:`check_views`."""
     assert counts["events"] == counts["lines"] == len(lines_of(log))
     assert counts["dead_letters"] == 0

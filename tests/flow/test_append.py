@@ -21,7 +21,7 @@ from streams.cli.main import app
 from streams.embedded.directory import USER, Directory
 from streams.errors import UserError
 from tests.flow.conftest import wait_for
-from tests.flow.month import deskwatch, write
+from tests.flow.month import deskwatch, whole_job, write
 from tests.flow.running import feed, objects, rows, running_desk, value
 from tests.sinks.desk import event
 
@@ -59,13 +59,6 @@ def policy(tmp_path: Path) -> Path:
     return tmp_path / "policy.toml"
 
 
-def replay(data: Path, policy: Path, file: Path, *options: str) -> dict[str, Any]:
-    where = ("--data", data, "--policy", policy)
-    printed = deskwatch("replay", "--embedded", "--drain", "--json", *where, *options, file)
-    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
-    return found
-
-
 def everything(data: Path) -> list[tuple[Any, ...]]:
     views = ("tickets", "sla_ledger", "events", "risk_warnings", "escalation_events", "dead_letters")
     return [each for view in views for each in rows(data, f"SELECT * FROM {view} ORDER BY ALL")]
@@ -73,7 +66,7 @@ def everything(data: Path) -> list[tuple[Any, ...]]:
 
 def test_a_cut_file_destroys_nothing(policy: Path, tmp_path: Path) -> None:
     data = tmp_path / "d"
-    replay(data, policy, write(tmp_path / "log.jsonl.gz", LOG))
+    whole_job(data, write(tmp_path / "log.jsonl.gz", LOG), "--policy", policy)
     before = everything(data)
     cut = tmp_path / "more.jsonl.gz"
     cut.write_bytes(gzip.compress(MORE * 100)[:-9])
@@ -116,9 +109,9 @@ def questions(data: Path) -> Iterator[set[Any]]:
 
 def test_who_asks_meanwhile_sees_old_or_new_figures(policy: Path, tmp_path: Path) -> None:
     data = tmp_path / "d"
-    replay(data, policy, write(tmp_path / "log.jsonl.gz", LOG))
+    whole_job(data, write(tmp_path / "log.jsonl.gz", LOG), "--policy", policy)
     with questions(data) as answers:
-        found = replay(data, policy, write(tmp_path / "more.jsonl.gz", [MORE]), "--append")
+        found = whole_job(data, write(tmp_path / "more.jsonl.gz", [MORE]), "--policy", policy, "--append")
     assert (found["tickets"], found["events"], found["lines"]) == (3, 5, 5)
     assert (2, 4) in answers
     assert answers <= {(2, 4), (3, 5)}
@@ -140,12 +133,12 @@ def test_an_acknowledgement_survives_and_stops_the_rebuilt_chain(policy: Path, t
         acknowledged, chain = rows(data, DONE), steps(data)
         wait_for("its event", lambda: value(data, "SELECT count() FROM events WHERE topic = 'actions'"))
     deskwatch("verify", "--data", data, "--policy", policy)
-    replay(data, policy, write(tmp_path / "more.jsonl.gz", [MORE]), "--append")
+    whole_job(data, write(tmp_path / "more.jsonl.gz", [MORE]), "--policy", policy, "--append")
     assert rows(data, DONE) == acknowledged
     assert steps(data) == chain
     deskwatch("verify", "--data", data, "--policy", policy)
     empty(data)  # and from the log alone, in which the acknowledgement comes before the second step:
-    replay(data, policy, write(tmp_path / "again.jsonl.gz", [MORE]), "--append")
+    whole_job(data, write(tmp_path / "again.jsonl.gz", [MORE]), "--policy", policy, "--append")
     assert rows(data, DONE) == acknowledged
     assert [(step, state) for _, step, state, at, _ in steps(data) if at > "2026-10-12T11:00:00.000Z"] == [
         (2, "acknowledged"),
@@ -180,10 +173,10 @@ def test_ids_that_are_unique_only_within_their_subject(policy: Path, tmp_path: P
     ]
     data = tmp_path / "d"
     counts = "SELECT (SELECT count() FROM events), (SELECT count() FROM tickets), (SELECT count() FROM calls)"
-    assert replay(data, policy, write(tmp_path / "log.jsonl.gz", log))["conflicts"] == 0
+    assert whole_job(data, write(tmp_path / "log.jsonl.gz", log), "--policy", policy)["conflicts"] == 0
     assert rows(data, counts) == [(7, 2, 1)]
     deskwatch("verify", "--data", data, "--policy", policy)
-    replay(data, policy, write(tmp_path / "more.jsonl.gz", [MORE]), "--append")
+    whole_job(data, write(tmp_path / "more.jsonl.gz", [MORE]), "--policy", policy, "--append")
     assert rows(data, counts) == [(8, 3, 1)]
     solved = objects("sql", "--data", data, "SELECT ticket_id FROM tickets WHERE status = 'solved'")
     assert solved == [{"ticket_id": "8"}]

@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
-from streams.cli.main import app
+from tests.flow.month import deskwatch, whole_job
 from tests.naive.cases import FOLDER
 
 pytestmark = pytest.mark.embedded
@@ -125,16 +124,9 @@ CASES: dict[str, dict[str, list[list[Any]]]] = {
 }
 
 
-def run(*arguments: object) -> str:
-    """What a command says."""
-    result = CliRunner().invoke(app, [str(each) for each in arguments])
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
 def ask(data: Path, question: str) -> list[list[Any]]:
     """The rows of a question, numbers as numbers."""
-    lines = run("sql", question, "--data", data, "--json").splitlines()
+    lines = deskwatch("sql", question, "--data", data, "--json").splitlines()
     return [[_number(value) for value in msgspec.json.decode(line).values()] for line in lines]
 
 
@@ -151,11 +143,11 @@ def test_a_case(case: str, way: str, tmp_path: Path) -> None:
     folder = FOLDER / case
     if not folder.exists():
         pytest.skip(f"the case {case} is not here: set DESK_CASES to the directory of cases")
-    log, data = folder / "events.jsonl", ("--data", tmp_path / "d", "--policy", folder / "policy.toml")
+    log, data, policy = folder / "events.jsonl", tmp_path / "d", ("--policy", folder / "policy.toml")
     if way == "recompute":
-        run("recompute", log, *data)
+        deskwatch("recompute", log, "--data", data, *policy)
     else:
-        run("replay", log, "--embedded", "--drain", "--partitions", way.split()[0], *data)
-        run("verify", *data)
-        run("verify", log, *data)
-    assert {question: ask(tmp_path / "d", question) for question in CASES[case]} == CASES[case]
+        whole_job(data, log, "--partitions", way.split()[0], *policy)
+        deskwatch("verify", "--data", data, *policy)
+        deskwatch("verify", log, "--data", data, *policy)
+    assert {question: ask(data, question) for question in CASES[case]} == CASES[case]

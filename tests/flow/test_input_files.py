@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from streams.cli.main import app
-from tests.flow.month import deskwatch, lines_of, write
+from tests.flow.month import deskwatch, lines_of, whole_job, write
 from tests.flow.running import value
 from tests.sinks.desk import event
 
@@ -24,17 +24,9 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def summary(printed: str) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(printed.splitlines()[-1])
-    return found
-
-
 def recomputed(folder: Path, *files: object) -> dict[str, Any]:
-    return summary(deskwatch("recompute", "--json", "--data", folder, *files))
-
-
-def replayed(folder: Path, *files: object) -> dict[str, Any]:
-    return summary(deskwatch("replay", "--embedded", "--drain", "--json", "--data", folder, *files))
+    found: dict[str, Any] = msgspec.json.decode(deskwatch("recompute", "--json", "--data", folder, *files))
+    return found
 
 
 # A file that is none of events
@@ -94,7 +86,7 @@ def test_the_summary_says_what_should_be_looked_at(tmp_path: Path) -> None:
         event("ticket.created", "mon 11:00", "t4").replace(b"2026", b"2031"),
     ]
     file = write(tmp_path / "log.jsonl.gz", log)
-    for found in (recomputed(tmp_path / "r", file), replayed(tmp_path / "p", file)):
+    for found in (recomputed(tmp_path / "r", file), whole_job(tmp_path / "p", file)):
         expected = {"as_of": "2031-10-12T11:00:00.000Z", "lines": 11, "dead_letters": 3, "unknown": 3}
         counts = {"duplicates": 1, "conflicts": 1, "orphans": 1, "released": 0}
         assert found | expected | counts == found
@@ -116,7 +108,7 @@ def test_lines_out_of_order_and_files_in_parts_give_the_same(days: Path, tmp_pat
     lines = lines_of(days)[::3]
     whole = write(tmp_path / "whole.jsonl.gz", lines)
     halves = [write(tmp_path / f"{n}.jsonl.gz", lines[n::2][::-1]) for n in range(2)]
-    found = replayed(tmp_path / "d", *halves)
+    found = whole_job(tmp_path / "d", *halves)
     assert (found["events"], found["late"]) == (len(lines), 0)
     deskwatch("verify", "--data", tmp_path / "d", "--from", whole)
     deskwatch("verify", "--data", tmp_path / "d", *halves)
@@ -127,7 +119,7 @@ def test_lines_out_of_order_and_files_in_parts_give_the_same(days: Path, tmp_pat
 def test_a_replay_as_it_is_gives_the_same_views(days: Path, tmp_path: Path) -> None:
     lines = lines_of(days)[::3]
     backwards = write(tmp_path / "log.jsonl.gz", lines[::-1])
-    replayed(tmp_path / "d", "--as-is", backwards)
+    whole_job(tmp_path / "d", "--as-is", backwards)
     order = "SELECT argMin(time, offset) > argMax(time, offset) AS backwards FROM events WHERE topic = 'tickets'"
     assert value(tmp_path / "d", f"{order} AND partition = 0") == 1
     deskwatch("verify", "--data", tmp_path / "d")
