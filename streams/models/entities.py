@@ -139,7 +139,7 @@ class CallLegRow(Row):
 
 
 class SurveyRow(Row):
-    """A survey's standing answer for one metric, or its offer as long as there is none."""
+    """A survey's standing answer for one metric, or its offer as long as there is none. `subject`: as of its fact."""
 
     table: ClassVar[str] = "survey_rows"
     topic: ClassVar[str] = "facts"
@@ -171,7 +171,7 @@ class SurveyRow(Row):
 
 
 class ReviewRow(Row):
-    """A quality inspection of a ticket, a call, or neither."""
+    """A quality inspection of a ticket, a call, or neither. `subject`: as of its fact."""
 
     table: ClassVar[str] = "review_rows"
     topic: ClassVar[str] = "facts"

@@ -100,12 +100,16 @@ def ledger_row(
 
 
 class FactRow(Row):
-    """What one cause counted at one instant (SPEC section 4): `counts` has `counter` and what goes with it."""
+    """What one cause counted at one instant (SPEC section 4): `counts` has `counter` and what goes with it.
+
+    `subject`: an id; of surveys and reviews what they are about: `ticket/t1`, `call/c1`, `survey/s1` (by the rules 1
+    the id alone).
+    """
 
     table: ClassVar[str] = "fact_rows"
     topic: ClassVar[str] = "facts"
 
-    family: str  # ticket, call or survey
+    family: str  # ticket, call, survey or review
     subject: str
     cause_source: str
     cause_id: str

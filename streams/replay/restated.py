@@ -28,8 +28,10 @@ JUDGED = tuple(rule for rule in RULE_SUBJECTS if rule != SHORT_NOTICE)
 CUSTOMERS_TABLE, WARNINGS_TABLE = "former_customers", "left_out_warnings"
 """Of the recomputation's database: the customers, and the ids of the warnings, that are not compared."""
 
-_OF_TICKET_OR_CALL = (
-    "multiIf(ticket_id != '', concat('t', ticket_id), call_id != '', concat('c', call_id), concat('ss', subject))"
+_OF_TICKET_OR_CALL = "multiIf(ticket_id != '', concat('t', ticket_id), call_id != '', concat('c', call_id), {own})"
+_OF_SURVEY_FACT = (
+    "concat(multiIf(subject LIKE 'ticket/%', 't', subject LIKE 'call/%', 'c', subject LIKE 'survey/%', 'ss', '/'), "
+    "substring(subject, position(subject, '/') + 1))"
 )
 _NAMES = {  # by table, the name of the subject of a row
     "ledger_rows": "concat('t', ticket_id)",
@@ -37,8 +39,8 @@ _NAMES = {  # by table, the name of the subject of a row
     "ticket_rows": "concat('t', ticket_id)",
     "call_rows": "concat('c', call_id)",
     "call_leg_rows": "concat('c', call_id)",
-    "survey_rows": _OF_TICKET_OR_CALL,
-    "review_rows": _OF_TICKET_OR_CALL,
+    "survey_rows": _OF_TICKET_OR_CALL.format(own="concat('ss', survey_id)"),
+    "review_rows": _OF_TICKET_OR_CALL.format(own="concat('ss', review_id)"),
     "callback_rows": "concat('b', callback_id)",
     "action_rows": "concat('a', action_id)",
     "agent_state_rows": "concat('g', agent_id)",
@@ -169,7 +171,7 @@ def _facts_of(database: str, customers: str) -> str:
     kept = _kept(database)
     return (
         f"if({_OF_STAGE}, cause_id IN {customers}, if(family IN ('ticket', 'call'), "
-        f"concat(substring(family, 1, 1), subject) IN {kept}, "
+        f"concat(substring(family, 1, 1), subject) IN {kept}, {_OF_SURVEY_FACT} IN {kept} OR "  # of the rules 1:
         f"concat('t', subject) IN {kept} OR concat('c', subject) IN {kept} OR concat('ss', subject) IN {kept}))"
     )
 

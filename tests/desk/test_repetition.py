@@ -13,7 +13,7 @@ import pytest
 from streams.desk.policy.versions import Policies, parse
 from streams.desk.track.partition import Desk
 from streams.models.codec import decode, topic_of
-from streams.models.entities import TicketRow
+from streams.models.entities import ReviewRow, SurveyRow, TicketRow
 from streams.models.envelope import Event, sequence_key
 from streams.models.instants import DAY, MINUTE, format_instant, parse_instant
 from streams.models.rows import FactRow, PaneRow, ReleasedRow, Row
@@ -177,6 +177,21 @@ class TestIdentity:
             fed = Fed(*order)
             assert fed.counts() == {"events": 2}
             assert Counter(row.family for row in fed.rows() if isinstance(row, FactRow)) == {"survey": 1, "review": 1}
+
+    def test_surveys_and_reviews_about_a_ticket_and_a_call_of_one_id_are_two(self) -> None:
+        """
+        10:00    survey 7, review 7    about ticket 7    about call 7    about neither
+        """
+        log = []
+        for about in ({"ticket_id": "7"}, {"call_id": "7"}, {}):
+            response = {**RESPONSE, "survey_id": "7", "ticket_id": None, **about}
+            log.append(event(0, "survey.responded", "1", **response))
+            log.append(event(0, "review.completed", "1", review_id="7", passed=True, **about))
+        rows = Fed(*log).rows()
+        assert Counter(row.family for row in rows if isinstance(row, FactRow)) == {"survey": 3, "review": 3}
+        for kind in (SurveyRow, ReviewRow):
+            about_what = sorted((row.ticket_id, row.call_id) for row in rows if isinstance(row, kind))
+            assert about_what == [("", ""), ("", "7"), ("7", "")]
 
     @pytest.mark.parametrize(("opening", "name"), [("callback.due", "callback_id"), ("action.opened", "action_id")])
     def test_callbacks_and_actions_have_their_own_id_as_key(self, opening: str, name: str) -> None:

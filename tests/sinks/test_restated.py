@@ -49,6 +49,7 @@ severity = "warning"
 """
 AS_OF = MONDAY + 10 * DAY
 FORMER = ("tt1", "cc1", "bb1", "gg1")
+FORMER_FACTS = ("t1", "c1", "call/c1")  # those of t1 and of the surveys about it; of c1, and of its review
 MANY = 25_000  # ids: more than the 256 KiB that a statement may have
 
 
@@ -68,6 +69,7 @@ LOG = [
     event("agent.state_changed", 0.4, agent_id="g1", state="available", team="A"),
     event("ticket.status_changed", 0.5, ticket_id="t1", status="solved"),
     event("survey.responded", 0.6, survey_id="s1", ticket_id="t1", metric="csat", score=1, scale_min=1, scale_max=5),
+    event("review.completed", 0.7, review_id="q1", call_id="c1", passed=True),
     event("ticket.created", 9, ticket_id="t2", customer_id="bela", team="A"),
     event("ticket.created", 9.1, ticket_id="t3", customer_id="anna", team="A"),
 ]
@@ -92,14 +94,16 @@ def restated(database: Database) -> Database:
     ):
         rewrite(database, table, condition, column)
     columns = ", ".join(FactRow.__struct_fields__)
-    facts = database.rows(f"SELECT {columns} FROM fact_rows FINAL WHERE subject IN ('t1', 'c1')")
-    assert {row[0] for row in facts} == {"ticket", "call", "survey"}
+    for table in ("fact_rows", "survey_rows"):
+        name_by_id_alone(database, table)
+    facts = database.rows(f"SELECT {columns} FROM fact_rows FINAL WHERE subject IN {FORMER_FACTS}")
+    assert {row[0] for row in facts} == {"ticket", "call", "survey", "review"}
     panes = Panes(77, lambda at: at - at % DAY)
     for row in facts:
         fact = FactRow(*row)
         panes.add(fact, -1)
         panes.add(msgspec.structs.replace(fact, team="former"), 1)
-    rewrite(database, "fact_rows", "subject IN ('t1', 'c1')", "team")
+    rewrite(database, "fact_rows", f"subject IN {FORMER_FACTS}", "team")
     batch = Batch()
     for minute in sorted(panes.changed):
         batch.add(TableRows("pane_rows", 1, panes.dump(minute, 1)[1]))
@@ -119,6 +123,13 @@ def rewrite(database: Database, table: str, condition: str, column: str) -> None
     database.client.command(
         f"INSERT INTO {database.name}.{table} SELECT {replaced} FROM {database.name}.{table} FINAL WHERE {condition}"
     )
+
+
+def name_by_id_alone(database: Database, table: str) -> None:
+    """Name the surveys about t1 as the rules 1 did; the review of c1 came when c1 was kept already."""
+    rows = f"(SELECT * FROM {database.name}.{table} FINAL WHERE subject = 'ticket/t1')"
+    for replaced in ("'t1' AS subject", "1 AS is_deleted, version + 1 AS version"):
+        database.client.command(f"INSERT INTO {database.name}.{table} SELECT * REPLACE ({replaced}) FROM {rows}")
 
 
 def name_former(database: Database) -> None:

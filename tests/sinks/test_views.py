@@ -177,6 +177,24 @@ def test_satisfaction(database: Database) -> None:
     assert nps["rate"] is None
 
 
+def test_surveys_and_reviews_about_a_ticket_and_a_call_of_one_id(database: Database) -> None:
+    """
+    10:01    survey s1, review q1    about ticket 7: 5, passed    about call 7: 1, failed
+    """
+    log = [event("ticket.created", "mon 09:00", "7", team="A"), event("call.offered", "mon 09:00", "7", team="B")]
+    for about, score in (("ticket_id", 5), ("call_id", 1)):
+        log.append(response(1, "csat", score, (1, 5), **{about: "7"}))
+        log.append(event("review.completed", "mon 10:01", review_id="q1", passed=score == 5, **{about: "7"}))
+    database.fold(log)
+    surveys = "SELECT subject, ticket_id, call_id, team, score FROM surveys ORDER BY score DESC"
+    assert database.rows(surveys) == [("7", "7", "", "A", 5), ("7", "", "7", "B", 1)]
+    reviews = "SELECT ticket_id, call_id, team, passed FROM reviews ORDER BY team"
+    assert database.rows(reviews) == [("7", "", "A", 1), ("", "7", "B", 0)]
+    answers = "SELECT team, responses, positive, negative FROM survey_minutes ORDER BY team"
+    assert database.rows(answers) == [("A", 1, 1, 0), ("B", 1, 0, 1)]
+    assert database.one("SELECT sum(n) FROM satisfaction") == 2
+
+
 def test_the_backlog_at_the_end_of_each_minute(database: Database) -> None:
     """
     minute    10:00   10:01   10:02   10:03   10:04   10:05       team C, target 1 h, at risk far later

@@ -1,4 +1,4 @@
--- Legs of calls, who ended a clock, events identified within topic and subject, and local hours and days of the desk.
+-- Legs of calls, who ended a clock, events and surveys identified within topic and subject, local hours and days of the desk.
 
 CREATE TABLE IF NOT EXISTS call_leg_rows (
     call_id String,
@@ -241,6 +241,33 @@ SELECT
     reinterpret(hold_ms, 'Decimal64(3)') AS hold_s,
     reinterpret(wrapup_ms, 'Decimal64(3)') AS wrapup_s
 FROM call_leg_rows FINAL;
+
+-- The rows' own `subject` says what it is an id of ('ticket/7'), since a ticket and a call may have one id.
+CREATE OR REPLACE VIEW surveys AS
+SELECT
+    multiIf(ticket_id != '', ticket_id, call_id != '', call_id, survey_id) AS subject,
+    survey_id,
+    metric,
+    fromUnixTimestamp64Milli(survey_rows.offered_at, 'UTC') AS offered_at,
+    fromUnixTimestamp64Milli(survey_rows.responded_at, 'UTC') AS responded_at,
+    score,
+    scale_min,
+    scale_max,
+    if(isNull(normalised), NULL, reinterpret(assumeNotNull(normalised), 'Decimal64(6)')) AS score_normalised,
+    ticket_id,
+    call_id,
+    customer_id,
+    agent_id,
+    team,
+    channel,
+    segment,
+    handled_by,
+    if(mapContains(dimensions, 'attitude'), reinterpret(dimensions['attitude'], 'Decimal64(6)'), NULL) AS attitude,
+    if(mapContains(dimensions, 'efficiency'), reinterpret(dimensions['efficiency'], 'Decimal64(6)'), NULL) AS efficiency,
+    if(mapContains(dimensions, 'resolution'), reinterpret(dimensions['resolution'], 'Decimal64(6)'), NULL) AS resolution,
+    if(mapContains(dimensions, 'transparency'), reinterpret(dimensions['transparency'], 'Decimal64(6)'), NULL)
+        AS transparency
+FROM survey_rows FINAL;
 
 -- The live panes, added up over partitions and over the parts of a minute that was put away and opened again. `counts`
 -- has every counter by its name. The dimension `agent` is by day: its minute is the first of the desk's local day.

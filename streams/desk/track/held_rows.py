@@ -38,22 +38,31 @@ MAX_AHEAD = 5 * MINUTE
 """How far an event's time may be after its arrival."""
 
 _FAMILIES = {"ticket": TICKET, "call": CALL}
+_ABOUT = {**_FAMILIES, "survey": SURVEY}
 _DIMENSIONS = {"callback": CALLBACK, "action": ACTION, "agent": AGENT}
 
 
 def names_of(row: Row) -> Iterable[str]:
-    """The names of the subjects that a row may belong to; a survey's fact does not tell a ticket from a call."""
+    """The names of the subjects that a row may belong to.
+
+    A survey's fact by the rules 1 does not tell a ticket from a call: its subject is the id alone.
+    """
     match row:
         case LedgerRow() | TicketRow():
             return (TICKET + row.ticket_id,)
         case FactRow() | SpanRow() if row.family in _FAMILIES:
             return (_FAMILIES[row.family] + row.subject,)
         case FactRow():
-            return tuple(SURVEY + kind + row.subject for kind in (TICKET, CALL, SURVEY))
+            about, _, subject_id = row.subject.partition("/")
+            if about in _ABOUT:
+                return (SURVEY + _ABOUT[about] + subject_id,)
+            return tuple(SURVEY + each + row.subject for each in _ABOUT.values())
         case CallRow() | CallLegRow():
             return (CALL + row.call_id,)
         case SurveyRow() | ReviewRow():
-            return (SURVEY + (TICKET if row.ticket_id else CALL if row.call_id else SURVEY) + row.subject,)
+            own_id = row.survey_id if isinstance(row, SurveyRow) else row.review_id
+            target = TICKET if row.ticket_id else CALL if row.call_id else SURVEY
+            return (SURVEY + target + (row.ticket_id or row.call_id or own_id),)
         case WarningRow():
             kind = _DIMENSIONS.get(row.dimension)
             return (TICKET + row.ticket_id if kind is None else kind + row.value,)
@@ -139,7 +148,7 @@ class HeldRows:
         return rows
 
     def _is_ambiguous(self, surveys: Subject) -> bool:
-        others = (SURVEY + kind + surveys.id[1:] for kind in (TICKET, CALL, SURVEY))
+        others = (SURVEY + kind + surveys.id[1:] for kind in _ABOUT.values())
         return sum(other in self._store.cache for other in others) > 1
 
     def _after(self, subject: Subject) -> Rows:

@@ -13,7 +13,7 @@ from streams.desk.policy.versions import Policies
 from streams.desk.reviews import review_rows
 from streams.desk.surveys import About, survey_rows
 from streams.desk.tickets.ticket import Ticket
-from streams.desk.track.subject import SURVEY, State, Subject, state_at
+from streams.desk.track.subject import SURVEY, State, Subject, SubjectKind, state_at
 from streams.desk.track.subject_cache import SubjectCache
 from streams.models.rows import Identity, Row
 
@@ -50,13 +50,13 @@ class SurveyIndex:
     def rebuild(self, surveys: Subject) -> None:
         """Rebuild the rows of surveys; emits nothing."""
         target = self.target(surveys)
-        survey_id, events = surveys.id[1:], surveys.events()
+        subject, events = about_what(surveys), surveys.events()
 
         def about(at: int) -> About | None:
             return self._about(target, at)
 
-        rows, tally = survey_rows(survey_id, events, about, self._policies_of(surveys))
-        self.rows[surveys.id] = rows | review_rows(survey_id, events, about, tally)
+        rows, tally = survey_rows(subject, events, about, self._policies_of(surveys))
+        self.rows[surveys.id] = rows | review_rows(subject, events, about, tally)
         self._tallies[surveys.id] = tally
 
     def forget(self, surveys_id: str) -> None:
@@ -70,6 +70,11 @@ class SurveyIndex:
         if state is None:
             return About()
         return None if at > state.released_at else _about(state)
+
+
+def about_what(surveys: Subject) -> str:
+    """What surveys are about, as their rows name it: a ticket and a call may have one id."""
+    return f"{SubjectKind(surveys.id[0]).name.lower()}/{surveys.id[1:]}"
 
 
 def _about(state: State) -> About:
