@@ -76,7 +76,7 @@ def topic_of(type_: str) -> str:
 
 
 def subject_of(type_: str, event_id: str, data: dict[str, Any]) -> str:
-    """The Kafka key of an event.
+    """The Kafka key of an event; about a ticket or call with its kind, since a ticket and a call may have one id.
 
     "Kafka key = the subject, for life: tickets by ticket_id, calls by call_id, surveys and other signals by the ticket
     or call they name, else by their own id; callbacks and improvement actions by their own id always."
@@ -87,5 +87,7 @@ def subject_of(type_: str, event_id: str, data: dict[str, Any]) -> str:
         return ""
     if family in ALWAYS_BY:
         return str(data[ALWAYS_BY[family]])
-    named = data.get("ticket_id") or data.get("call_id") or data.get(OWN_ID.get(family, ""))
-    return str(named or event_id)
+    for kind in ("ticket", "call"):
+        if named := data.get(f"{kind}_id"):
+            return f"{kind}/{named}"
+    return str(data.get(OWN_ID.get(family, "")) or event_id)

@@ -86,6 +86,17 @@ class TestIdentity:
         assert totals(tables["call_minutes"])["offered"] == totals(tables["survey_minutes"])["offered"] == 1
         assert [row["conflicts"] for row in tables["data_quality"] if row["topic"] != "all"] == [0, 0, 0]
 
+    def test_a_ticket_and_a_call_of_one_id_are_two(self) -> None:
+        """
+        id 1 of survey S about ticket T, of survey S about call T, of S about neither; and of reviews
+        """
+        log: list[Row] = []
+        for about in ({"ticket_id": "T"}, {"call_id": "T"}, {}):
+            log.append(event(0, "survey.responded", "1", **SCALE, **about))
+            log.append(event(0, "review.completed", "1", review_id="S", passed=True, **about))
+        tables = fold(log, [policy()])
+        assert (totals(tables["survey_minutes"])["responses"], len(tables["reviews"])) == (3, 3)
+
     def test_a_call_s_subject_is_the_call_whatever_ticket_it_names(self) -> None:
         """
         0 offered (call C)   1 answered (call C, ticket T)

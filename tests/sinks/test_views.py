@@ -193,6 +193,7 @@ def test_surveys_and_reviews_about_a_ticket_and_a_call_of_one_id(database: Datab
     answers = "SELECT team, responses, positive, negative FROM survey_minutes ORDER BY team"
     assert database.rows(answers) == [("A", 1, 1, 0), ("B", 1, 0, 1)]
     assert database.one("SELECT sum(n) FROM satisfaction") == 2
+    assert database.one("SELECT count() FROM events") == 6
 
 
 def test_the_backlog_at_the_end_of_each_minute(database: Database) -> None:
