@@ -179,3 +179,22 @@ def test_the_harness_sees_what_differs() -> None:
     )  # fmt: skip
     assert [row.customer_id for row in alone if isinstance(row, CustomerRow)] == ["bela"]
     assert [row.customer_id for row in joined if isinstance(row, CustomerRow)] == ["anna"]
+
+
+RISKY = 'version = "v"\ntimezone = "UTC"\n[risk_index]\n' + "\n".join(
+    f'{name} = {{ points = 20, half_life = "14d", cap = 60 }}' for name in ("low_survey", "negative_sentiment")
+)
+
+
+def test_an_event_is_one_of_its_ticket_only() -> None:
+    """Two answers and two scores about two tickets have one id: each names the customer, and counts."""
+    log = []
+    for ticket_id in ("t1", "t2"):
+        about: dict[str, str | int] = {"ticket_id": ticket_id, "customer_id": "anna"}
+        answer: dict[str, str | int] = {"survey_id": "s", "metric": "csat", "score": 1, "scale_min": 1, "scale_max": 5}
+        log.append(_event(1, "survey.responded", "01:00", **about, **answer))
+        log.append({**_event(2, "sentiment.scored", "02:00"), "data": {**about, "score": -0.5}})
+    for partitions in (1, 2):
+        rows = run(decoded(lines(log)), versions([RISKY]), AS_OF, partitions=partitions).standing().values()
+        (anna,) = (row for row in rows if isinstance(row, CustomerRow))
+        assert (anna.counts["low_survey"], anna.counts["negative_sentiment"]) == (2, 2)

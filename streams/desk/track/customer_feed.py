@@ -18,7 +18,7 @@ from streams.desk.customers.homes import CustomerPartitioner
 from streams.desk.tickets.ticket import Ticket
 from streams.desk.track.reference_events import ReferenceEvents
 from streams.desk.track.subject import SURVEY, TICKET, Subject
-from streams.desk.track.subject_facts import NamedSignal, customer_fact_of, former_facts, low_surveys
+from streams.desk.track.subject_facts import NamedSignal, customer_fact_of, former_facts, low_surveys, named_subject
 from streams.desk.track.subject_store import SubjectStore
 from streams.models import customer_facts as models
 from streams.models import messages
@@ -80,7 +80,12 @@ class CustomerFeed:
         self._set_published(name, NO_FACTS)
         self._compare(name)
         current = {(fact.customer_id, fact.subject) for fact in self._facts(name).values()}
-        for customer_id, subject in former_facts(name, former):
+        scores = [
+            (score.data.customer_id, f"{SCORE}{score.source}\0{score.id}")  # by the rules 1
+            for score, _ in self._references.signals(name)
+            if score.data.customer_id
+        ]
+        for customer_id, subject in (*former_facts(name, former), *scores):
             if (customer_id, subject) not in current:
                 self.pending[customer_id, subject] = CustomerFact(customer_id, subject, is_deleted=1)
 
@@ -158,10 +163,10 @@ class CustomerFeed:
         """
         ticket_id, others = name[1:] if name[0] == TICKET else "", []
         scores = [
-            NamedSignal(f"{SCORE}{score.source}\0{score.id}", score.data.customer_id, signal)
+            NamedSignal(named_subject(SCORE, name, score.source, score.id), score.data.customer_id, signal)
             for score, signal in self._references.signals(name)
         ]
-        for subject, customer_id, signal in scores + low_surveys(surveys):
+        for subject, customer_id, signal in scores + low_surveys(name, surveys):
             if customer_id:
                 facts[subject] = CustomerFact(
                     customer_id, subject, about=ticket_id, signals=[signal], known_at=signal[1]

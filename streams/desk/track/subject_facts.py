@@ -75,15 +75,21 @@ def _instants(fact: CustomerFact) -> list[int]:
     return contact + [at for _, at, _ in fact.signals] + solved
 
 
-def low_surveys(rows: dict[Identity, Row] | None) -> list[NamedSignal]:
-    """The signals of low survey answers; `rows`: of the surveys about one ticket or call."""
+def named_subject(kind: str, name: str, source: str, event_id: str) -> str:
+    """The subject of a fact of a score or answer of its own: its event's identity within the ticket or call `name`."""
+    return f"{kind}{name}\0{source}\0{event_id}"
+
+
+def low_surveys(name: str, rows: dict[Identity, Row] | None) -> list[NamedSignal]:
+    """The signals of low survey answers; `rows`: of the surveys about the ticket or call `name`."""
     low = []
     for fact, row in pairwise((rows or {}).values()):  # the fact of an answer is followed by the row of its survey
         if not isinstance(fact, FactRow) or not isinstance(row, SurveyRow):
             continue
         if _is_low(fact):
             signal = ("low_survey", fact.at, 1.0)
-            low.append(NamedSignal(f"{SURVEY}{fact.cause_source}\0{fact.cause_id}", row.customer_id, signal))
+            subject = named_subject(SURVEY, name, fact.cause_source, fact.cause_id)
+            low.append(NamedSignal(subject, row.customer_id, signal))
     return sorted(low)
 
 
@@ -92,13 +98,18 @@ def _is_low(answer: FactRow) -> bool:
 
 
 def former_facts(name: str, rows: Collection[Row]) -> Iterator[tuple[str, str]]:
-    """The customers and subjects of the facts that may have been published for these rows of a subject."""
-    answers: dict[tuple[int | None, str], str] = {}
+    """The customers and subjects of the facts that may have been published for these rows of a subject.
+
+    By the rules 1, an answer that names its customer was told from others by its event's identity alone.
+    """
+    answers: dict[tuple[int | None, str], tuple[str, str]] = {}
     for row in rows:
         if isinstance(row, TicketRow | CallRow) and row.customer_id:
             yield row.customer_id, name
         elif isinstance(row, FactRow) and row.family == "survey" and _is_low(row):
-            answers[row.at, row.metric] = f"{SURVEY}{row.cause_source}\0{row.cause_id}"
+            answers[row.at, row.metric] = row.cause_source, row.cause_id
     for row in rows:
         if isinstance(row, SurveyRow) and row.customer_id and (row.responded_at, row.metric) in answers:
-            yield row.customer_id, answers[row.responded_at, row.metric]
+            source, event_id = answers[row.responded_at, row.metric]
+            yield row.customer_id, f"{SURVEY}{source}\0{event_id}"
+            yield row.customer_id, named_subject(SURVEY, name, source, event_id)
