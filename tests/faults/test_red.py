@@ -103,7 +103,8 @@ def test_with_the_outbox_what_was_not_sent_is_sent_again(tmp_path: Path) -> None
 def test_without_the_claim_a_zombie_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKEN", "claim")
     # In which views depends on what the zombie had folded; or ClickHouse refuses what two owners made of one sequence.
-    assert round_with(tmp_path, dense(30), [FREEZE]).violations
+    # On a busy machine it may wake so late that all of its rows are written again: then it is frozen once more.
+    assert any(round_with(tmp_path / str(n), dense(30), [FREEZE]).violations for n in range(3))
 
 
 def test_without_the_outbox_outputs_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
