@@ -21,8 +21,8 @@ class Waiting(msgspec.Struct, gc=False, eq=False):
     team: str = ""
     until: int | None = None  # answered, abandoned or lost; None while it waits
     _first_team: str = ""
-    _moves: tuple[tuple[int, Event, str, str], ...] = ()  # each with the queue and team that it leaves
-    _spans: tuple[SpanRow, ...] = ()
+    _moves: list[tuple[int, Event, str, str]] = []  # each with the queue and team that it leaves
+    _spans: list[SpanRow] = []
 
     def before(self, place: Place) -> tuple[str, str]:
         """Queue and team in force before a place among the events."""
@@ -38,10 +38,23 @@ class Waiting(msgspec.Struct, gc=False, eq=False):
 
     def move(self, at: int, transfer: Event, queue: str, team: str, change_set: ChangeSet) -> None:
         """Another queue or team is in force by a transfer; a call that nobody answered yet waits there."""
-        self._moves += ((at, transfer, self.queue, self.team),)
+        self._moves.append((at, transfer, self.queue, self.team))
         self.queue, self.team = queue, team
-        if self.until is None or at < self.until:
+        if self.until is None and at > self.since and self._spans:
+            self._split(at, change_set)
+        elif self.until is None or at < self.until:
             self._update(change_set)
+
+    def _split(self, at: int, change_set: ChangeSet) -> None:
+        """The last span ends, and one with the team in force begins: moves come in the order of time."""
+        last = self._spans[-1]
+        if at > last.from_at:
+            self._spans[-1] = self._span(last.n, last.team, last.from_at, at)
+            change_set.put(self._spans[-1])
+            self._spans.append(self._span(last.n + 1, self.team, at, None))
+        else:
+            self._spans[-1] = self._span(last.n, self.team, last.from_at, None)
+        change_set.put(self._spans[-1])
 
     def end(self, at: int, change_set: ChangeSet) -> None:
         """Answered, abandoned or lost; called again when a later event says otherwise."""
@@ -57,10 +70,10 @@ class Waiting(msgspec.Struct, gc=False, eq=False):
     def _update(self, change_set: ChangeSet) -> None:
         """Write the spans that differ from those written before: one only, as long as nothing moved the call."""
         if not self._moves and (self.until is None or self.until > self.since):
-            self._spans = (SpanRow("call", self.call_id, 1, self.team, self.since, self.since, self.until, 0, 0),)
+            self._spans = [self._span(1, self.team, self.since, self.until)]
             change_set.put(self._spans[0])
             return
-        former, self._spans = self._spans, tuple(self._wanted())
+        former, self._spans = self._spans, self._wanted()
         for n, span in enumerate(self._spans):
             if n >= len(former) or (span.team, span.from_at, span.to_at) != _of(former[n]):
                 change_set.put(span)
@@ -83,8 +96,11 @@ class Waiting(msgspec.Struct, gc=False, eq=False):
             to = steps[n + 1][0] if n + 1 < len(steps) else self.until
             if to is not None and self.until is not None:
                 to = min(to, self.until)
-            spans.append(SpanRow("call", self.call_id, len(spans) + 1, team, self.since, at, to, 0, 0))
+            spans.append(self._span(len(spans) + 1, team, at, to))
         return spans
+
+    def _span(self, n: int, team: str, from_at: int, to_at: int | None) -> SpanRow:
+        return SpanRow("call", self.call_id, n, team, self.since, from_at, to_at, 0, 0)
 
 
 def _of(span: SpanRow) -> tuple[str, int, int | None]:
